@@ -1,0 +1,244 @@
+"""One tick: which races changed, their dumps, and the batch that they make."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+from meosbackup import __version__, batch, changes, dumping, entries, guide, mysqldump, names, spool, survey
+from meosbackup.batch import Batch, Dump, Reference, Server, Stored
+from meosbackup.dumping import GoodDump
+from meosbackup.entries import Entries, Failure, Made
+from meosbackup.errors import LoginRefusedError, MeosBackupError, ServerUnreachableError
+from meosbackup.mysqldump import DumpProgram
+from meosbackup.programs import Program
+from meosbackup.races import LeftOutRace
+from meosbackup.server import DatabaseState
+from meosbackup.settings import Settings
+from meosbackup.survey import Look
+
+log = logging.getLogger(__name__)
+
+SIDE_BY_SIDE = 2
+"""How many races are dumped at a time."""
+
+Good = TypeVar("Good")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a tick came to. `stored` is the new batch, None where there was nothing new to keep."""
+
+    look: Look
+    stored: Stored | None
+    changed: int
+    failures: tuple[Failure, ...]
+    left_out: tuple[LeftOutRace, ...]
+    seconds: float
+
+
+class Backup:
+    """Makes batches in the spool, and remembers from tick to tick what they hold."""
+
+    def __init__(self, settings: Settings, program: Program, spool_root: Path, sequence: int) -> None:
+        """Go on after batch `sequence`."""
+        self._settings = settings
+        self._program = program
+        self._spool = spool_root
+        self._sequence = sequence
+        self._newest = batch.find(spool_root).newest
+        self._has_published = False
+        # What each database looked like when its newest good dump began; empty at first, since while nobody
+        # looked anything may have happened.
+        self._dumped: dict[str, DatabaseState] = {}
+        self._dumped_reference: dict[str, DatabaseState] = {}
+
+    @property
+    def newest(self) -> Stored | None:
+        """The newest batch, of this run or of one before."""
+        return self._newest
+
+    def go_on_after(self, sequence: int) -> None:
+        """Give the next batch a number above one that another drive holds, and make it even if nothing changed."""
+        if sequence > self._sequence:
+            self._sequence = sequence
+            self._has_published = False
+
+    def tick(self, now: datetime, stop: threading.Event) -> Outcome:
+        """Make one batch, or find that there is nothing new. `now` is local time with its zone, to the second.
+
+        Raises MeosBackupError where nothing could be backed up at all, and StoppedError.
+        """
+        try:
+            return self._tick(now, stop)
+        except OSError as error:
+            raise spool.unusable(self._spool, error) from error
+
+    def _tick(self, now: datetime, stop: threading.Event) -> Outcome:
+        started = time.monotonic()
+        seen = survey.look(self._settings, now)
+        earlier = self._earlier(seen.server)
+        with (
+            spool.work_folder(self._spool) as folder,
+            mysqldump.logged_in(self._program, self._settings, folder, seen.account) as program,
+        ):
+            made = self._make(program, seen, earlier, stop)
+            decided = entries.decide(seen, earlier, made)
+            stored = self._assemble(folder, now, seen, decided.dumps, made) if self._is_news(made, decided) else None
+        self._remember(seen, made)
+        return Outcome(
+            seen, stored, sum(name != seen.race_list for name in made.dumps), tuple(decided.failures),
+            (*seen.selection.left_out, *decided.left_out), time.monotonic() - started,
+        )  # fmt: skip
+
+    def _make(self, program: DumpProgram, seen: Look, earlier: Mapping[str, Dump], stop: threading.Event) -> Made:
+        """Dump what may have changed: the race list, the race tables, and after them the reference tables."""
+        named = seen.races
+        dumps, errors = _side_by_side(
+            lambda name: dumping.dump_race_list(program, seen.states[name], stop)
+            if name == seen.race_list else dumping.dump_race_tables(program, seen.states[name], named[name], stop),
+            self._due(seen, earlier),
+        )  # fmt: skip
+        _raise_if_hopeless(dumps, errors)
+        references, reference_errors = _side_by_side(
+            lambda name: dumping.dump_reference_tables(program, seen.states[name], stop),
+            [name for name in self._due_reference(seen, earlier) if name not in errors],
+        )
+        return Made(_different(dumps, earlier), frozenset(dumps), references, errors, reference_errors)
+
+    def _remember(self, seen: Look, made: Made) -> None:
+        """Note what was dumped, now that a batch holds it: what is noted is dumped again only where it changes."""
+        self._dumped |= {name: seen.states[name] for name in made.dumped}
+        self._dumped_reference |= {name: seen.states[name] for name in made.references}
+        for name in made.errors:
+            self._dumped.pop(name, None)
+
+    def _is_news(self, made: Made, decided: Entries) -> bool:
+        """Tell whether a batch would hold anything that the newest doesn't. The first of a run is made in any case."""
+        if not made.dumps and not any(dump.file for dump in decided.dumps):
+            return False
+        if self._newest is None or not self._has_published or made.dumps:
+            return True
+        held = {dump.database: dump.reference.sha256 if dump.reference else None for dump in self._newest.batch.races}
+        return any(
+            held.get(name) != (good.sha256 if good else None) for name, good in made.references.items()
+        ) or entries.outline(decided.dumps) != entries.outline(self._newest.batch.databases)
+
+    def _earlier(self, where: Server) -> dict[str, Dump]:
+        """Return the good dumps that the newest batch of this server holds, by the race's NameId."""
+        if self._newest is None or (self._newest.batch.server.host, self._newest.batch.server.port) != (
+            where.host, where.port,
+        ):  # fmt: skip
+            return {}
+        return {
+            entries.key(dump.race): batch.carried(dump, self._newest.batch.sequence)
+            for dump in self._newest.batch.databases
+            if dump.file is not None and (self._newest.folder / dump.file).is_file()
+        }
+
+    def _due(self, seen: Look, earlier: Mapping[str, Dump]) -> list[str]:
+        """Return the databases whose race tables must be dumped; the race list comes first."""
+        held = {dump.database for dump in earlier.values()}
+        return [
+            name for name in (seen.race_list, *seen.databases)
+            if name not in held or not self._settings.skip_unchanged
+            or changes.race_tables_changed(self._dumped.get(name), seen.states[name])
+        ]  # fmt: skip
+
+    def _due_reference(self, seen: Look, earlier: Mapping[str, Dump]) -> list[str]:
+        lost = {
+            dump.database for dump in earlier.values()
+            if dump.reference and not (self._spool / batch.REFERENCE_FOLDER / Path(dump.reference.file).name).is_file()
+        }  # fmt: skip
+        return [
+            name for name in seen.databases
+            if name in lost or not self._settings.skip_unchanged
+            or changes.reference_tables_changed(self._dumped_reference.get(name), seen.states[name])
+        ]  # fmt: skip
+
+    def _assemble(
+        self,
+        folder: Path,
+        now: datetime,
+        seen: Look,
+        dumps: Sequence[Dump],
+        made: Made,
+    ) -> Stored:
+        """Put the batch together in the work folder, and publish it in the spool as a whole."""
+        partial = folder / "batch"
+        partial.mkdir()
+        stems = names.stems([dump.race for dump in dumps if dump.race is not None])
+        finished = []
+        for dump in dumps:
+            stem = stems[dump.race.name_id] if dump.race else batch.RACE_LIST
+            entry = self._with_file(dump, stem, partial, now, made.dumps.get(dump.database))
+            if dump.database in made.references:
+                entry = replace(entry, reference=self._keep_reference(stem, made.references[dump.database]))
+            finished.append(entry)
+        whole = Batch(
+            sequence=self._sequence + 1, taken=now, complete=all(dump.error is None for dump in finished),
+            server=seen.server, dump_program=self._program.version, meosbackup=__version__, databases=tuple(finished),
+        )  # fmt: skip
+        batch.write(partial, whole)
+        (partial / batch.GUIDE_FILE).write_bytes(guide.restore_text(whole, None).encode(guide.ENCODING))
+        name = names.folder_name(now, lambda name: (self._spool / name).exists())
+        self._newest = Stored(spool.publish(self._spool, partial, name), whole)
+        self._sequence = whole.sequence
+        self._has_published = True
+        return self._newest
+
+    def _with_file(self, dump: Dump, stem: str, partial: Path, now: datetime, good: GoodDump | None) -> Dump:
+        """Bring a dump's file into the batch's folder, under the time of the moment that it is good for."""
+        if good is not None:
+            name = names.dump_name(stem, now)
+            good.path.replace(partial / name)
+        elif dump.file is not None and self._newest is not None:
+            moment = dump.taken if dump.error is not None and dump.taken is not None else now
+            name = names.dump_name(stem, moment)
+            spool.add_file(self._newest.folder / dump.file, partial / name)
+        else:
+            return dump
+        return replace(dump, file=name)
+
+    def _keep_reference(self, stem: str, good: GoodDump | None) -> Reference | None:
+        if good is None:
+            return None
+        name = names.reference_name(stem, good.sha256)
+        folder = self._spool / batch.REFERENCE_FOLDER
+        folder.mkdir(exist_ok=True)
+        good.path.replace(folder / name)
+        return Reference(f"../../{batch.REFERENCE_FOLDER}/{name}", good.bytes, good.sha256)
+
+
+def _side_by_side(
+    make: Callable[[str], Good], databases: Sequence[str]
+) -> tuple[dict[str, Good], dict[str, MeosBackupError]]:
+    """Make something of each database, a few at a time; one that fails, fails alone."""
+    made, errors = {}, {}
+    with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="dump") as pool:
+        futures = {name: pool.submit(make, name) for name in databases}
+        for name, future in futures.items():
+            try:
+                made[name] = future.result()
+            except MeosBackupError as error:
+                log.warning("%s: %s", name, error, exc_info=True)
+                errors[name] = error
+    return made, errors
+
+
+def _different(new: Mapping[str, GoodDump], earlier: Mapping[str, Dump]) -> dict[str, GoodDump]:
+    """Leave out the dumps that are byte for byte what the batch before holds: nothing changed after all."""
+    held = {dump.sha256 for dump in earlier.values() if dump.error is None}
+    return {name: good for name, good in new.items() if good.sha256 not in held}
+
+
+def _raise_if_hopeless(new: Mapping[str, GoodDump], errors: Mapping[str, MeosBackupError]) -> None:
+    """Give the tick up where no database could be dumped for a reason that lies with the server as a whole."""
+    for error in errors.values():
+        if not new and isinstance(error, ServerUnreachableError | LoginRefusedError):
+            raise error

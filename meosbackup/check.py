@@ -1,0 +1,185 @@
+"""`meosbackup check`: one line for each thing that race day needs, tried for real where it can be."""
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from meosbackup import (
+    batch,
+    console,
+    disks,
+    drive,
+    dumping,
+    mysqldump,
+    programs,
+    report,
+    retention,
+    server,
+    spool,
+    survey,
+    target,
+)
+from meosbackup.batch import Race
+from meosbackup.errors import MeosBackupError
+from meosbackup.mysqldump import DumpProgram
+from meosbackup.programs import Program
+from meosbackup.server import DatabaseState
+from meosbackup.servererrors import grant_line
+from meosbackup.settings import Settings
+from meosbackup.survey import Look
+from meosbackup.text import clean
+
+_CLOCK_SECONDS = 5
+_BATCHES_AN_HOUR = 60
+"""Older batches go where the drive gets full, those of the last hour never."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that race day needs: whether it is as it should be, and how it is, or what to do."""
+
+    is_ok: bool
+    name: str
+    text: str
+
+
+def run(settings: Settings, spool_root: Path) -> Iterator[Finding]:
+    """Look at everything that a race day needs, in the order in which a backup needs it."""
+    yield from _tried("drive", lambda: _drive(settings))
+    spools: list[Path] = []
+    yield from _tried("spool", lambda: _spool(spool_root, spools))
+    program: list[Program] = []
+    yield from _tried("dump program", lambda: _program(settings, program))
+    seen: list[Look] = []
+    yield from _tried("server", lambda: _server(settings, seen))
+    if seen:
+        yield from _tried("clock", lambda: _clock(settings))
+        yield from _races(seen[0])
+        yield from _rights(seen[0])
+    if seen and program and spools:
+        yield from _tried("spool", lambda: _trial(settings, spool_root, program[0], seen[0]))
+
+
+def _tried(name: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    try:
+        yield from look()
+    except MeosBackupError as error:
+        yield Finding(False, name, clean(f"{error.what} {error.do}"))
+
+
+def _drive(settings: Settings) -> Iterator[Finding]:
+    place = target.check(settings.target, any_disk=settings.any_disk)
+    yield Finding(True, "drive", f"{place} can be written to")
+    found = batch.find(drive.root(place))
+    free = drive.free_bytes(place)
+    newest = found.newest.batch if found.newest else None
+    hour = _BATCHES_AN_HOUR * sum(dump.bytes or 0 for dump in newest.databases) if newest else 0
+    needed = hour + retention.reserve_bytes(disks.total_bytes(place), settings.reserve_mb)
+    yield Finding(
+        free > needed,
+        "space",
+        f"{console.size(free)} free"
+        if free > needed
+        else f"{console.size(free)} free, and {console.size(needed)} are wanted for the batches of an hour."
+        " Make room on the drive, or use a larger one",
+    )
+    if newest is not None:
+        now = datetime.now().astimezone()
+        yield Finding(
+            newest.taken <= now,
+            "batches",
+            f"{console.number(len(found.batches), 'batch', 'batches')} on the drive, the newest of"
+            f" {console.when(newest.taken, now)}"
+            + ("" if newest.taken <= now else ", which is in the future: set this computer's clock"),
+        )
+
+
+def _spool(root: Path, found: list[Path]) -> Iterator[Finding]:
+    spool.prepare(root)
+    found.append(root)
+    yield Finding(True, "spool", f"{root}, {console.size(drive.free_bytes(root))} free")
+
+
+def _program(settings: Settings, found: list[Program]) -> Iterator[Finding]:
+    program = programs.find_dump_program(settings.mysqldump)
+    found.append(program)
+    yield Finding(True, "dump program", f"{program.path}, {clean(program.version)}")
+
+
+def _server(settings: Settings, found: list[Look]) -> Iterator[Finding]:
+    seen = survey.look(settings, datetime.now().astimezone())
+    found.append(seen)
+    facts = seen.server
+    yield Finding(True, "server", f"{facts.flavour} {facts.version} at {facts.host}, port {facts.port}")
+
+
+def _clock(settings: Settings) -> Iterator[Finding]:
+    with server.session(settings) as session:
+        theirs = server.clock(session).replace(tzinfo=UTC)
+    difference = round(abs((datetime.now(UTC) - theirs).total_seconds()))
+    yield Finding(
+        difference <= _CLOCK_SECONDS,
+        "clock",
+        "this computer and the server agree"
+        if difference <= _CLOCK_SECONDS
+        else f"this computer and the server are {console.number(difference, 'second')} apart: set the wrong one",
+    )
+
+
+def _races(seen: Look) -> Iterator[Finding]:
+    present = [chosen.race for chosen in seen.selection.chosen if chosen.database is not None]
+    for race in present:
+        yield Finding(True, "race", f"{report.named(race)} is backed up")
+    if not present:
+        yield Finding(False, "race", "no race would be backed up now. See --days, --race and --all-races")
+    for name in seen.selection.unmatched:
+        yield Finding(False, "race", f"no race is called {clean(name)}")
+
+
+def _rights(seen: Look) -> Iterator[Finding]:
+    """Tell of races without a database that shows, where the user may not see every database."""
+    hidden = [report.named(chosen.race) for chosen in seen.selection.chosen if chosen.database is None]
+    if hidden and not seen.sees_everything:
+        yield Finding(
+            False,
+            "rights",
+            f"the server shows the user no database of {', '.join(hidden)}: there is none, or the user lacks a right."
+            f" In a mysql prompt of an administrator: {grant_line(seen.account)}",
+        )
+
+
+def _trial(settings: Settings, spool_root: Path, program: Program, seen: Look) -> Iterator[Finding]:
+    """Make a dump of each database and throw it away: nothing else proves that every right is there."""
+    try:
+        yield from _dumps(settings, spool_root, program, seen)
+    except OSError as error:
+        raise spool.unusable(spool_root, error) from error
+
+
+def _dumps(settings: Settings, spool_root: Path, program: Program, seen: Look) -> Iterator[Finding]:
+    never = threading.Event()
+    with (
+        spool.work_folder(spool_root) as folder,
+        mysqldump.logged_in(program, settings, folder, seen.account) as runner,
+    ):
+        yield from _tried("dump of the race list", lambda: _dumped(
+            "dump of the race list", dumping.dump_race_list(runner, seen.states[seen.race_list], never)))  # fmt: skip
+        for database, race in seen.races.items():
+            yield from _tried(
+                f"dump of {report.named(race)}", partial(_race_dumped, runner, seen.states[database], race)
+            )
+
+
+def _race_dumped(runner: DumpProgram, state: DatabaseState, race: Race) -> Iterator[Finding]:
+    good = dumping.dump_race_tables(runner, state, race, threading.Event())
+    return _dumped(f"dump of {report.named(race)}", good)
+
+
+def _dumped(name: str, good: dumping.GoodDump) -> Iterator[Finding]:
+    good.path.unlink()
+    found = good.freshness
+    counts = f", {found.entries} entries, {found.finished} finished" if found else ""
+    yield Finding(True, name, f"good, {console.size(good.bytes)}{counts}")

@@ -1,0 +1,108 @@
+"""What a person means: a batch by WHEN, races by NAME."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from meosbackup.batch import Dump, Race, Stored
+from meosbackup.errors import WrongUsageError
+from meosbackup.races import matching
+from meosbackup.text import clean
+
+LATEST = "latest"
+_FULL = "%Y-%m-%d %H:%M:%S"
+_LISTED = 12
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A batch, and what must be said of how it was chosen; empty where it is the very one that was named."""
+
+    stored: Stored
+    note: str = ""
+
+
+def batch_at(batches: Sequence[Stored], when: str) -> Chosen:
+    """Return the batch of a time: as `list` prints it, or its start (`14:03`), or `latest`.
+
+    A time between two batches means the one before it. Raises WrongUsageError where there is none, or more than one.
+    """
+    if not batches:
+        raise _wrong("There is no batch.", "Name the drive that has them by --target.")
+    if when.strip().lower() == LATEST:
+        return Chosen(batches[-1])
+    wanted = " ".join(when.replace("T", " ").split())
+    found = [stored for stored in batches if any(text.startswith(wanted) for text in _spellings(stored))]
+    if len(found) == 1:
+        return Chosen(found[0])
+    if found:
+        shown = ", ".join(f"{stored.batch.taken:{_FULL}}" for stored in found[-_LISTED:])
+        rest = f" (and {len(found) - _LISTED} earlier)" if len(found) > _LISTED else ""
+        raise _wrong(f"{clean(when, 40)} could be each of these batches: {shown}{rest}.", "Write more of its time.")
+    return _before(batches, wanted)
+
+
+def newest_good(batches: Iterable[Stored], before: Stored, race: Race) -> Stored | None:
+    """Return the newest batch before one whose dump of a race is what it was when it was made; None without any."""
+    earlier = [stored for stored in batches if stored.batch.sequence < before.batch.sequence]
+    return next((stored for stored in reversed(earlier) if _is_good(stored, race)), None)
+
+
+def dumps_named(dumps: Iterable[Dump], names: Sequence[str]) -> tuple[Dump, ...]:
+    """Return the races' dumps that are meant: all, or those called so by name, NameId, or a part that only one has.
+
+    Raises WrongUsageError where a name means none of them, or more than one.
+    """
+    by_id = {dump.race.name_id: dump for dump in dumps if dump.race is not None}
+    if not names:
+        return tuple(by_id.values())
+    races = [dump.race for dump in by_id.values() if dump.race is not None]
+    return tuple({race.name_id: by_id[race.name_id] for race in (_one(name, races) for name in names)}.values())
+
+
+def _one(name: str, races: Sequence[Race]) -> Race:
+    found = matching(name, races)
+    if len(found) == 1:
+        return found[0]
+    listed = ", ".join(f"{clean(race.name, 40)} ({clean(race.name_id, 64)})" for race in (found or races)[:_LISTED])
+    if found:
+        raise _wrong(f"{clean(name, 40)} could be each of these races: {listed}.", "Write its NameId.")
+    raise _wrong(f"This batch has no race {clean(name, 40)}. It has: {listed}.", "Take one of these, or another batch.")
+
+
+def _spellings(stored: Stored) -> tuple[str, str]:
+    return f"{stored.batch.taken:{_FULL}}", f"{stored.batch.taken:%H:%M:%S}"
+
+
+def _before(batches: Sequence[Stored], wanted: str) -> Chosen:
+    """Return the newest batch that was taken before a time; a time without a date is of the newest batch's day."""
+    newest = batches[-1].batch.taken
+    text = wanted if re.match(r"\d{4}-", wanted) else f"{newest:%Y-%m-%d} {wanted}"
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise _wrong(f"{clean(wanted, 40)} is no time of a batch.", "Write it as `meosbackup list` does.") from error
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=newest.tzinfo)
+    earlier = [stored for stored in batches if stored.batch.taken <= moment]
+    if not earlier:
+        oldest = min(stored.batch.taken for stored in batches)
+        raise _wrong(f"There is no batch as old as that; the oldest is of {oldest:{_FULL}}.", "Take a later time.")
+    stored = max(earlier, key=lambda stored: (stored.batch.taken, stored.batch.sequence))
+    return Chosen(stored, f"no batch is of {clean(wanted, 40)}; this is the one before it")
+
+
+def _is_good(stored: Stored, race: Race) -> bool:
+    for dump in stored.batch.races:
+        if dump.race is not None and dump.race.name_id.lower() == race.name_id.lower() and dump.file is not None:
+            try:
+                with (stored.folder / dump.file).open("rb") as file:
+                    return hashlib.file_digest(file, "sha256").hexdigest() == dump.sha256
+            except OSError:
+                return False
+    return False
+
+
+def _wrong(what: str, do: str) -> WrongUsageError:
+    return WrongUsageError(what, "Nothing was done.", do)

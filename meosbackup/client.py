@@ -1,0 +1,93 @@
+"""The client program, run: a dump fed into a database of another name."""
+
+import re
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from meosbackup import mysqldump, process, relisting
+from meosbackup.errors import MeosBackupError, RightMissingError, ServerUnreachableError
+from meosbackup.programs import Program
+from meosbackup.server import quoted
+from meosbackup.servererrors import RIGHT_MISSING, UNREACHABLE, explained
+from meosbackup.settings import Settings
+
+_LIMIT = 3600.0
+_PIECE = 1 << 16
+_READ_ONLY = frozenset({1290, 1792, 1836})
+_TOO_LARGE = frozenset({1153, 2006, 2020})
+_RIGHTS = "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, LOCK TABLES"
+_NAMED_LINES = (b"CREATE DATABASE ", b"USE `")
+_NAME = re.compile(rb"`(?:[^`]|``)*`")
+
+
+@dataclass(frozen=True)
+class Client:
+    """The client program, with the folder in which `mysqldump.logged_in` put the private option file.
+
+    `account` is who the server takes the user for, where that is known.
+    """
+
+    program: Program
+    settings: Settings
+    folder: Path
+    account: str | None = None
+
+
+def redirect(source: Path, target: Path, database: str) -> None:
+    """Copy a dump so that it goes into another database, and puts nothing on the race list. Raises OSError."""
+    name, begins_line = quoted(database).encode(), True
+    with source.open("rb") as dump, target.open("wb") as copy:
+        while piece := dump.readline(_PIECE):
+            if begins_line and piece.startswith(_NAMED_LINES):
+                piece = _NAME.sub(lambda _: name, piece, count=1)
+            if not (begins_line and piece.startswith(relisting.MARK)):
+                copy.write(piece)
+            begins_line = piece.endswith(b"\n")
+
+
+def feed(client: Client, path: Path, stop: threading.Event) -> None:
+    """Feed an SQL file to the server.
+
+    Raises MeosBackupError where the server or the client program refuses it; StoppedError.
+    """
+    arguments = [client.program.path, f"--defaults-file={mysqldump.OPTION_FILE}", "--binary-mode",
+                 "--default-character-set=utf8mb4", "--max-allowed-packet=1G"]  # fmt: skip
+    if "ssl-verify-server-cert" in client.program.options:
+        arguments.append("--skip-ssl-verify-server-cert")
+    with path.open("rb") as statements:
+        result = process.run(arguments, limit=_LIMIT, stop=stop, folder=client.folder, stdin=statements)
+    if result.code or result.timed_out:
+        # The client stops at the first statement that the server refuses.
+        refused = re.search(r"^ERROR (\d+).*", result.errors, re.MULTILINE)
+        raise failure(client, refused[0] if refused else result.last_error, int(refused[1]) if refused else None)
+
+
+def failure(client: Client, said: str, number: int | None) -> MeosBackupError:
+    """Tell why a server refused what restoring does. Whatever it was, the races on the server are as they were."""
+    untouched = "What is on the server is as it was."
+    if number in RIGHT_MISSING:
+        user, _, host = (client.account or f"{client.settings.user}@%").rpartition("@")
+        return RightMissingError(
+            f"The user {user} may not restore on this server ({said}).",
+            untouched,
+            f"In a mysql prompt of an administrator: GRANT {_RIGHTS} ON *.* TO '{user}'@'{host}';",
+        )
+    if number in _READ_ONLY:
+        return MeosBackupError(
+            f"The server is read-only ({said}).", untouched, "Restore on another server, or have its read_only lifted."
+        )
+    if number in _TOO_LARGE:
+        return MeosBackupError(
+            f"The server doesn't take a row as large as one of the dump's, or stopped ({said}).",
+            untouched,
+            "In a mysql prompt of an administrator: SET GLOBAL max_allowed_packet=1073741824; and try again.",
+        )
+    if number in UNREACHABLE:
+        error = explained(number, said, client.settings)
+        return ServerUnreachableError(error.what, untouched, error.do)
+    return MeosBackupError(
+        f"The server didn't take the dump ({said or 'the client program said nothing'}).",
+        untouched,
+        "If its disk is full, make room; else take another batch, or another server.",
+    )

@@ -1,0 +1,161 @@
+"""All that a person sees: lines, words, colour, bell. Nothing else prints."""
+
+import shutil
+import sys
+import textwrap
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TextIO
+
+import click
+
+from meosbackup.errors import MeosBackupError
+from meosbackup.text import clean, columns
+
+_RULE_WIDTH = 79
+_COLOURS = {"OK": "green", "WAIT": "yellow", "NOTE": "yellow", "FAIL": "red"}
+_WORD_WIDTH = 5
+_NAME_WIDTH = 13
+_MARGIN = " " * 16
+_HEIGHT = 24
+
+
+class Console:
+    """The person's screen. `quiet` leaves trouble and its end alone; each line is also complete without colour."""
+
+    def __init__(self, *, quiet: bool = False, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stdout
+        self._quiet = quiet
+        self._lock = threading.Lock()
+        # A console of an old code page gets a question mark for what it hasn't, never an error.
+        if hasattr(self._stream, "reconfigure"):
+            self._stream.reconfigure(errors="replace")
+
+    def line(self, moment: datetime, word: str, text: str) -> None:
+        """Print one line of the day: time, a word for how it is, and what happened."""
+        if word == "OK" and self._quiet:
+            return
+        self._print(f"{moment:%H:%M:%S}  {_coloured(word)} {self._wrapped(text)}")
+
+    def block(self, rows: Sequence[tuple[str, str]]) -> None:
+        """Print rows of a name and a text, aligned; an empty name goes on with the one before."""
+        if not self._quiet:
+            for name, text in rows:
+                self._print(f"{name:<{_NAME_WIDTH}}  {text}".rstrip())
+
+    def say(self, text: str = "") -> None:
+        """Print a sentence or a blank line."""
+        if not self._quiet:
+            self._print(text)
+
+    def result(self, word: str, name: str, text: str) -> None:
+        """Print one line of a list of checks."""
+        if word != "FAIL" and self._quiet:
+            return
+        self._print(f"{_coloured(word)} {clean(f'{name}: {text}')}")
+
+    def show(self, text: str) -> None:
+        """Print what was asked for, quiet or not."""
+        self._print(text)
+
+    def table(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Print rows of texts in columns below their head; nothing where there are no rows."""
+        if rows:
+            cleaned = [[clean(text) for text in row] for row in (head, *rows)]
+            widths = [max(map(columns, column)) for column in zip(*cleaned, strict=True)]
+            for row in cleaned:
+                padded = (text + " " * (width - columns(text)) for text, width in zip(row, widths, strict=True))
+                self._print("  ".join(padded).rstrip())
+
+    @property
+    def height(self) -> int:
+        """The lines that the screen holds; those of an old terminal where it is none."""
+        return shutil.get_terminal_size().lines if self._stream.isatty() else _HEIGHT
+
+    @contextmanager
+    def progress(self, label: str, total: int) -> Iterator[Callable[[int], None]]:
+        """Show on a terminal how much of `total` is done; gives what is told of each step how much it was."""
+        if self._quiet or not self._stream.isatty():
+            yield lambda _: None
+        else:
+            with click.progressbar(length=total, label=label, file=self._stream) as bar:
+                yield bar.update
+
+    def ask(self, question: str) -> bool:
+        """Ask a question that is answered by yes or no; no answer is a no."""
+        try:
+            return click.confirm(question, default=False)
+        except click.Abort:  # Ctrl-C, or nobody to ask
+            return False
+
+    def alarm(self, moment: datetime, text: str, error: MeosBackupError) -> None:
+        """Print a banner of what happened, what it means and what to do, with the bell."""
+        rule = click.style("=" * _RULE_WIDTH, fg="red")
+        self._ring()
+        self._print(rule)
+        self._print(f"{moment:%H:%M:%S}  {_coloured('FAIL')} {self._wrapped(text)}")
+        for sentence in (error.means, error.do):
+            self._print(_MARGIN + self._wrapped(sentence))
+        self._print(rule)
+
+    def fail(self, moment: datetime, text: str) -> None:
+        """Print one line of trouble that goes on, with the bell."""
+        self._ring()
+        self.line(moment, "FAIL", text)
+
+    def error(self, error: MeosBackupError) -> None:
+        """Print the trouble that ends the program, on the error stream."""
+        parts = [*error.what.splitlines(), error.means, error.do]
+        click.echo(click.style("meosbackup: ", fg="red") + clean(parts[0]), err=True)
+        for part in parts[1:]:
+            click.echo("  " + clean(part), err=True)
+
+    def _wrapped(self, text: str) -> str:
+        """Break a text that is longer than a line of the screen, so that the column of times stays clear."""
+        if not self._stream.isatty():
+            return clean(text)
+        width = max(40, shutil.get_terminal_size().columns - len(_MARGIN) - 1)
+        return f"\n{_MARGIN}".join(textwrap.wrap(clean(text), width, break_on_hyphens=False))
+
+    def _ring(self) -> None:
+        if self._stream.isatty():
+            self._print("\a", newline=False)
+
+    def _print(self, text: str, *, newline: bool = True) -> None:
+        with self._lock:
+            click.echo(text, file=self._stream, nl=newline)
+
+
+def size(count: int) -> str:
+    """Return a number of bytes in words: `640 B`, `67 kB`, `1.9 MB`, `27.4 GB`."""
+    if count < 1000:
+        return f"{count} B"
+    if count < 1_000_000:
+        return f"{count / 1000:.0f} kB"
+    unit, name = (1_000_000, "MB") if count < 1_000_000_000 else (1_000_000_000, "GB")
+    return f"{count / unit:.1f} {name}"
+
+
+def number(count: int, one: str, many: str | None = None) -> str:
+    """Return a count with its noun: `1 race`, `3 races`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def span(seconds: float) -> str:
+    """Return a length of time in words: `40 seconds`, `12 minutes`, `5 hours`, `3 days`."""
+    for unit, name, least in ((86_400, "day", 2), (3_600, "hour", 2), (60, "minute", 2)):
+        if seconds >= least * unit:
+            return number(round(seconds / unit), name)
+    return number(max(0, round(seconds)), "second")
+
+
+def when(moment: datetime, now: datetime) -> str:
+    """Return a time of the day, with the date where it isn't today's."""
+    local = moment.astimezone(now.tzinfo)
+    return f"{local:%H:%M:%S}" if local.date() == now.date() else f"{local:%Y-%m-%d %H:%M:%S}"
+
+
+def _coloured(word: str) -> str:
+    return click.style(f"{word:<{_WORD_WIDTH}}", fg=_COLOURS.get(word), bold=word == "FAIL")

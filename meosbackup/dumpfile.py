@@ -1,0 +1,265 @@
+"""A dump read back, as a stream: its tables, columns and rows.
+
+mysqldump escapes every line end within a value, so a dump is followed line by line, and the rows of tables that nobody
+asked for are never parsed. A line can be as long as a row with a map in it, so lines are read in pieces.
+"""
+
+import hashlib
+import os
+import re
+import threading
+from binascii import unhexlify
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO, TypeAlias
+
+from meosbackup.batch import Freshness
+from meosbackup.errors import DumpFailedError, StoppedError
+
+# NULL is None; a number that is no integer keeps its text; a blob, and a quoted value that is no UTF-8, is bytes.
+Value: TypeAlias = int | str | bytes | None
+Row: TypeAlias = tuple[Value, ...]
+
+PIECE = 1 << 18  # bytes of a long line that are read at once
+
+_NAME = rb"`(?:[^`]|``)+`"
+_TABLE = re.compile(rb"CREATE TABLE (" + _NAME + rb") \(\r?\n")
+_COLUMN = re.compile(rb"  (" + _NAME + rb") ")
+_ENGINE = re.compile(rb"\)[^']*? ENGINE=(\w+)")  # MySQL may name a tablespace before it
+_COLUMN_LIST = rb"(?: \((" + _NAME + rb"(?:, ?" + _NAME + rb")*)\))?"
+_INSERT = re.compile(rb"INSERT INTO (" + _NAME + rb")" + _COLUMN_LIST + rb" VALUES(?: |\r?\n)")
+# Possessive, for a literal can be read in one way only; but in single characters alone, since Python before 3.11.5
+# (Debian 12 has 3.11.2) loses its place in other possessive repeats.
+_TEXT = rb"'[^'\\]*+(?:(?:\\.|'')[^'\\]*+)*'"
+_TAIL = rb"(?:\.\d++)?(?:[eE][-+]?\d++)?"
+_LITERAL = (
+    rb"(?:[1-9]\d*+" + _TAIL + rb"|" + _TEXT + rb"|0(?:x[0-9A-Fa-f]*+|\d*+" + _TAIL + rb")|NULL|-\d++" + _TAIL
+    + rb"|_binary ?" + _TEXT + rb"|[xX]'[0-9A-Fa-f]*+')"
+)  # fmt: skip
+_ANY_LITERAL = re.compile(_LITERAL, re.DOTALL)
+_ROW = re.compile(rb"\((?:" + _LITERAL + rb",)*" + _LITERAL + rb"\)(?:[,;]\r?\n|,)", re.DOTALL)
+_COMMON: dict[bytes, Value] = {b"0": 0, b"''": "", b"NULL": None}  # NULL, and what most values of a race are
+_ESCAPE = re.compile(rb"[\\'](.)", re.DOTALL)
+_ESCAPED = {b"0": b"\0", b"b": b"\b", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"Z": b"\x1a", b"%": b"\\%", b"_": b"\\_"}
+_STATEMENT_ENDS = (b";\n", b";\r\n")
+_COMPLETED = re.compile(rb"\n-- Dump completed[^\n]*\s*\Z")
+# The tables whose rows tell when a race last changed: oMonitor and oCounter say nothing about it.
+_RACE_TABLES = {"oevent", "orunner", "oteam", "oclass", "oclub", "ocourse", "ocontrol", "ocard", "opunch"}
+
+
+class BadDumpError(DumpFailedError):
+    """A dump that breaks off, or that isn't what mysqldump writes."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of a dump; names as the dump spells them."""
+
+    name: str
+    columns: tuple[str, ...]
+    engine: str | None
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a dump holds: its tables as it spells them, whether it is whole, and a race's freshness (its time in UTC).
+
+    `rows` counts the rows, deleted ones too, of the tables that the freshness is read from, by lower-case name.
+    """
+
+    tables: tuple[str, ...]
+    completed: bool
+    rows: Mapping[str, int]
+    freshness: Freshness | None
+
+
+@dataclass(frozen=True)
+class TableDigest:
+    """The number of a table's rows, and hexadecimal digits that depend on what they hold but not on their order."""
+
+    rows: int
+    digest: str
+
+
+def read(path: Path, wanted: Callable[[str], bool] = lambda _: True) -> Iterator[tuple[Table, Row | None]]:
+    """Yield each table of a dump with None, and then the same table with each of its rows.
+
+    The rows of a table whose name isn't `wanted` are passed over. A column that an INSERT leaves out is None.
+    Raises BadDumpError where a statement breaks off or can't be understood, OSError where the file can't be read.
+    """
+    with path.open("rb", PIECE) as dump:
+        table, is_wanted = Table("", (), None), False
+        while piece := dump.readline(PIECE):
+            if piece.startswith(b"INSERT "):
+                insert = _INSERT.match(piece)
+                if insert is None or _name(insert[1]) != table.name:
+                    raise _bad(dump, "an INSERT is not for the table before it")
+                if is_wanted:
+                    yield from ((table, row) for row in _rows(dump, _line(dump, piece), insert, table))
+                else:
+                    _skip(dump, piece, _STATEMENT_ENDS)
+            elif piece.startswith(b"CREATE TABLE "):
+                table = _table(dump, _line(dump, piece))
+                is_wanted = wanted(table.name)
+                yield table, None
+            elif piece.startswith(b"DELIMITER ;;"):  # a trigger: its lines are anything, an INSERT too
+                _skip(dump, piece, (b"DELIMITER ;\n", b"DELIMITER ;\r\n"))
+            else:
+                while piece and not piece.endswith(b"\n"):
+                    piece = dump.readline(PIECE)
+
+
+def inspect(path: Path, stop: threading.Event | None = None) -> Contents:
+    """Read what a dump holds, in one pass.
+
+    Raises BadDumpError and OSError as `read` does, and StoppedError where `stop` is set before the end.
+    """
+    tables, rows = list[str](), dict[str, int]()
+    present, finished, changes = Counter[str](), 0, set[Value]()
+    for table, row in read(path, lambda name: name.lower() in _RACE_TABLES):
+        if stop is not None and stop.is_set():
+            raise StoppedError
+        if row is None:
+            tables.append(table.name)
+            name = table.name.lower()
+            if name in _RACE_TABLES:
+                rows.setdefault(name, 0)
+            places = {column.lower(): place for place, column in enumerate(table.columns)}
+            modified, removed, finish = (places.get(column, -1) for column in ("modified", "removed", "finishtime"))
+            continue
+        cells = (*row, None)  # a column that another version of MeOS doesn't have is at -1
+        rows[name] += 1
+        changes.add(cells[modified])
+        if not cells[removed]:
+            present[name] += 1
+            finished += name == "orunner" and isinstance(time := cells[finish], int) and time > 0
+    last_change = max(filter(None, map(_moment, changes)), default=None)
+    freshness = Freshness(last_change, present["orunner"], finished, present["ocard"], present["opunch"])
+    return Contents(tuple(tables), _is_completed(path), rows, freshness if "orunner" in rows else None)
+
+
+def table_digests(path: Path) -> dict[str, TableDigest]:
+    """Return, for each table's lower-case name, a digest of its columns' names and of its rows in whatever order.
+
+    Equal contents have equal digests whichever dump program wrote them: a blob in hexadecimal digits or quoted, names
+    in whichever case. Raises BadDumpError and OSError as `read` does.
+    """
+    rows, sums = Counter[str](), Counter[str]()
+    for table, row in read(path):
+        if row is None:
+            name = table.name.lower()
+            columns = hashlib.sha256(b"".join(_canonical(column.lower()) for column in table.columns))
+        digest = columns.copy()
+        digest.update(b"".join(map(_canonical, row or ())))
+        rows[name] += row is not None
+        sums[name] += int.from_bytes(digest.digest(), "big")  # a sum: equal rows would undo each other under XOR
+    return {name: TableDigest(rows[name], f"{total % (1 << 256):064x}") for name, total in sums.items()}
+
+
+def _bad(dump: BinaryIO, why: str) -> BadDumpError:
+    return BadDumpError(
+        f"The dump {Path(dump.name).name} can't be read near byte {dump.tell()}: {why}.",
+        "It is not counted as a good dump.",
+        "Use another dump of this database, or make it anew.",
+    )
+
+
+def _line(dump: BinaryIO, begun: bytes = b"") -> bytes:
+    """Return a whole line of a statement, of which `begun` is read already."""
+    line = begun if begun.endswith(b"\n") else begun + dump.readline()
+    if not line.endswith(b"\n"):
+        raise _bad(dump, "it breaks off amid a statement")
+    return line
+
+
+def _skip(dump: BinaryIO, piece: bytes, ends: tuple[bytes, ...]) -> None:
+    """Read on to the end of the first line that ends with one of `ends`; `piece` begins a line."""
+    while not piece.endswith(ends):
+        if not (more := dump.readline(PIECE)):
+            raise _bad(dump, "it breaks off amid a statement")
+        piece = more if piece.endswith(b"\n") else piece[-16:] + more  # an end may stand across two pieces
+
+
+def _table(dump: BinaryIO, line: bytes) -> Table:
+    """Read a CREATE TABLE, whose first line is given, to its end."""
+    table, columns, engine = _TABLE.fullmatch(line), [], None
+    while not line.endswith(_STATEMENT_ENDS):
+        line = _line(dump)
+        if column := _COLUMN.match(line):
+            columns.append(_name(column[1]))
+        engine = _ENGINE.match(line) or engine
+    if table is None or not columns:
+        raise _bad(dump, "a CREATE TABLE can't be understood")
+    return Table(_name(table[1]), tuple(columns), engine and engine[1].decode())
+
+
+def _rows(dump: BinaryIO, line: bytes, insert: re.Match[bytes], table: Table) -> Iterator[Row]:
+    """Yield the rows of an INSERT, whose first line is given, to its end."""
+    named = table.columns if insert[2] is None else tuple(map(_name, re.findall(_NAME, insert[2])))
+    fits = set(named) <= set(table.columns)
+    places = [named.index(column) if column in named else -1 for column in table.columns]
+    position = insert.end()
+    while True:
+        while position < len(line):
+            row = _ROW.match(line, position)
+            literals = _ANY_LITERAL.findall(line, position, row.end()) if row else []
+            if row is None or len(literals) != len(named) or not fits:
+                raise _bad(dump, f"a row doesn't fit table {table.name!r:.80}")
+            values = tuple([_COMMON[literal] if literal in _COMMON else _value(literal) for literal in literals])
+            yield values if named == table.columns else tuple((*values, None)[place] for place in places)
+            position = row.end()
+        if line.endswith(_STATEMENT_ENDS):
+            return
+        line, position = _line(dump), 0
+
+
+def _name(quoted: bytes) -> str:
+    return quoted[1:-1].replace(b"``", b"`").decode("utf-8", "replace")
+
+
+def _value(literal: bytes) -> Value:
+    if literal.startswith((b"0x", b"x", b"X")):
+        digits = literal[2:].rstrip(b"'")
+        return unhexlify(b"0" * (len(digits) % 2) + digits)
+    if literal.startswith(b"_binary"):
+        return _unquoted(literal.removeprefix(b"_binary").lstrip())
+    try:
+        return _unquoted(literal).decode() if literal.startswith(b"'") else int(literal)
+    except UnicodeDecodeError:
+        return _unquoted(literal)
+    except ValueError:
+        return literal.decode()
+
+
+def _unquoted(literal: bytes) -> bytes:
+    content = literal[1:-1]
+    if b"\\" in content or b"'" in content:
+        content = _ESCAPE.sub(lambda escape: _ESCAPED.get(escape[1], escape[1]), content)
+    return content
+
+
+def _moment(value: Value) -> datetime | None:
+    """Read a Modified, which the dump's SET TIME_ZONE makes UTC; a zero date is none."""
+    try:
+        return datetime.fromisoformat(value).replace(tzinfo=UTC) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def _is_completed(path: Path) -> bool:
+    with path.open("rb") as dump:
+        dump.seek(-min(1024, dump.seek(0, os.SEEK_END)), os.SEEK_END)
+        return _COMPLETED.search(dump.read()) is not None
+
+
+def _canonical(value: Value) -> bytes:
+    """Return bytes that no other value begins with, but for a text and the blob of its UTF-8."""
+    if value is None:
+        return b"-"
+    if isinstance(value, int):
+        return b"#%d;" % value
+    data = value.encode() if isinstance(value, str) else value
+    return b"%d:%b" % (len(data), data)

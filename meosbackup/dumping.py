@@ -1,0 +1,131 @@
+"""One database dumped, made portable, and held against what a good dump is."""
+
+import os
+import tempfile
+import threading
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from meosbackup import changes, dumpfile, mysqldump, portable, relisting, server
+from meosbackup.batch import Freshness, Race
+from meosbackup.errors import DumpFailedError, RightMissingError
+from meosbackup.mysqldump import DumpProgram
+from meosbackup.server import DatabaseState
+from meosbackup.servererrors import grant_line
+
+
+@dataclass(frozen=True)
+class GoodDump:
+    """A dump that is good: a file in the work folder, its size and checksum, and when its making began."""
+
+    path: Path
+    bytes: int
+    sha256: str
+    taken: datetime
+    contents: dumpfile.Contents
+
+    @property
+    def freshness(self) -> Freshness | None:
+        """The race's freshness, its time being local; None for the race list."""
+        found = self.contents.freshness
+        if found is None or found.last_change is None:
+            return found
+        return replace(found, last_change=found.last_change.astimezone())
+
+
+class EmptyShellError(DumpFailedError):
+    """A database that MeOS made by opening a lost race: tables without rows."""
+
+
+def dump_race_list(program: DumpProgram, state: DatabaseState, stop: threading.Event) -> GoodDump:
+    """Dump the race list. Raises as `mysqldump.dump` does."""
+    return _dump(program, state, [], stop)
+
+
+def dump_race_tables(program: DumpProgram, state: DatabaseState, race: Race, stop: threading.Event) -> GoodDump:
+    """Dump the race tables of a race; whoever restores the dump lists the race as well.
+
+    Raises EmptyShellError, RightMissingError, and as `mysqldump.dump` does.
+    """
+    own_event = server.spelled("oEvent", [table.name for table in state.tables])
+    if own_event is None:
+        raise RightMissingError(
+            f"The database {state.database} has no table oEvent that the user may read.",
+            "It is not backed up.",
+            f"If it is a race's, the user lacks a right: {grant_line(program.account)}",
+        )
+    left_out = [table.name for table in state.tables if changes.is_reference(table.name)]
+    good = _dump(program, state, left_out, stop, relisting.statements(race, state.database, own_event))
+    if not good.contents.rows.get("oevent"):
+        good.path.unlink()
+        raise EmptyShellError(
+            f"The database {state.database} is an empty shell, such as MeOS makes when it opens a lost race.",
+            "It holds no race, so it replaces no dump of one.",
+            "If the race should be there, restore it from an earlier batch.",
+        )
+    return good
+
+
+def dump_reference_tables(program: DumpProgram, state: DatabaseState, stop: threading.Event) -> GoodDump | None:
+    """Dump the reference tables of a race; None where they hold no rows. Raises as `mysqldump.dump` does."""
+    left_out = [table.name for table in state.tables if not changes.is_reference(table.name)]
+    if len(left_out) == len(state.tables):
+        return None
+    try:
+        good = _dump(program, state, left_out, stop)
+    except DumpFailedError as error:
+        means = "The race itself is backed up; its register of runners and clubs and its images are not."
+        raise DumpFailedError(error.what, means, error.do) from error
+    if any(row is not None for _, row in dumpfile.read(good.path)):
+        return good
+    good.path.unlink()
+    return None
+
+
+def _dump(
+    program: DumpProgram, state: DatabaseState, left_out: list[str], stop: threading.Event, ending: bytes = b""
+) -> GoodDump:
+    taken = datetime.now().astimezone().replace(microsecond=0)
+    raw, finished = _new_file(program.folder, ".raw"), _new_file(program.folder, ".sql")
+    try:
+        mysqldump.dump(
+            program, state.database, left_out=left_out, one_transaction=changes.transactional(state), file=raw.name,
+            stop=stop,
+        )  # fmt: skip
+        # From here on the server is out of it: nothing below keeps a table locked.
+        written = portable.make_portable(raw, finished, stop, ending)
+    except FileNotFoundError as error:
+        raise DumpFailedError(
+            "The dump program ended without an error, and wrote no dump.",
+            "This race is not in the newest backup.",
+            "Name another program by --mysqldump PROGRAM.",
+        ) from error
+    finally:
+        raw.unlink(missing_ok=True)
+    contents = dumpfile.inspect(finished, stop)
+    expected = {table.name.lower() for table in state.tables} - {name.lower() for name in left_out}
+    _check(contents, expected)
+    return GoodDump(finished, written.bytes, written.sha256, taken, contents)
+
+
+def _check(contents: dumpfile.Contents, expected: set[str]) -> None:
+    if not contents.completed:
+        raise DumpFailedError(
+            "The dump program ended without an error, and its dump is cut short.",
+            "This race is not in the newest backup.",
+            "Look for a full disk on this computer; if there is room, name another program by --mysqldump PROGRAM.",
+        )
+    missing = expected - {name.lower() for name in contents.tables}
+    if missing:
+        raise DumpFailedError(
+            f"The dump lacks tables that the server has: {', '.join(sorted(missing))}.",
+            "This race is not in the newest backup.",
+            "If it goes on, see that the user may read all tables, and name another program by --mysqldump PROGRAM.",
+        )
+
+
+def _new_file(folder: Path, ending: str) -> Path:
+    handle, name = tempfile.mkstemp(suffix=ending, dir=folder)
+    os.close(handle)
+    return Path(name)

@@ -1,0 +1,134 @@
+"""The dump program, run: one database, or its reference tables, into a file on the local disk."""
+
+import logging
+import re
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from meosbackup import optionfile, process
+from meosbackup.errors import DumpFailedError, MeosBackupError
+from meosbackup.programs import Program
+from meosbackup.servererrors import DAMAGED, LOGIN_REFUSED, RIGHT_MISSING, UNREACHABLE, damaged_table, explained
+from meosbackup.settings import Settings
+
+log = logging.getLogger(__name__)
+
+OPTION_FILE = "login.cnf"
+_GONE = frozenset({1049, 1146})
+
+
+@dataclass(frozen=True)
+class DumpProgram:
+    """The dump program with what it needs for each run; `folder` holds the private option file and takes the dumps."""
+
+    program: Program
+    settings: Settings
+    folder: Path
+    account: str | None = None
+
+
+@contextmanager
+def logged_in(program: Program, settings: Settings, folder: Path, account: str | None = None) -> Iterator[DumpProgram]:
+    """Put the login into a private option file in the folder, and take it away afterwards.
+
+    `account` is who the server takes the user for, where that is known. Names are relative to the folder, so that no
+    path, whatever letters it holds, is ever an argument.
+    """
+    login = {"user": settings.user}
+    if settings.password is not None:
+        login["password"] = settings.password
+    if settings.socket is not None:
+        login["socket"] = str(settings.socket)
+    else:
+        # Without it, clients take "localhost" for the socket, and meosbackup asks the port.
+        login |= {"host": settings.host, "port": str(settings.port), "protocol": "tcp"}
+    path = folder / OPTION_FILE
+    optionfile.write(path, login)
+    try:
+        yield DumpProgram(program, settings, folder, account)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def dump(
+    program: DumpProgram,
+    database: str,
+    *,
+    left_out: Iterable[str],
+    one_transaction: bool,
+    file: str,
+    stop: threading.Event,
+) -> None:
+    """Dump a database without the tables that are left out into a file in the program's folder.
+
+    Raises DumpFailedError, ServerUnreachableError and others of MeosBackupError; StoppedError. What the file holds
+    then is no dump.
+    """
+    options = program.program.options
+    arguments = [program.program.path, f"--defaults-file={OPTION_FILE}", "--no-tablespaces", "--hex-blob",
+                 "--default-character-set=utf8mb4", "--skip-dump-date", f"--result-file={file}"]  # fmt: skip
+    if "set-gtid-purged" in options:
+        arguments.append("--set-gtid-purged=OFF")
+    if "column-statistics" in options:
+        arguments.append("--column-statistics=0")
+    if "ssl-verify-server-cert" in options:
+        arguments.append("--skip-ssl-verify-server-cert")
+    if one_transaction:
+        arguments.append("--single-transaction")
+    arguments += [f"--ignore-table={database}.{table}" for table in left_out]
+    limit = program.settings.dump_limit
+    try:
+        result = process.run([*arguments, "--databases", "--", database], limit=limit, stop=stop, folder=program.folder)
+    except OSError as error:
+        raise DumpFailedError(
+            f"The dump program can't be started ({error.strerror or error}).",
+            "This race is not in the newest backup.",
+            "See `meosbackup check`.",
+        ) from error
+    if result.timed_out:
+        raise DumpFailedError(
+            f"The dump program was ended since it took longer than {limit} s.",
+            "This race is not in the newest backup.",
+            "See whether the server answers MeOS; a setting, dump_limit, gives it more time.",
+        )
+    if result.code:
+        log.warning("the dump program ended with %d for %s and said: %s", result.code, database, result.errors)
+        raise _failure(result, database, program)
+
+
+def server_error(result: process.Result) -> tuple[str, int | None]:
+    """Return the last line with a server's error number, or the last line at all, since warnings stand there too."""
+    for line in reversed(result.errors.splitlines()):
+        found = re.search(r"rror:? (\d+)", line)
+        if found:
+            return line.strip(), int(found.group(1))
+    return result.last_error, None
+
+
+def _failure(result: process.Result, database: str, program: DumpProgram) -> MeosBackupError:
+    """Tell why the dump program failed, from the server's error number in what it wrote on its standard error."""
+    said, number = server_error(result)
+    if number in UNREACHABLE | LOGIN_REFUSED | RIGHT_MISSING:
+        return explained(number, said, program.settings, program.account)
+    if number in DAMAGED:
+        return DumpFailedError(
+            f"The table {damaged_table(said).split('.')[-1]} of this race is damaged ({said}).",
+            "This race is not in the newest backup; other races are.",
+            "In MeOS, page Competition, close the race and choose Repair Selected Competition (Reparera vald tävling)."
+            " If that doesn't help, restore the race from an earlier batch.",
+        )
+    if number in _GONE:
+        return DumpFailedError(
+            f"The database {database} is gone from the server, or a table of it ({said}).",
+            "This race is not in the newest backup.",
+            "If nobody deleted it on purpose, restore it from an earlier batch.",
+        )
+    full = "errno: 28" in said or "No space left" in said or result.code == 5
+    return DumpFailedError(
+        f"The dump program ended with code {result.code} ({said or 'it said nothing'}).",
+        "This race is not in the newest backup.",
+        "Make room on the disk of this computer, where the spool is." if full else "The log file has all it said.",
+    )

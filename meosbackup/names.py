@@ -1,0 +1,68 @@
+"""The names of folders and files: `[A-Za-z0-9._-]` alone, so that FAT32, exFAT, NTFS and ext4 all take them."""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+
+from meosbackup.batch import RACE_LIST, Race
+
+_LONGEST_STEM = 60
+# Letters that Unicode doesn't take apart into an ASCII letter and an accent.
+_ASCII_LETTERS = str.maketrans({
+    "æ": "ae", "Æ": "Ae", "ø": "o", "Ø": "O", "ß": "ss", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "ð": "d", "Ð": "D",
+    "þ": "th", "Þ": "Th", "œ": "oe", "Œ": "Oe", "ı": "i",
+})  # fmt: skip
+
+
+def folder_name(taken: datetime, exists: Callable[[str], bool]) -> str:
+    """Return a batch's folder below the root, `2026-11-22/14-03-00`; with `_2` and so on where one exists."""
+    name = f"{taken:%Y-%m-%d/%H-%M-%S}"
+    names = (name if count == 1 else f"{name}_{count}" for count in range(1, 1_000_000))
+    return next(name for name in names if not exists(name))
+
+
+def dump_name(stem: str, taken: datetime) -> str:
+    """Return the file name of a dump of this moment."""
+    return f"{stem}_{taken:%Y-%m-%d_%H-%M-%S}.dump.sql"
+
+
+def reference_name(stem: str, sha256: str) -> str:
+    """Return the file name of a dump of reference tables."""
+    return f"{stem}_{sha256[:8]}.dump.sql"
+
+
+def stems(races: Sequence[Race]) -> dict[str, str]:
+    """Return, for each race's NameId, what its files' names begin with: ASCII that suits every file system.
+
+    It is the race's name; the NameId joins it where two would meet, and stands for it where nothing is left.
+    """
+    plain = {race.name_id: _ascii(race.name) or _ascii(race.name_id) or f"race_{race.id}" for race in races}
+    met = _repeated([RACE_LIST, *plain.values()])
+    taken: set[str] = {RACE_LIST}
+    result = {}
+    for race in races:
+        stem = plain[race.name_id]
+        if stem.lower() in met:
+            stem = f"{stem}_{_ascii(race.name_id) or race.id}"
+        unique, count = stem, 1
+        while unique.lower() in taken:
+            count += 1
+            unique = f"{stem}_{count}"
+        taken.add(unique.lower())
+        result[race.name_id] = unique
+    return result
+
+
+def _ascii(text: str) -> str:
+    letters = unicodedata.normalize("NFKD", text.translate(_ASCII_LETTERS)).encode("ascii", "ignore").decode()
+    # No dot: for Windows, a name that begins with "COM1." is the serial port.
+    return re.sub(r"[^A-Za-z0-9-]+", "_", letters)[:_LONGEST_STEM].strip("_-")
+
+
+def _repeated(texts: Iterable[str]) -> set[str]:
+    seen: set[str] = set()
+    repeated: set[str] = set()
+    for text in texts:
+        (repeated if text.lower() in seen else seen).add(text.lower())
+    return repeated

@@ -1,0 +1,108 @@
+"""MySQL option files, which keep a login: those of the user are read, and private ones are written.
+
+The syntax is that of the MySQL and MariaDB programs themselves, as `my_print_defaults` shows it.
+"""
+
+import logging
+import os
+import re
+import stat
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from meosbackup.errors import WrongUsageError
+from meosbackup.text import clean
+
+log = logging.getLogger(__name__)
+
+OPTIONS = ("host", "port", "socket", "user", "password")
+"""The options that `read` looks for."""
+
+# A later group goes before an earlier one, wherever they stand in the file.
+_GROUPS = ("client", "client-server", "client-mariadb", "mysqldump", "mariadb-dump", "meosbackup")
+_ESCAPES = {"b": "\b", "t": "\t", "n": "\n", "r": "\r", "s": " ", "\\": "\\", '"': '"', "'": "'"}
+_ESCAPED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r", "\t": r"\t", "\b": r"\b"})
+_SPACE = " \t\r\v\f"
+_LONGEST_LINE = 4000  # The programs read a line in pieces of 4,095 bytes, and take a second piece for another option.
+
+
+def read(path: Path) -> dict[str, str]:
+    """Read what an option file says of the server and the login, as those of OPTIONS that it sets.
+
+    An option that stands there without a value (`password`, which makes the programs ask) counts as not set.
+    Raises WrongUsageError where the file can't be read, has a syntax error, or may be written by everyone.
+    """
+    found: dict[str, dict[str, str]] = {group: {} for group in _GROUPS}
+    group = None
+    for number, raw in enumerate(_text(path).split("\n"), start=1):
+        line = raw.strip(_SPACE)
+        if not line or line[0] in "#;":
+            continue
+        if line[0] == "!":
+            log.warning("%s, line %d: %s is not followed", path, number, clean(line, 80))
+        elif line[0] == "[":
+            name, bracket, _ = line[1:].partition("]")
+            if not bracket:
+                raise _refused(path, f"line {number} begins a [group] and lacks its ]")
+            group = name.strip(_SPACE).lower()
+        elif group is None:
+            raise _refused(path, f"line {number} stands before any [group] such as [client]")
+        else:
+            key, equals, value = _without_comment(line).partition("=")
+            if equals and key.strip(_SPACE) in OPTIONS and group in found:
+                found[group][key.strip(_SPACE)] = _value(value.strip(_SPACE))
+    return {key: value for options in found.values() for key, value in options.items()}
+
+
+def write(path: Path, options: Mapping[str, str]) -> None:
+    """Write options as the `[client]` group of a new file that none but this user may read.
+
+    On Windows the folder's own rights decide who may read it: choose one of the user's.
+    Raises FileExistsError where something stands there already, another OSError where it can't be written, and
+    ValueError for a value that no option file can hold: one with a NUL character, or of some thousand characters.
+    """
+    lines = [f'{key}="{value.translate(_ESCAPED)}"' for key, value in options.items()]
+    if any("\0" in line or len(line.encode()) > _LONGEST_LINE for line in lines):
+        raise ValueError("a value is too long for an option file, or holds a NUL character")
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+        file.write("\n".join(["[client]", *lines, ""]))
+
+
+def _text(path: Path) -> str:
+    try:
+        if sys.platform != "win32" and path.stat().st_mode & stat.S_IWOTH:
+            raise _refused(path, f"everyone may write it (chmod 600 '{path}' cures that)")
+        return path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise _refused(path, error.strerror or str(error)) from error
+    except UnicodeDecodeError as error:
+        raise _refused(path, "it is not in UTF-8") from error
+
+
+def _refused(path: Path, why: str) -> WrongUsageError:
+    return WrongUsageError(
+        f"The option file {path} can't be used: {why}.",
+        "Nothing was backed up.",
+        "Correct the file, or name another one by --defaults-file.",
+    )
+
+
+def _without_comment(line: str) -> str:
+    """Return the line without what follows a # outside of quotes."""
+    quote, escaped = "", False
+    for place, letter in enumerate(line):
+        if letter in "'\"" and not escaped and quote in ("", letter):
+            quote = "" if quote else letter
+        elif letter == "#" and not quote:
+            return line[:place]
+        escaped = bool(quote) and letter == "\\" and not escaped
+    return line
+
+
+def _value(text: str) -> str:
+    if len(text) > 1 and text[0] in "'\"" and text[0] == text[-1]:
+        text = text[1:-1]
+    # A backslash before any other letter, or at the end, stands for itself.
+    return re.sub(r"\\(.)", lambda match: _ESCAPES.get(match[1], match[0]), text)

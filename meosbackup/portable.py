@@ -1,0 +1,55 @@
+"""The text changes that make a dump restore on other servers too, made while it is copied."""
+
+import hashlib
+import os
+import re
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from meosbackup.errors import StoppedError
+
+_PIECE = 1 << 18  # bytes of a long line that are read at once
+# MariaDB's first line, which other clients don't understand; collations that other servers don't know, and the lines
+# that define a database, a table or a column with them (seen: 360 restores between 5 servers).
+_LAST_LINE = b"-- Dump completed"
+_SANDBOX = (b"/*M!999999", b"/*!999999")
+_COLLATION = re.compile(rb"(COLLATE[ =])utf8mb4_(?:0900|uca1400)_\w+")
+_COLLATED_LINES = (b") ENGINE=", b"CREATE DATABASE ", b"  `")
+
+
+@dataclass(frozen=True)
+class Written:
+    """A file as it was written: its size in bytes, and its SHA-256 in hexadecimal digits."""
+
+    bytes: int
+    sha256: str
+
+
+def make_portable(source: Path, target: Path, stop: threading.Event | None = None, ending: bytes = b"") -> Written:
+    """Copy a dump so that it restores on other servers too, and make the copy durable.
+
+    MariaDB's sandbox line goes, and collations that only some servers know become `utf8mb4_general_ci` where a
+    database, a table or a column is defined; rows stay as they are. `ending` is SQL that is put before the last line,
+    which tells that the dump is whole. Raises StoppedError where `stop` is set before the
+    end, OSError where a file can't be read or written; the target is unfinished then.
+    """
+    digest, begins_line = hashlib.sha256(), True
+    with source.open("rb", _PIECE) as dump, target.open("wb", _PIECE) as copy:
+        if not dump.readline(_PIECE).startswith(_SANDBOX):
+            dump.seek(0)
+        while piece := dump.readline(_PIECE):
+            if stop is not None and stop.is_set():
+                raise StoppedError
+            if begins_line and piece.startswith(_COLLATED_LINES):
+                if not piece.endswith(b"\n"):
+                    piece += dump.readline()
+                piece = _COLLATION.sub(rb"\1utf8mb4_general_ci", piece)
+            elif ending and begins_line and piece.startswith(_LAST_LINE):
+                piece = ending + piece
+            begins_line = piece.endswith(b"\n")
+            copy.write(piece)
+            digest.update(piece)
+        copy.flush()
+        os.fsync(copy.fileno())
+        return Written(copy.tell(), digest.hexdigest())

@@ -1,0 +1,168 @@
+"""The one door to other programs: an argument list, a time limit, and what they said kept.
+
+No shell is ever involved, and no password is ever an argument (see `mysqldump.option_file`).
+"""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from meosbackup.errors import StoppedError
+
+log = logging.getLogger(__name__)
+
+KEPT_BYTES = 1 << 16
+"""How much of a program's output is kept, from its end."""
+
+# What other programs have no business to know.
+_SECRET_VARIABLES = ("MYSQL_PWD", "MEOSBACKUP_PASSWORD")
+
+
+_has_low_priority: ContextVar[bool] = ContextVar("has_low_priority", default=False)
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a program ended: its exit code (negative: the signal that ended it), its output, and the seconds it took."""
+
+    arguments: tuple[str, ...]
+    code: int
+    output: str
+    errors: str
+    seconds: float
+    timed_out: bool
+
+    @property
+    def last_error(self) -> str:
+        """The last line that the program wrote on its standard error, or an empty text."""
+        lines = [line.strip() for line in self.errors.splitlines() if line.strip()]
+        return lines[-1] if lines else ""
+
+
+@contextmanager
+def low_priority() -> Iterator[None]:
+    """Have the programs that the block starts leave the processor to others."""
+    token = _has_low_priority.set(True)
+    try:
+        yield
+    finally:
+        _has_low_priority.reset(token)
+
+
+def start(
+    arguments: Sequence[str],
+    *,
+    folder: Path | None = None,
+    stdin: IO[bytes] | None = None,
+    stdout: IO[bytes] | None = None,
+    stderr: IO[bytes] | None = None,
+) -> "subprocess.Popen[bytes]":
+    """Start a program in a process group of its own, so that Ctrl-C reaches meosbackup alone.
+
+    Raises OSError where the program doesn't exist or can't be executed.
+    """
+    environment = {name: value for name, value in os.environ.items() if name not in _SECRET_VARIABLES}
+    log.debug("start: %s", " ".join(arguments))
+    flags = 0
+    if sys.platform == "win32":
+        flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
+        if _has_low_priority.get():
+            flags |= subprocess.BELOW_NORMAL_PRIORITY_CLASS
+    process = subprocess.Popen(
+        list(arguments),
+        cwd=folder,
+        env=environment,
+        stdin=stdin or subprocess.DEVNULL,
+        stdout=stdout or subprocess.DEVNULL,
+        stderr=stderr or subprocess.DEVNULL,
+        creationflags=flags,
+        start_new_session=sys.platform != "win32",
+    )
+    if _has_low_priority.get() and sys.platform != "win32":
+        os.setpriority(os.PRIO_PGRP, process.pid, 10)
+    return process
+
+
+def end(process: "subprocess.Popen[bytes]", patience: float = 0.7) -> None:
+    """End a program and all that it started: politely, and after `patience` seconds for good."""
+    if process.poll() is None:
+        _signal(process, polite=True)
+        try:
+            process.wait(patience)
+        except subprocess.TimeoutExpired:
+            log.warning("process %d didn't end within %.1f s and is killed", process.pid, patience)
+    # The program's own children may outlive it: the group is ended in any case.
+    _signal(process, polite=False)
+    process.wait()
+
+
+def run(
+    arguments: Sequence[str],
+    *,
+    limit: float,
+    stop: threading.Event | None = None,
+    folder: Path | None = None,
+    stdin: IO[bytes] | None = None,
+) -> Result:
+    """Run a program to its end, or for `limit` seconds at most; a program that is still running then is ended.
+
+    Raises OSError where the program can't be started, StoppedError where `stop` is set before it ended.
+    """
+    if stop is not None and stop.is_set():
+        raise StoppedError
+    started = time.monotonic()
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        process = start(arguments, folder=folder, stdin=stdin, stdout=output, stderr=errors)
+        try:
+            timed_out = not _wait(process, started + limit, stop)
+        finally:
+            if process.poll() is None:
+                end(process)
+        seconds = time.monotonic() - started
+        result = Result(tuple(arguments), process.returncode, _tail(output), _tail(errors), seconds, timed_out)
+    log.debug("ended: %s with %d after %.3f s%s", arguments[0], result.code, seconds, " (limit)" if timed_out else "")
+    if result.errors:
+        log.debug("stderr: %s", result.errors.rstrip())
+    return result
+
+
+def _wait(process: "subprocess.Popen[bytes]", deadline: float, stop: threading.Event | None) -> bool:
+    """Wait for the end of a program; tell whether it ended before the deadline."""
+    while True:
+        remaining = deadline - time.monotonic()
+        try:
+            process.wait(max(0.0, min(remaining, 0.1)))
+        except subprocess.TimeoutExpired:
+            if stop is not None and stop.is_set():
+                raise StoppedError from None
+            if remaining <= 0:
+                return False
+        else:
+            return True
+
+
+def _signal(process: "subprocess.Popen[bytes]", *, polite: bool) -> None:
+    try:
+        if sys.platform == "win32":
+            process.terminate() if polite else process.kill()
+        else:
+            os.killpg(process.pid, signal.SIGTERM if polite else signal.SIGKILL)
+    except OSError:  # it is gone already
+        log.debug("process %d is gone", process.pid)
+
+
+def _tail(file: IO[bytes]) -> str:
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - KEPT_BYTES))
+    return file.read().decode("utf-8", "replace")

@@ -1,0 +1,34 @@
+"""Which batch was proven last: restored into a private server and compared; noted at the top of the drive."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from meosbackup import drive
+
+PROOF_FILE = "proof.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A rehearsal that found no difference: when the batch was taken, and when it was proven."""
+
+    batch: datetime
+    proven: datetime
+
+
+def read(root: Path) -> Proof | None:
+    """Read the newest proof below a root; None where there is none that can be read."""
+    try:
+        document = json.loads((root / PROOF_FILE).read_bytes()[:10_000])
+        return Proof(datetime.fromisoformat(document["batch"]), datetime.fromisoformat(document["proven"]))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def write(root: Path, proof: Proof) -> None:
+    """Note a proof below a root. Raises OSError."""
+    document = {"format": FORMAT, "batch": proof.batch.isoformat(), "proven": proof.proven.isoformat()}
+    drive.write_durably(root / PROOF_FILE, (json.dumps(document) + "\n").encode())

@@ -1,0 +1,56 @@
+"""`meosbackup rehearse`: a batch proven by restoring and comparing it, and noted on the drive."""
+
+import threading
+import time
+from datetime import datetime
+from pathlib import Path
+
+from meosbackup import batch, choice, drive, programs, rehearsal, report, shipping
+from meosbackup.batch import Stored
+from meosbackup.console import Console, number
+from meosbackup.errors import MeosBackupError
+from meosbackup.programs import Program
+from meosbackup.proof import Proof
+from meosbackup.rehearsal import Rehearsed
+from meosbackup.settings import Settings
+
+
+def run(settings: Settings, target: Path, when: str, console: Console) -> bool:
+    """Rehearse a batch of a drive; tell whether it came back without a difference. Raises MeosBackupError."""
+    root = drive.root(target)
+    batches = batch.find(root).batches
+    chosen = choice.batch_at(batches, when)
+    program = programs.find_dump_program(settings.mysqldump)
+    taken = chosen.stored.batch.taken
+    console.say(f"Batch of {taken:%Y-%m-%d %H:%M:%S}" + (f" ({chosen.note})" if chosen.note else ""))
+    is_proven = rehearse(chosen.stored, program, console)
+    if is_proven:
+        _note(root, batches[-1], Proof(taken, datetime.now().astimezone().replace(microsecond=0)), console)
+    return is_proven
+
+
+def rehearse(stored: Stored, program: Program, console: Console) -> bool:
+    """Restore a batch into a private server, and tell race by race how it came back. Raises MeosBackupError."""
+    began, is_same = time.monotonic(), True
+    for done in rehearsal.rehearse(stored, program, threading.Event()):
+        tell(done, console)
+        is_same &= not done.differing
+    console.say(f"From server lost to all races back and compared: {time.monotonic() - began:.1f} s")
+    return is_same
+
+
+def tell(done: Rehearsed, console: Console) -> None:
+    """Print how one database came back."""
+    name = report.named(done.dump.race) if done.dump.race else "race list"
+    if done.differing:
+        console.result("FAIL", name, f"differs in {', '.join(done.differing)}; {done.seconds:.1f} s")
+    else:
+        console.result("OK", name, f"{number(done.rows, 'row')}, each the same as in the dump; {done.seconds:.1f} s")
+
+
+def _note(root: Path, newest: Stored, found: Proof, console: Console) -> None:
+    """Put the proof into the RESTORE.txt at the top of the drive; a drive that takes no more is no failure."""
+    try:
+        shipping.note_proof(drive.place(root.parent), newest, found)
+    except MeosBackupError as error:
+        console.result("NOTE", "the drive", f"the proof can't be noted there: {error.what}")

@@ -1,0 +1,240 @@
+"""MeOS's databases, asked through mysql-connector-python."""
+
+import logging
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import mysql.connector
+from mysql.connector.abstracts import MySQLConnectionAbstract
+
+from meosbackup.batch import RACE_LIST, Race, Server
+from meosbackup.errors import MeosBackupError, RaceListMissingError, ServerUnreachableError
+from meosbackup.servererrors import explained, grant_line, where
+from meosbackup.settings import Settings
+
+log = logging.getLogger(__name__)
+
+CONNECT_LIMIT = 5
+"""Seconds that a server has to take a login."""
+
+ANSWER_LIMIT = 10
+"""Seconds that a server has to answer a question; a laptop that keeps the race list locked counts as no answer."""
+
+_UNKNOWN_VARIABLE = 1193
+
+
+@dataclass(frozen=True)
+class ListedRace:
+    """A row of the race list. `removed` is how other programs mark a race as deleted."""
+
+    race: Race
+    removed: bool
+
+
+@dataclass(frozen=True)
+class TableState:
+    """What the server tells of a table without touching it; times are UTC, to the second, None where it can't say."""
+
+    name: str
+    engine: str | None
+    rows: int | None
+    data_bytes: int | None
+    next_id: int | None
+    created: datetime | None
+    updated: datetime | None
+
+
+@dataclass(frozen=True)
+class DatabaseState:
+    """The states of a database's tables, and when they were asked for, by the server's clock (UTC)."""
+
+    database: str
+    asked: datetime
+    tables: tuple[TableState, ...]
+
+
+class Session:
+    """A connection to the server; its errors are told as MeosBackupError."""
+
+    def __init__(self, connection: MySQLConnectionAbstract, settings: Settings) -> None:
+        self._connection = connection
+        self._settings = settings
+        self.account: str | None = None
+        """Who the server takes the user for, `meos@%`: rights are given to that one."""
+
+        self.account = str(self.rows("SELECT CURRENT_USER() AS account")[0]["account"])
+
+    def rows(self, statement: str, parameters: Sequence[object] = ()) -> list[dict[str, Any]]:
+        """Run one statement and return its rows, by column name in lower case."""
+        try:
+            cursor = self._connection.cursor()
+            try:
+                cursor.execute(statement, tuple(parameters))  # type: ignore[arg-type]  # any value is escaped
+                names = [str(column[0]).lower() for column in cursor.description or ()]
+                return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()] if names else []
+            finally:
+                cursor.close()
+        except mysql.connector.Error as error:
+            raise explained(error.errno, str(error), self._settings, self.account) from error
+
+
+@contextmanager
+def session(settings: Settings) -> Iterator[Session]:
+    """Log in to the server. Raises ServerUnreachableError, LoginRefusedError and others of MeosBackupError."""
+    address: dict[str, Any] = {"host": settings.host, "port": settings.port}
+    if settings.socket is not None:
+        address = {"unix_socket": str(settings.socket)}
+    try:
+        # The collation is named since the connector's own default is unknown to MariaDB 11.0 to 11.3.
+        connection = mysql.connector.connect(
+            **address, user=settings.user, password=settings.password or "", use_pure=True, charset="utf8mb4",
+            collation="utf8mb4_general_ci", connection_timeout=CONNECT_LIMIT, read_timeout=ANSWER_LIMIT,
+            write_timeout=ANSWER_LIMIT, autocommit=True,
+        )  # fmt: skip
+    except mysql.connector.Error as error:
+        raise explained(error.errno, str(error), settings) from error
+    except Exception as error:
+        # What isn't MySQL at all makes the connector stumble in any way.
+        log.warning("the connector failed", exc_info=True)
+        raise ServerUnreachableError(
+            f"The server at {where(settings)} doesn't answer as MySQL and MariaDB do.",
+            "No race is backed up while this lasts.",
+            "See that --host and --port are those of the server that MeOS works on.",
+        ) from error
+    try:
+        # The pool and the C extension, which give other types, are never used.
+        yield Session(connection, settings)  # type: ignore[arg-type]
+    finally:
+        _close(connection)
+
+
+def _close(connection: Any) -> None:
+    try:
+        connection.close()
+    except (mysql.connector.Error, OSError) as error:
+        log.debug("closing a dead connection: %s", error)
+
+
+def facts(session: Session, settings: Settings) -> Server:
+    """Return what batches and people are told of the server."""
+    row = session.rows("SELECT @@version AS v, @@version_comment AS c, @@lower_case_table_names AS l")[0]
+    flavour = "MariaDB" if "mariadb" in f"{row['v']} {row['c']}".lower() else "MySQL"
+    return Server(settings.host, settings.port, flavour, str(row["v"]).split("-")[0], int(row["l"]))
+
+
+def databases(session: Session) -> tuple[str, ...]:
+    """Return the names of the databases that the user may see, as the server spells them."""
+    return tuple(str(next(iter(row.values()))) for row in session.rows("SHOW DATABASES"))
+
+
+def spelled(name: str, names: Iterable[str]) -> str | None:
+    """Return a name as the server spells it: the very same one, or the one that differs in case only."""
+    same = [candidate for candidate in names if candidate.lower() == name.lower()]
+    return name if name in same else next(iter(same), None)
+
+
+def race_list_name(names: Iterable[str], account: str | None) -> str:
+    """Return the race list's database as the server spells it; MeOS itself says `MeOSMain`.
+
+    Raises RaceListMissingError.
+    """
+    found = spelled("MeOSMain", names)
+    if found is None:
+        raise RaceListMissingError(
+            f"This server has no race list (no database {RACE_LIST} that the user may see).",
+            "There is nothing to back up yet.",
+            "If MeOS works on another server, name that one by --host. If it works on this one, the user lacks a right:"
+            f" {grant_line(account)}",
+        )
+    return found
+
+
+def listed_races(session: Session, race_list: str) -> tuple[ListedRace, ...]:
+    """Read the race list. A NameId that stands there twice is taken once."""
+    tables = [str(row["table_name"]) for row in session.rows(
+        "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s", (race_list,))]  # fmt: skip
+    table = spelled("oEvent", tables)
+    if table is None:
+        raise RaceListMissingError(
+            f"The database {race_list} has no table oEvent that the user may read.",
+            "The races can't be listed, so none of them is backed up.",
+            f"Open MeOS once with this server, which makes the table. If it is there, the user lacks a right:"
+            f" {grant_line(session.account)}",
+        )
+    races: dict[str, ListedRace] = {}
+    rows = session.rows(f"SELECT * FROM {quoted(race_list)}.{quoted(table)}")
+    if rows and not {"id", "name", "nameid"} <= rows[0].keys():
+        raise RaceListMissingError(
+            f"The table oEvent of the database {race_list} is not the race list of MeOS: it lacks columns.",
+            "The races can't be listed, so none of them is backed up.",
+            "If another program changed the table, open MeOS with this server, which mends it.",
+        )
+    for row in rows:
+        race = Race(
+            name=_text(row.get("name")), annotation=_text(row.get("annotation")), date=_text(row.get("date")),
+            name_id=_text(row.get("nameid")), id=int(row["id"]), version=int(row.get("version") or 0),
+        )  # fmt: skip
+        races.setdefault(race.name_id.lower(), ListedRace(race, bool(row.get("removed"))))
+    return tuple(races.values())
+
+
+def states(session: Session, names: Sequence[str]) -> Mapping[str, DatabaseState]:
+    """Return the states of all tables of these databases, without a lock, in one query.
+
+    The clock is asked first: what changes while the query runs has a later time. (MySQL manual, "The
+    INFORMATION_SCHEMA TABLES Table": MySQL 8 keeps these figures for a day unless told not to.)
+    """
+    _set_if_known(session, "SET SESSION information_schema_stats_expiry = 0")
+    session.rows("SET SESSION time_zone = '+00:00'")
+    asked: datetime = session.rows("SELECT UTC_TIMESTAMP() AS now")[0]["now"]
+    found: dict[str, list[TableState]] = {name: [] for name in names}
+    marks = ", ".join(["%s"] * len(names))
+    for row in session.rows(
+        "SELECT TABLE_SCHEMA, TABLE_NAME, ENGINE, TABLE_ROWS, DATA_LENGTH, AUTO_INCREMENT, CREATE_TIME, UPDATE_TIME"
+        f" FROM information_schema.TABLES WHERE TABLE_TYPE <> 'VIEW' AND TABLE_SCHEMA IN ({marks})", names,
+    ) if names else ():  # fmt: skip
+        if row["table_schema"] in found:
+            found[row["table_schema"]].append(TableState(
+                name=row["table_name"], engine=row["engine"], rows=row["table_rows"], data_bytes=row["data_length"],
+                next_id=row["auto_increment"], created=row["create_time"], updated=row["update_time"],
+            ))  # fmt: skip
+    return {
+        name: DatabaseState(name, asked, tuple(sorted(tables, key=lambda table: table.name)))
+        for name, tables in found.items()
+    }
+
+
+def clock(session: Session) -> datetime:
+    """Return the server's time, UTC, without a time zone, to the second."""
+    now: datetime = session.rows("SELECT UTC_TIMESTAMP() AS now")[0]["now"]
+    return now
+
+
+def quoted(identifier: str) -> str:
+    """Quote a name for SQL (MySQL manual, "Schema Object Names")."""
+    return "`" + identifier.replace("`", "``") + "`"
+
+
+def sees_everything(session: Session) -> bool:
+    """Tell whether the user may read every database, so that one that isn't shown isn't there."""
+    grants = [str(next(iter(row.values()))) for row in session.rows("SHOW GRANTS")]
+    return any(re.match(r"GRANT (ALL PRIVILEGES|.*\bSELECT\b.*) ON \*\.\*", grant) for grant in grants)
+
+
+def _set_if_known(session: Session, statement: str) -> None:
+    """Set what only some servers have."""
+    try:
+        session.rows(statement)
+    except MeosBackupError as error:
+        if getattr(error.__cause__, "errno", None) != _UNKNOWN_VARIABLE:
+            raise
+
+
+def _text(value: object) -> str:
+    if isinstance(value, (bytes, bytearray)):
+        return value.decode("utf-8", "replace")
+    return "" if value is None else str(value)

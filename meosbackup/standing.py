@@ -1,0 +1,71 @@
+"""What a race is like on a server now: its counts, when it last changed, and who has it open in MeOS."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from meosbackup.batch import Freshness
+from meosbackup.server import Session, quoted, spelled
+
+CONNECTED_SECONDS = 30
+"""A client of MeOS says every ten seconds in oMonitor that it is there."""
+
+_DATED_TABLES = ("oEvent", "oRunner", "oTeam", "oClass", "oClub", "oCourse", "oControl", "oCard", "oPunch")
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A race on a server: its database as the server spells it, its freshness, the names of the clients at work."""
+
+    database: str
+    freshness: Freshness
+    clients: tuple[str, ...]
+
+    @property
+    def is_shell(self) -> bool:
+        """Whether it holds no race: MeOS makes such an empty shell when it opens a lost race."""
+        return self.freshness == Freshness(None, 0, 0, 0, 0)
+
+
+def of_race(session: Session, database: str) -> Standing:
+    """Ask the server about a race. Tables that it lacks count as empty. Raises MeosBackupError."""
+    session.rows("SET SESSION time_zone = '+00:00'")
+    names = [str(row["table_name"]) for row in session.rows(
+        "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s", (database,))]  # fmt: skip
+    tables = {name.lower(): f"{quoted(database)}.{quoted(name)}" for name in names}
+    changes = [_newest(session, tables[name.lower()]) for name in _DATED_TABLES if name.lower() in tables]
+    freshness = Freshness(
+        last_change=max((change for change in changes if change), default=None),
+        entries=_count(session, tables, "orunner"),
+        finished=_count(session, tables, "orunner", " AND FinishTime > 0"),
+        cards=_count(session, tables, "ocard"),
+        punches=_count(session, tables, "opunch"),
+    )
+    return Standing(database, freshness, _clients(session, tables))
+
+
+def find(session: Session, name_id: str, names: tuple[str, ...]) -> Standing | None:
+    """Ask about a race by its NameId; None where the server, which has databases of these names, has none for it."""
+    database = spelled(name_id, names)
+    return None if database is None else of_race(session, database)
+
+
+def _count(session: Session, tables: Mapping[str, str], table: str, condition: str = "") -> int:
+    if table not in tables:
+        return 0
+    return int(session.rows(f"SELECT COUNT(*) AS n FROM {tables[table]} WHERE Removed = 0{condition}")[0]["n"])
+
+
+def _newest(session: Session, table: str) -> datetime | None:
+    newest = session.rows(f"SELECT MAX(Modified) AS newest FROM {table}")[0]["newest"]
+    return newest.replace(tzinfo=UTC).astimezone() if isinstance(newest, datetime) else None
+
+
+def _clients(session: Session, tables: Mapping[str, str]) -> tuple[str, ...]:
+    if "omonitor" not in tables:
+        return ()
+    rows = session.rows(
+        f"SELECT Client FROM {tables['omonitor']} WHERE Removed = 0"
+        f" AND Modified > UTC_TIMESTAMP() - INTERVAL {CONNECTED_SECONDS} SECOND"
+    )
+    return tuple(sorted({str(row["client"]) for row in rows}))
