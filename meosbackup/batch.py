@@ -252,6 +252,12 @@ class Stored:
     folder: Path
     batch: Batch
 
+    @property
+    def when(self) -> str:
+        """Its time as a person writes it, `2026-11-22 14:03:00`; with `_2` where its folder has that."""
+        again = re.search(r"_\d+$", self.folder.name)
+        return f"{self.batch.taken.isoformat(' ')[:19]}{again[0] if again else ''}"
+
 
 @dataclass(frozen=True)
 class Findings:

@@ -27,7 +27,8 @@ class Chosen:
 def batch_at(batches: Sequence[Stored], when: str) -> Chosen:
     """Return the batch of a time: as `list` prints it, or its start (`14:03`), or `latest`.
 
-    A time between two batches means the one before it. Raises WrongUsageError where there is none, or more than one.
+    A time that is one batch's own and the start of others' means that one. A time between two batches means the one
+    before it. Raises WrongUsageError where there is none, or more than one.
     """
     if not batches:
         raise _wrong("There is no batch.", "Name the drive that has them by --target.")
@@ -35,10 +36,12 @@ def batch_at(batches: Sequence[Stored], when: str) -> Chosen:
         return Chosen(batches[-1])
     wanted = " ".join(when.replace("T", " ").split())
     found = [stored for stored in batches if any(text.startswith(wanted) for text in _spellings(stored))]
-    if len(found) == 1:
-        return Chosen(found[0])
+    whole = [stored for stored in found if wanted in _spellings(stored)]
+    if len(found) == 1 or len(whole) == 1:
+        others = ", ".join(stored.when for stored in found if whole and stored is not whole[0])
+        return Chosen((whole or found)[0], f"of the same time there is also {others}" if others else "")
     if found:
-        shown = ", ".join(f"{stored.batch.taken:{_FULL}}" for stored in found[-_LISTED:])
+        shown = ", ".join(stored.when for stored in found[-_LISTED:])
         rest = f" (and {len(found) - _LISTED} earlier)" if len(found) > _LISTED else ""
         raise _wrong(f"{clean(when, 40)} could be each of these batches: {shown}{rest}.", "Write more of its time.")
     return _before(batches, wanted)
@@ -73,7 +76,7 @@ def _one(name: str, races: Sequence[Race]) -> Race:
 
 
 def _spellings(stored: Stored) -> tuple[str, str]:
-    return f"{stored.batch.taken:{_FULL}}", f"{stored.batch.taken:%H:%M:%S}"
+    return stored.when, stored.when.partition(" ")[2]
 
 
 def _before(batches: Sequence[Stored], wanted: str) -> Chosen:

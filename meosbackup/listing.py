@@ -106,8 +106,7 @@ def _single(stored: Stored) -> str:
     state = "complete" if found.complete else "INCOMPLETE"
     facts = [_freshness(found), *_faults(found.databases)]
     facts += ["PINNED"] if inventory.is_pinned(stored) else []
-    _, *again = stored.folder.name.partition("_")  # `_2` where a clock change repeated a time
-    return f"{found.taken.isoformat(' ')[:19] + ''.join(again):<21}  {state:<10}  {'; '.join(facts)}"
+    return f"{stored.when:<21}  {state:<10}  {'; '.join(facts)}"
 
 
 def _several(run: Run) -> str:

@@ -97,7 +97,7 @@ def run(
     saved = save_replaced(settings, found, dump_program, spool_root, root, is_forced=wish.force)
     if saved is not None:
         console.result(
-            "OK", "what the server has now", f"saved as the batch of {_moment(saved)}; to undo, restore that one"
+            "OK", "what the server has now", f"saved as the batch of {saved.when}; to undo, restore that one"
         )
         _ship(settings, target, spool_root, console)
     try:
@@ -108,7 +108,7 @@ def run(
     if is_done:
         next_steps(settings, console)
     else:
-        console.say(f'To try again, name this very batch: --batch "{_moment(found.stored)}"')
+        console.say(f'To try again, name this very batch: --batch "{found.stored.when}"')
     return is_done
 
 
@@ -145,7 +145,7 @@ def show(plan_: Plan, console: Console, now: datetime) -> None:
     """Tell what is going to be done, race by race: how it is in the batch, how it is on the server, what would go."""
     taken = plan_.stored.batch.taken
     console.say(
-        f"Batch of {_moment(plan_.stored)}, {span((now - taken).total_seconds())} old"
+        f"Batch of {plan_.stored.when}, {span((now - taken).total_seconds())} old"
         + (f" ({plan_.note})" if plan_.note else "")
     )
     for dump, found in zip(plan_.dumps, plan_.standings, strict=True):
@@ -242,7 +242,7 @@ def _fetch(tools: Tools, stored: Stored, step: Step, console: Console) -> Path |
             return None
         other = choice.newest_good(batch.find(stored.folder.parents[1]).batches, stored, race)
         do = (
-            f'The newest earlier batch that has it whole: --batch "{_moment(other)}" --race {clean(race.name_id, 64)}'
+            f'The newest earlier batch that has it whole: --batch "{other.when}" --race {clean(race.name_id, 64)}'
             if other else "No earlier batch has it whole; look for another drive."
         )  # fmt: skip
         raise BadBatchError(f"{report.named(race)}: {error.what}", error.means, do) from error
@@ -312,10 +312,6 @@ def _loss(then: Freshness | None, now: Freshness) -> str:
     if newer <= 0:
         return "the server has nothing newer"
     return f"LOST: what changed on the server in {span(newer)} after that ({now.finished - then.finished:+d} finished)"
-
-
-def _moment(stored: Stored) -> str:
-    return f"{stored.batch.taken:%Y-%m-%d %H:%M:%S}"
 
 
 def _address(settings: Settings) -> str:

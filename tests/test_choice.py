@@ -16,8 +16,8 @@ LOCAL = timezone(timedelta(hours=1))
 SERVER = Server("laptop-1", 3306, "MariaDB", "10.11", 1)
 
 
-def stored(sequence: int, taken: datetime) -> Stored:
-    return Stored(Path(str(sequence)), Batch(sequence, taken, True, SERVER, "mysqldump", "0.1.0", ()))
+def stored(sequence: int, taken: datetime, folder: str = "") -> Stored:
+    return Stored(Path(folder), Batch(sequence, taken, True, SERVER, "mysqldump", "0.1.0", ()))
 
 
 def at(text: str) -> datetime:
@@ -38,6 +38,16 @@ def sequence(batches: Sequence[Stored], when: str) -> int:
 
 
 # Which batch
+
+
+def test_two_batches_of_one_second_are_told_apart_as_list_does() -> None:
+    moment = at("2026-10-25 02:30:00")
+    twice = [stored(1, moment, "02-30-00"), stored(2, moment, "02-30-00_2"), stored(3, moment, "02-30-00_3")]
+    assert [batch_at(twice, item.when).stored for item in twice] == twice
+    first = batch_at(twice, "02:30:00")
+    assert (first.stored, "2026-10-25 02:30:00_2" in first.note) == (twice[0], True)
+    with pytest.raises(WrongUsageError, match=r"2026-10-25 02:30:00, 2026-10-25 02:30:00_2"):
+        batch_at(twice, "02:30")
 
 
 @pytest.mark.parametrize(

@@ -101,11 +101,6 @@ def tool_environment() -> dict[str, str]:
     return {**kept, "PYTHONUTF8": "1"}
 
 
-def taken(stored: Stored) -> str:
-    """Return a batch's time as a person writes it."""
-    return f"{stored.batch.taken:%Y-%m-%d %H:%M:%S}"
-
-
 def rows_of(server: PrivateServer, database: str) -> dict[str, list[tuple[Any, ...]]]:
     """Return all rows of a database; MeOS makes tables that are missing, so that empty ones say nothing."""
     return {table: rows for table, rows in contents(server, database).items() if rows}
@@ -185,7 +180,7 @@ def test_all_races_come_back_on_an_empty_server(
         assert f"OK {NAMES[database]}" in re.sub(" +", " ", said)
     assert len(rows_of(spare, RELAY)["oimage"]) == 1
     assert listed(spare) == listed(server)
-    assert f"Batch of {taken(backed_up)}" in said
+    assert f"Batch of {backed_up.when}" in said
     assert "not there; it is made anew" in said
     assert f"Port {spare.port}" in re.sub(" +", " ", said)
     assert tent.batches() == [backed_up]  # nothing was replaced, so nothing was saved
@@ -221,7 +216,7 @@ def test_a_server_that_tells_case_apart_gets_the_names_of_meos(
 
     query(exact, "UPDATE MeOSMain.oEvent SET Name = 'changed'")
     work_on(exact, *name_ids, seed=9)
-    tent.restore(exact, "--batch", taken(backed_up), "--whole-list")
+    tent.restore(exact, "--batch", backed_up.when, "--whole-list")
     assert everything(exact) == everything(server)
     assert databases(exact) == {"MeOSMain", *name_ids}
 
@@ -239,7 +234,7 @@ def test_what_comes_from_a_server_that_tells_case_apart_suits_others(
 
     before, [name_id] = everything(exact), databases(exact) - {"MeOSMain"}
     query(exact, f"UPDATE `{name_id}`.oRunner SET Name = 'nobody'")
-    tent.restore(exact, "--batch", taken(tent.batches()[0]))  # and back to where it came from
+    tent.restore(exact, "--batch", tent.batches()[0].when)  # and back to where it came from
     assert everything(exact) == before
     assert databases(exact) == {"MeOSMain", name_id}
 
@@ -271,7 +266,7 @@ def test_one_race_is_set_back_and_all_others_are_left_alone(
     work_on(server, *RACES)
     query(server, "UPDATE MeOSMain.oEvent SET Annotation = 'new', Version = 90")
     others = {name: checksums(server, name) for name in (INDIVIDUAL, EMPTY, INNODB, RACE_LIST)}
-    tent.restore(server, "--race", "Stafettkväll", "--batch", taken(backed_up))
+    tent.restore(server, "--race", "Stafettkväll", "--batch", backed_up.when)
     assert rows_of(server, RELAY) == before
     assert {name: checksums(server, name) for name in others} == others
     assert_tidy(server)
@@ -284,18 +279,18 @@ def test_what_is_replaced_is_saved_first_and_comes_back_by_another_restore(
     work_on(server, *RACES, seed=7)
     query(server, f"INSERT INTO `{INNODB}`.dbclub (Id, Name) VALUES (1, 'Sävedalens AIK')")
     now = everything(server)
-    said = tent.restore(server, "--batch", taken(backed_up))
+    said = tent.restore(server, "--batch", backed_up.when)
     assert {name: everything(server)[name] for name in (RELAY, EMPTY, INDIVIDUAL)} == {
         name: then[name] for name in (RELAY, EMPTY, INDIVIDUAL)
     }
     [saved] = tent.saved()
     assert saved.batch.sequence > backed_up.batch.sequence
-    assert f"saved as the batch of {taken(saved)}" in said
+    assert f"saved as the batch of {saved.when}" in said
     assert [(stored.batch, (stored.folder / PIN_FILE).exists()) for stored in batch.find(tent.spool(server)).batches][
         -1
     ] == (saved.batch, True)
 
-    tent.restore(server, "--batch", taken(saved))
+    tent.restore(server, "--batch", saved.when)
     assert everything(server) == now
     assert len(tent.saved()) == 2
     assert_tidy(server)
@@ -306,7 +301,7 @@ def test_the_whole_list_is_replaced_where_that_is_wished(server: PrivateServer, 
     query(server, "DELETE FROM MeOSMain.oEvent WHERE Id = 2")
     query(server, "INSERT INTO MeOSMain.oEvent (Id, Name, NameId) VALUES (2, 'made since', 'meos_made_since')")
     query(server, "UPDATE MeOSMain.oEvent SET Name = 'other' WHERE Id = 1")
-    said = tent.restore(server, "--whole-list", "--batch", taken(backed_up))
+    said = tent.restore(server, "--whole-list", "--batch", backed_up.when)
     assert everything(server) == before
     assert "takes the place of the server's race list" in said
     [saved] = tent.saved()
@@ -320,7 +315,7 @@ def test_a_race_made_since_is_neither_unlisted_nor_touched(
     load(server, DATA / "big.sql")
     query(server, "INSERT INTO MeOSMain.oEvent (Id, Name, NameId) VALUES (5, 'Storloppet', 'meos_20261122_220000_3E7')")
     before = checksums(server, BIG), listed(server), rows_of(server, RACE_LIST)
-    tent.restore(server, "--batch", taken(backed_up))
+    tent.restore(server, "--batch", backed_up.when)
     assert (checksums(server, BIG), listed(server), rows_of(server, RACE_LIST)) == before
 
 
@@ -343,7 +338,7 @@ def test_the_empty_shell_that_meos_makes_of_a_lost_race_gives_way(
     before = everything(server)
     query(server, f"DROP DATABASE `{INDIVIDUAL}`")
     open_lost_race(server, INDIVIDUAL, like=RELAY)
-    tent.restore(server, "--race", INDIVIDUAL, "--batch", taken(backed_up))
+    tent.restore(server, "--race", INDIVIDUAL, "--batch", backed_up.when)
     assert everything(server) == before
 
 
@@ -358,11 +353,11 @@ def test_a_race_that_isnt_listed_is_saved_too_before_it_is_replaced(
     work_on(server, INDIVIDUAL, seed=8)
     now = rows_of(server, INDIVIDUAL)
     query(server, how)
-    tent.restore(server, "--race", INDIVIDUAL, "--batch", taken(backed_up))
+    tent.restore(server, "--race", INDIVIDUAL, "--batch", backed_up.when)
     assert rows_of(server, INDIVIDUAL) == then
     assert [row[0] for row in listed(server) if str(row[5]).lower() == INDIVIDUAL and not row[-1]] == [1]
     [saved] = tent.saved()
-    tent.restore(server, "--race", INDIVIDUAL, "--batch", taken(saved))
+    tent.restore(server, "--race", INDIVIDUAL, "--batch", saved.when)
     assert rows_of(server, INDIVIDUAL) == now
 
 
@@ -371,11 +366,11 @@ def test_what_cant_be_saved_is_not_replaced_but_by_force(server: PrivateServer, 
     work_on(server, INDIVIDUAL, seed=8)
     query(server, f"DROP TABLE `{INDIVIDUAL}`.oevent")
     now = rows_of(server, INDIVIDUAL)
-    said = tent.restore(server, "--race", INDIVIDUAL, "--batch", taken(backed_up), expected=1)
+    said = tent.restore(server, "--race", INDIVIDUAL, "--batch", backed_up.when, expected=1)
     assert "can't be saved" in said
     assert "--force" in said
     assert rows_of(server, INDIVIDUAL) == now
-    tent.restore(server, "--race", INDIVIDUAL, "--batch", taken(backed_up), "--force")
+    tent.restore(server, "--race", INDIVIDUAL, "--batch", backed_up.when, "--force")
     assert rows_of(server, INDIVIDUAL) == then
 
 
@@ -399,7 +394,7 @@ def test_a_dry_run_shows_and_changes_nothing(server: PrivateServer, tent: Tent, 
 def test_without_a_yes_nothing_is_done(server: PrivateServer, tent: Tent, backed_up: Stored, answer: str) -> None:
     work_on(server, INDIVIDUAL, seed=11)
     before, files = everything(server), _files(tent.target)
-    said = tent.restore(server, "--batch", taken(backed_up), answer=answer)
+    said = tent.restore(server, "--batch", backed_up.when, answer=answer)
     assert "Restore this?" in said
     assert "Nothing was done" in said
     assert (everything(server), _files(tent.target)) == (before, files)
@@ -408,7 +403,7 @@ def test_without_a_yes_nothing_is_done(server: PrivateServer, tent: Tent, backed
 def test_a_yes_is_enough(server: PrivateServer, tent: Tent, backed_up: Stored) -> None:
     before = rows_of(server, INDIVIDUAL)
     work_on(server, INDIVIDUAL, seed=11)
-    tent.restore(server, "--race", INDIVIDUAL, "--batch", taken(backed_up), answer="y\n")
+    tent.restore(server, "--race", INDIVIDUAL, "--batch", backed_up.when, answer="y\n")
     assert rows_of(server, INDIVIDUAL) == before
 
 
@@ -442,7 +437,7 @@ def test_a_time_between_two_batches_takes_the_one_before_and_says_so(
     server: PrivateServer, tent: Tent, backed_up: Stored
 ) -> None:
     said = tent.restore(server, "--dry-run", "--batch", "2100-01-01")
-    assert f"Batch of {taken(backed_up)}" in said
+    assert f"Batch of {backed_up.when}" in said
     assert "before" in said
 
 
@@ -475,17 +470,17 @@ def test_a_race_that_meos_has_open_is_not_replaced(server: PrivateServer, tent: 
         laptop.touch_monitor()
         laptop.change()
     before = rows_of(server, INDIVIDUAL)
-    said = tent.restore(server, "--batch", taken(backed_up), expected=1)
+    said = tent.restore(server, "--batch", backed_up.when, expected=1)
     assert "open on: Målgång, Sekretariat" in said
     assert "Nothing was done" in said
     assert rows_of(server, INDIVIDUAL) == before
     assert tent.saved() == []
 
-    tent.restore(server, "--race", "relay", "--batch", taken(backed_up), expected=2)
-    tent.restore(server, "--race", RELAY, "--batch", taken(backed_up))  # that one is nobody's
+    tent.restore(server, "--race", "relay", "--batch", backed_up.when, expected=2)
+    tent.restore(server, "--race", RELAY, "--batch", backed_up.when)  # that one is nobody's
     laptops[0].close()
-    assert "open on: Sekretariat" in tent.restore(server, "--race", INDIVIDUAL, "--batch", taken(backed_up), expected=1)
-    tent.restore(server, "--race", INDIVIDUAL, "--batch", taken(backed_up), "--force")
+    assert "open on: Sekretariat" in tent.restore(server, "--race", INDIVIDUAL, "--batch", backed_up.when, expected=1)
+    tent.restore(server, "--race", INDIVIDUAL, "--batch", backed_up.when, "--force")
     assert {row[0] for row in rows_of(server, INDIVIDUAL)["orunner"]} <= {row[0] for row in before["orunner"]}
     assert rows_of(server, INDIVIDUAL) != before
     laptops[1].close()

@@ -30,7 +30,7 @@ from tests.support import (
     query,
     with_password,
 )
-from tests.test_restore import RACES, Tent, assert_tidy, everything, rows_of, taken, tool_environment, work_on
+from tests.test_restore import RACES, Tent, assert_tidy, everything, rows_of, tool_environment, work_on
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs signals and client programs made of shell")
 
@@ -106,7 +106,7 @@ def restoring(
     server: PrivateServer, tent: Tent, stored: Stored, slow: SlowClient, *more: str
 ) -> Iterator["subprocess.Popen[str]"]:
     """Run a restore that is amid feeding a dump when the block begins."""
-    command = tent.command(server, "--yes", "--batch", taken(stored), "--mysql", slow.path, *more)
+    command = tent.command(server, "--yes", "--batch", stored.when, "--mysql", slow.path, *more)
     with subprocess.Popen(
         command, env={**tool_environment(), **with_password()}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, encoding="utf-8",
@@ -161,7 +161,7 @@ def test_nothing_of_a_damaged_dump_reaches_the_server_and_an_earlier_one_is_offe
     assert "is not what it was when it was made" in said
     offered = re.search(r'--batch "([^"]+)" --race (\S+)', said)
     assert offered is not None, said
-    assert offered[1] == taken(batches[1])
+    assert offered[1] == batches[1].when
     tent.restore(spare, "--batch", offered[1], "--race", offered[2])
     assert rows_of(spare, INDIVIDUAL) == then
     assert databases(spare) == {RACE_LIST, INDIVIDUAL}
@@ -204,11 +204,11 @@ def test_a_client_program_that_dies_leaves_the_races_whole(
 ) -> None:
     before = races(server)
     bad = client_program(tmp_path, body)
-    said = tent.restore(server, "--batch", taken(stored), "--mysql", bad, expected=1)
+    said = tent.restore(server, "--batch", stored.when, "--mysql", bad, expected=1)
     assert races(server) == before
     assert said.count("FAIL") >= len(RACES)
     assert "is as it was" in said
-    assert f'--batch "{taken(stored)}"' in said
+    assert f'--batch "{stored.when}"' in said
     assert_tidy(server)
 
 
@@ -227,7 +227,7 @@ def test_a_server_that_dies_leaves_the_races_whole(
     assert "OK Höst" not in said
     server.start()
     assert races(server) == before
-    tent.restore(server, "--batch", taken(stored))
+    tent.restore(server, "--batch", stored.when)
     assert races(server) != before
     assert_tidy(server)
 
@@ -262,7 +262,7 @@ def test_what_a_killed_restore_left_behind_goes_with_the_next(
     assert "meosbackup_new" in databases(server)
     query(server, "CREATE DATABASE meosbackup_old")
     query(server, "CREATE TABLE meosbackup_old.orunner (Id INT)")
-    tent.restore(server, "--batch", taken(stored), "--race", RELAY)
+    tent.restore(server, "--batch", stored.when, "--race", RELAY)
     assert_tidy(server)
     assert list(tent.spool(server).glob("work-*")) == []
 
@@ -273,7 +273,7 @@ def test_what_a_killed_restore_left_behind_goes_with_the_next(
 def test_a_running_writer_is_not_written_over(server: PrivateServer, tent: Tent, stored: Stored) -> None:
     with run_laptops(server, [INDIVIDUAL, INNODB], threading.Event(), 0.1) as laptops:
         until(lambda: all(laptop.changes for laptop in laptops), "the laptops")
-        said = tent.restore(server, "--batch", taken(stored), expected=1)
+        said = tent.restore(server, "--batch", stored.when, expected=1)
         changes = [laptop.changes for laptop in laptops]
         until(lambda: all(laptop.changes > so_far for laptop, so_far in zip(laptops, changes, strict=True)), "more")
     assert "open on: Laptop 1" in said
@@ -292,12 +292,12 @@ def test_a_read_only_server_is_told_as_that(server: PrivateServer, tent: Tent, s
     weaken(server, "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, LOCK TABLES")
     query(server, "SET GLOBAL read_only = 1")
     try:
-        said = tent.restore(server, "--batch", taken(stored), expected=1)
+        said = tent.restore(server, "--batch", stored.when, expected=1)
     finally:
         query(server, "SET GLOBAL read_only = 0")
     assert "read-only" in said
     assert races(server) == before
-    tent.restore(server, "--batch", taken(stored))
+    tent.restore(server, "--batch", stored.when)
 
 
 @pytest.mark.parametrize("rights", ["SELECT, LOCK TABLES", "SELECT, LOCK TABLES, DROP", "ALL"])
@@ -371,10 +371,10 @@ def test_a_server_whose_disk_is_full_keeps_what_it_has(
                 file.write(b"x" * 65536)
                 file.flush()
         os.truncate(filler, filler.stat().st_size - 600_000)
-        said = tent.restore(full, "--race", INNODB, "--batch", taken(tent.batches()[0]), expected=1)
+        said = tent.restore(full, "--race", INNODB, "--batch", tent.batches()[0].when, expected=1)
         assert "disk is full" in said
         assert rows_of(full, INNODB) == before
         assert_tidy(full)
         filler.unlink()
-        tent.restore(full, "--race", INNODB, "--batch", taken(tent.batches()[0]))
+        tent.restore(full, "--race", INNODB, "--batch", tent.batches()[0].when)
         assert rows_of(full, INNODB) == then
