@@ -24,9 +24,6 @@ from meosbackup.survey import Look
 
 log = logging.getLogger(__name__)
 
-SIDE_BY_SIDE = 2
-"""How many races are dumped at a time."""
-
 Good = TypeVar("Good")
 
 
@@ -103,11 +100,13 @@ class Backup:
             lambda name: dumping.dump_race_list(program, seen.states[name], stop)
             if name == seen.race_list else dumping.dump_race_tables(program, seen.states[name], named[name], stop),
             self._due(seen, earlier),
+            self._settings.jobs,
         )  # fmt: skip
         _raise_if_hopeless(dumps, errors)
         references, reference_errors = _side_by_side(
             lambda name: dumping.dump_reference_tables(program, seen.states[name], stop),
             [name for name in self._due_reference(seen, earlier) if name not in errors],
+            self._settings.jobs,
         )
         return Made(_different(dumps, earlier), frozenset(dumps), references, errors, reference_errors)
 
@@ -216,11 +215,11 @@ class Backup:
 
 
 def _side_by_side(
-    make: Callable[[str], Good], databases: Sequence[str]
+    make: Callable[[str], Good], databases: Sequence[str], jobs: int
 ) -> tuple[dict[str, Good], dict[str, MeosBackupError]]:
-    """Make something of each database, a few at a time; one that fails, fails alone."""
+    """Make something of each database, `jobs` at a time; one that fails, fails alone."""
     made, errors = {}, {}
-    with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="dump") as pool:
+    with ThreadPoolExecutor(jobs, thread_name_prefix="dump") as pool:
         futures = {name: pool.submit(make, name) for name in databases}
         for name, future in futures.items():
             try:

@@ -1,18 +1,27 @@
 """One database dumped, made portable, and held against what a good dump is."""
 
+import logging
 import os
 import tempfile
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from meosbackup import changes, dumpfile, mysqldump, portable, relisting, server
 from meosbackup.batch import Freshness, Race
 from meosbackup.errors import DumpFailedError, RightMissingError
-from meosbackup.mysqldump import DumpProgram
+from meosbackup.mysqldump import DumpProgram, TookTooLongError
 from meosbackup.server import DatabaseState
 from meosbackup.servererrors import grant_line
+from meosbackup.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_PAUSE = 1.0
+"""Seconds between a dump that was ended and the next try, in which whoever waited for the tables goes on."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +82,7 @@ def dump_reference_tables(program: DumpProgram, state: DatabaseState, stop: thre
     if len(left_out) == len(state.tables):
         return None
     try:
-        good = _dump(program, state, left_out, stop)
+        good = _dump(program, state, left_out, stop, is_waited_for=False)
     except DumpFailedError as error:
         means = "The race itself is backed up; its register of runners and clubs and its images are not."
         raise DumpFailedError(error.what, means, error.do) from error
@@ -84,15 +93,26 @@ def dump_reference_tables(program: DumpProgram, state: DatabaseState, stop: thre
 
 
 def _dump(
-    program: DumpProgram, state: DatabaseState, left_out: list[str], stop: threading.Event, ending: bytes = b""
+    program: DumpProgram,
+    state: DatabaseState,
+    left_out: list[str],
+    stop: threading.Event,
+    ending: bytes = b"",
+    *,
+    is_waited_for: bool = True,
 ) -> GoodDump:
+    """Dump a database; `is_waited_for` where MeOS waits for these tables while they are locked."""
     taken = datetime.now().astimezone().replace(microsecond=0)
     raw, finished = _new_file(program.folder, ".raw"), _new_file(program.folder, ".sql")
     try:
-        mysqldump.dump(
-            program, state.database, left_out=left_out, one_transaction=changes.transactional(state), file=raw.name,
-            stop=stop,
+        run = partial(
+            mysqldump.dump, program, state.database, left_out=left_out,
+            one_transaction=changes.transactional(state), file=raw.name, stop=stop,
         )  # fmt: skip
+        if is_waited_for:
+            _lock_shortly(run, program.settings, stop)
+        else:
+            run()
         # From here on the server is out of it: nothing below keeps a table locked.
         written = portable.make_portable(raw, finished, stop, ending)
     except FileNotFoundError as error:
@@ -107,6 +127,27 @@ def _dump(
     expected = {table.name.lower() for table in state.tables} - {name.lower() for name in left_out}
     _check(contents, expected)
     return GoodDump(finished, written.bytes, written.sha256, taken, contents)
+
+
+def _lock_shortly(run: Callable[..., None], settings: Settings, stop: threading.Event) -> None:
+    """Run the dump program for `lock_limit` seconds at most, since MeOS waits as long; if need be, twice."""
+    limit = min(settings.lock_limit, settings.dump_limit)
+    try:
+        run(limit=limit)
+    except TookTooLongError:
+        log.warning("the dump program had the tables locked for %d s and was ended; it gets another try", limit)
+        stop.wait(_PAUSE)
+        try:
+            run(limit=limit)
+        except TookTooLongError as error:
+            if limit < settings.lock_limit:
+                raise
+            raise TookTooLongError(
+                f"The dump program was ended, twice, since it kept the tables locked for longer than {limit} s.",
+                "This race is not in the newest backup. MeOS waited as long, and goes on.",
+                "See whether the server or this computer's disk is busy, or a laptop is stuck; a setting, lock_limit,"
+                " gives a dump more time.",
+            ) from error
 
 
 def _check(contents: dumpfile.Contents, expected: set[str]) -> None:

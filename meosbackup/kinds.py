@@ -102,6 +102,7 @@ def _parsed_texts(text: str) -> tuple[str, ...]:
 
 _BACKSLASHES = "in single quotes where it holds backslashes"
 SECONDS = _number(" of seconds", 1, _DAY)
+COUNT = _number("", 1, 16)
 DAYS = _number(" of days", 0, 36_500)
 MEGABYTES = _number(" of MiB", 1, 100_000_000)
 SPAN = Kind('a text such as "30 min" or "2 h", from 1 min to 24 h', _span)

@@ -20,6 +20,10 @@ OPTION_FILE = "login.cnf"
 _GONE = frozenset({1049, 1146})
 
 
+class TookTooLongError(DumpFailedError):
+    """The dump program was ended at its limit."""
+
+
 @dataclass(frozen=True)
 class DumpProgram:
     """The dump program with what it needs for each run; `folder` holds the private option file and takes the dumps."""
@@ -61,11 +65,14 @@ def dump(
     one_transaction: bool,
     file: str,
     stop: threading.Event,
+    limit: int | None = None,
 ) -> None:
     """Dump a database without the tables that are left out into a file in the program's folder.
 
-    Raises DumpFailedError, ServerUnreachableError and others of MeosBackupError; StoppedError. What the file holds
-    then is no dump.
+    A dump program that still runs after `limit` seconds (None: dump_limit) is ended: the server lets go of its locks.
+
+    Raises TookTooLongError, DumpFailedError, ServerUnreachableError and others of MeosBackupError; StoppedError. What
+    the file holds then is no dump.
     """
     options = program.program.options
     arguments = [program.program.path, f"--defaults-file={OPTION_FILE}", "--no-tablespaces", "--hex-blob",
@@ -79,9 +86,11 @@ def dump(
     if one_transaction:
         arguments.append("--single-transaction")
     arguments += [f"--ignore-table={database}.{table}" for table in left_out]
-    limit = program.settings.dump_limit
+    limit = limit or program.settings.dump_limit
     try:
-        result = process.run([*arguments, "--databases", "--", database], limit=limit, stop=stop, folder=program.folder)
+        result = process.run(
+            [*arguments, "--databases", "--", database], limit=limit, stop=stop, folder=program.folder, patience=0
+        )
     except OSError as error:
         raise DumpFailedError(
             f"The dump program can't be started ({error.strerror or error}).",
@@ -89,7 +98,7 @@ def dump(
             "See `meosbackup check`.",
         ) from error
     if result.timed_out:
-        raise DumpFailedError(
+        raise TookTooLongError(
             f"The dump program was ended since it took longer than {limit} s.",
             "This race is not in the newest backup.",
             "See whether the server answers MeOS; a setting, dump_limit, gives it more time.",

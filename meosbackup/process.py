@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 KEPT_BYTES = 1 << 16
 """How much of a program's output is kept, from its end."""
 
+PATIENCE = 0.7
+"""Seconds that a program which is asked to end has until it is killed."""
+
 # What other programs have no business to know.
 _SECRET_VARIABLES = ("MYSQL_PWD", "MEOSBACKUP_PASSWORD")
 
@@ -94,9 +97,9 @@ def start(
     return process
 
 
-def end(process: "subprocess.Popen[bytes]", patience: float = 0.7) -> None:
-    """End a program and all that it started: politely, and after `patience` seconds for good."""
-    if process.poll() is None:
+def end(process: "subprocess.Popen[bytes]", patience: float = PATIENCE) -> None:
+    """End a program and all that it started: politely, and after `patience` seconds for good; 0 for at once."""
+    if patience and process.poll() is None:
         _signal(process, polite=True)
         try:
             process.wait(patience)
@@ -114,6 +117,7 @@ def run(
     stop: threading.Event | None = None,
     folder: Path | None = None,
     stdin: IO[bytes] | None = None,
+    patience: float = PATIENCE,
 ) -> Result:
     """Run a program to its end, or for `limit` seconds at most; a program that is still running then is ended.
 
@@ -128,7 +132,7 @@ def run(
             timed_out = not _wait(process, started + limit, stop)
         finally:
             if process.poll() is None:
-                end(process)
+                end(process, patience)
         seconds = time.monotonic() - started
         result = Result(tuple(arguments), process.returncode, _tail(output), _tail(errors), seconds, timed_out)
     log.debug("ended: %s with %d after %.3f s%s", arguments[0], result.code, seconds, " (limit)" if timed_out else "")

@@ -11,6 +11,7 @@ from typing import Annotated, Any, NamedTuple, get_origin, get_type_hints
 from meosbackup import optionfile
 from meosbackup.errors import WrongUsageError
 from meosbackup.kinds import (
+    COUNT,
     DAYS,
     FILE,
     FOLDER,
@@ -36,7 +37,7 @@ _WIDTH = 80
 
 @dataclass(frozen=True)
 class Settings:
-    """What the user set, or the defaults; `interval` and `dump_limit` are seconds, and every path is absolute.
+    """What the user set, or the defaults; `interval` and the limits are seconds, and every path is absolute.
 
     A setting is one line here and one in config.example.toml: its type, its kind and its default; its key, where that
     isn't the field's name, follows the kind. `set_by` tells for each field that the user set what set it
@@ -61,6 +62,8 @@ class Settings:
     reserve_mb: Annotated[int | None, MEGABYTES] = None
     mysqldump: Annotated[str | None, PROGRAM] = None
     mysql: Annotated[str | None, PROGRAM] = None
+    jobs: Annotated[int, COUNT] = 2
+    lock_limit: Annotated[int, SECONDS] = 5
     dump_limit: Annotated[int, SECONDS] = 600
     skip_unchanged: Annotated[bool, SWITCH] = True
     rehearse_every: Annotated[int | None, SPAN] = None

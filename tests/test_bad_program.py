@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from meosbackup import batch
 from meosbackup.programs import find_dump_program
 from meosbackup.sandbox import PrivateServer
+from meosbackup.simulation import run_laptops
 from tests.bad import (
     Completed,
     Place,
@@ -23,7 +25,7 @@ from tests.bad import (
     told,
     until,
 )
-from tests.support import FILES, INDIVIDUAL, INNODB, query, run_meosbackup
+from tests.support import FILES, INDIVIDUAL, INNODB, RELAY, query, run_meosbackup
 
 FAILS = 'echo "mysqldump: Got error: 9999: no such luck" >&2; exit 2'
 IS_CUT_SHORT = '"$real" "$@" && sed "\\$d" "$result" > cut && mv cut "$result"'
@@ -125,6 +127,42 @@ def test_a_dump_program_that_hangs_is_ended(place: Place, server: PrivateServer)
     newest = batch.read(place.batches[-1])
     assert {dump.database for dump in newest.databases if dump.file is not None} == {"meosmain", INNODB}
     assert not newest.complete
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_dump_that_keeps_tables_locked_is_ended_and_tried_once_more(
+    place: Place, server: PrivateServer, times: int
+) -> None:
+    config = place.folder / "config.toml"
+    config.write_text("lock_limit = 1", "utf-8")
+    query(server, f"UPDATE {RELAY}.orunner SET Annotation = REPEAT('x', 5000)")
+    # Nobody reads what the real dump program writes, so that it stands still with all tables of the race locked.
+    wrapper = dump_wrapper(
+        place.folder,
+        f"""
+        case "$database" in {RELAY}) ;; *) exec "$real" "$@" ;; esac
+        echo >> '{place.folder}/tries'
+        rm "$result"
+        [ $(wc -l < '{place.folder}/tries') -le {times} ] || exec "$real" "$@"
+        mkfifo "$result"
+        sleep 600 < "$result" &
+        "$real" "$@"
+    """,
+    )
+    with run_laptops(server, [RELAY], threading.Event(), pause=0.01) as [laptop]:
+        result = once(place, server, "--config", config, "--mysqldump", wrapper)
+    dumps_of_reference_tables = 2 - times
+    assert len((place.folder / "tries").read_text()) == 2 + dumps_of_reference_tables
+    assert 0.3 < laptop.longest_wait < 30, "it waited for a dump, and went on"
+    assert laptop.failures == 0
+    locking = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE Db = %s AND Command <> 'Sleep'"
+    until(lambda: query(server, locking, RELAY) == [(0,)], "nothing of the dump program is left on the server")
+    if times == 2:
+        told(result, 1, "Relais", "kept the tables locked for longer than 1 s", "MeOS waited as long", "lock_limit")
+        assert not batch.read(place.batches[-1]).complete
+    else:
+        told(result, 0, "race list + 4 races")
+    assert_batches_are_whole(place)
 
 
 def test_a_race_list_that_is_not_dumped_is_not_said_to_be_saved(place: Place, server: PrivateServer) -> None:
