@@ -11,7 +11,7 @@ import threading
 from binascii import unhexlify
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
@@ -27,7 +27,7 @@ PIECE = 1 << 18  # bytes of a long line that are read at once
 
 _NAME = rb"`(?:[^`]|``)+`"
 _TABLE = re.compile(rb"CREATE TABLE (" + _NAME + rb") \(\r?\n")
-_COLUMN = re.compile(rb"  (" + _NAME + rb") ")
+_COLUMN = re.compile(rb"  (" + _NAME + rb") (\w*)")
 _ENGINE = re.compile(rb"\)[^']*? ENGINE=(\w+)")  # MySQL may name a tablespace before it
 _COLUMN_LIST = rb"(?: \((" + _NAME + rb"(?:, ?" + _NAME + rb")*)\))?"
 _INSERT = re.compile(rb"INSERT INTO (" + _NAME + rb")" + _COLUMN_LIST + rb" VALUES(?: |\r?\n)")
@@ -56,11 +56,12 @@ class BadDumpError(DumpFailedError):
 
 @dataclass(frozen=True)
 class Table:
-    """A table of a dump; names as the dump spells them."""
+    """A table of a dump; names as the dump spells them. `types` are the columns' types in lower case: `varchar`."""
 
     name: str
     columns: tuple[str, ...]
     engine: str | None
+    types: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ def inspect(path: Path, stop: threading.Event | None = None) -> Contents:
             finished += name == "orunner" and isinstance(time := cells[finish], int) and time > 0
     last_change = max(filter(None, map(_moment, changes)), default=None)
     freshness = Freshness(last_change, present["orunner"], finished, present["ocard"], present["opunch"])
-    return Contents(tuple(tables), _is_completed(path), rows, freshness if "orunner" in rows else None)
+    return Contents(tuple(tables), is_completed(path), rows, freshness if "orunner" in rows else None)
 
 
 def table_digests(path: Path) -> dict[str, TableDigest]:
@@ -185,15 +186,16 @@ def _skip(dump: BinaryIO, piece: bytes, ends: tuple[bytes, ...]) -> None:
 
 def _table(dump: BinaryIO, line: bytes) -> Table:
     """Read a CREATE TABLE, whose first line is given, to its end."""
-    table, columns, engine = _TABLE.fullmatch(line), [], None
+    table, columns, types, engine = _TABLE.fullmatch(line), [], [], None
     while not line.endswith(_STATEMENT_ENDS):
         line = _line(dump)
         if column := _COLUMN.match(line):
             columns.append(_name(column[1]))
+            types.append(column[2].decode("ascii", "replace").lower())
         engine = _ENGINE.match(line) or engine
     if table is None or not columns:
         raise _bad(dump, "a CREATE TABLE can't be understood")
-    return Table(_name(table[1]), tuple(columns), engine and engine[1].decode())
+    return Table(_name(table[1]), tuple(columns), engine and engine[1].decode(), tuple(types))
 
 
 def _rows(dump: BinaryIO, line: bytes, insert: re.Match[bytes], table: Table) -> Iterator[Row]:
@@ -249,7 +251,8 @@ def _moment(value: Value) -> datetime | None:
         return None
 
 
-def _is_completed(path: Path) -> bool:
+def is_completed(path: Path) -> bool:
+    """Tell whether a dump ends with the line that ends a whole one. Raises OSError."""
     with path.open("rb") as dump:
         dump.seek(-min(1024, dump.seek(0, os.SEEK_END)), os.SEEK_END)
         return _COMPLETED.search(dump.read()) is not None
