@@ -85,6 +85,8 @@ class Backup:
             mysqldump.logged_in(self._program, self._settings, folder, seen.account) as program,
         ):
             made = self._make(program, seen, earlier, stop)
+            if made.dumped:
+                seen, made = self._with_newcomers(program, seen, made, now, stop)
             decided = entries.decide(seen, earlier, made)
             stored = self._assemble(folder, now, seen, decided.dumps, made) if self._is_news(made, decided) else None
         self._remember(seen, made)
@@ -94,18 +96,48 @@ class Backup:
         )  # fmt: skip
 
     def _make(self, program: DumpProgram, seen: Look, earlier: Mapping[str, Dump], stop: threading.Event) -> Made:
-        """Dump what may have changed: the race list, the race tables, and after them the reference tables."""
+        """Dump what may have changed."""
+        race_tables = self._due(seen, earlier)
+        return self._dump(program, seen, earlier, race_tables, self._due_reference(seen, earlier), stop)
+
+    def _with_newcomers(
+        self, program: DumpProgram, seen: Look, made: Made, now: datetime, stop: threading.Event
+    ) -> tuple[Look, Made]:
+        """Hold the race list that was read first against what it is now: what came meanwhile is dumped, too."""
+        try:
+            last = survey.look(self._settings, now)
+            if last.selection == seen.selection:
+                return seen, made
+            new = [name for name in last.databases if name not in seen.states]
+            more = self._dump(program, last, {}, [last.race_list, *new], new, stop)
+        except MeosBackupError:
+            log.warning("what changed on the race list meanwhile waits for the next tick", exc_info=True)
+            return seen, made
+        # What was dumped before is known as it was before: a change since then is one for the next tick.
+        states = {**last.states, **{name: seen.states[name] for name in seen.databases if name in last.states}}
+        return replace(last, states=states), entries.joined(made, more, {last.race_list, *last.databases})
+
+    def _dump(
+        self,
+        program: DumpProgram,
+        seen: Look,
+        earlier: Mapping[str, Dump],
+        race_tables: Sequence[str],
+        reference_tables: Sequence[str],
+        stop: threading.Event,
+    ) -> Made:
+        """Dump the race list and the race tables of these databases, and after them the reference tables of those."""
         named = seen.races
         dumps, errors = _side_by_side(
             lambda name: dumping.dump_race_list(program, seen.states[name], stop)
             if name == seen.race_list else dumping.dump_race_tables(program, seen.states[name], named[name], stop),
-            self._due(seen, earlier),
+            race_tables,
             self._settings.jobs,
         )  # fmt: skip
         _raise_if_hopeless(dumps, errors)
         references, reference_errors = _side_by_side(
             lambda name: dumping.dump_reference_tables(program, seen.states[name], stop),
-            [name for name in self._due_reference(seen, earlier) if name not in errors],
+            [name for name in reference_tables if name not in errors],
             self._settings.jobs,
         )
         return Made(_different(dumps, earlier), frozenset(dumps), references, errors, reference_errors)

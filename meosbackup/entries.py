@@ -1,9 +1,10 @@
 """Which dump stands for each database in a batch: a new one, the one from before, or none."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeVar
 
 from meosbackup import batch
 from meosbackup.batch import Dump, Race
@@ -12,6 +13,8 @@ from meosbackup.errors import MeosBackupError, RightMissingError
 from meosbackup.races import LeftOutRace
 from meosbackup.servererrors import grant_line
 from meosbackup.survey import Look
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,19 @@ class Entries:
     dumps: list[Dump]
     failures: list[Failure]
     left_out: list[LeftOutRace]
+
+
+def joined(first: Made, later: Made, databases: Collection[str]) -> Made:
+    """Return what was made of these databases; what was made later counts."""
+
+    def both(before: Mapping[str, Value], after: Mapping[str, Value]) -> dict[str, Value]:
+        return {name: value for name, value in {**before, **after}.items() if name in databases}
+
+    return Made(
+        both(first.dumps, later.dumps), (first.dumped | later.dumped).intersection(databases),
+        both(first.references, later.references), both(first.errors, later.errors),
+        both(first.reference_errors, later.reference_errors),
+    )  # fmt: skip
 
 
 def decide(seen: Look, earlier: Mapping[str, Dump], made: Made) -> Entries:
