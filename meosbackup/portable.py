@@ -14,7 +14,9 @@ _PIECE = 1 << 18  # bytes of a long line that are read at once
 # that define a database, a table or a column with them (seen: 360 restores between 5 servers).
 _LAST_LINE = b"-- Dump completed"
 _SANDBOX = (b"/*M!999999", b"/*!999999")
-_COLLATION = re.compile(rb"(COLLATE[ =])utf8mb4_(?:0900|uca1400)_\w+")
+_COLLATION = re.compile(rb"(COLLATE[ =])(utf8mb4|utf8mb3|utf8|ucs2|utf16|utf32)_(?:\w+_)?(?:0900|uca1400)_(\w+)")
+_NO_PAD = re.compile(rb"(COLLATE[ =]\w+?)_nopad_(ci|bin)\b")
+_TELLS_CASE_APART = (b"cs", b"bin")
 _COLLATED_LINES = (b") ENGINE=", b"CREATE DATABASE ", b"  `")
 
 
@@ -29,10 +31,10 @@ class Written:
 def make_portable(source: Path, target: Path, stop: threading.Event | None = None, ending: bytes = b"") -> Written:
     """Copy a dump so that it restores on other servers too, and make the copy durable.
 
-    MariaDB's sandbox line goes, and collations that only some servers know become `utf8mb4_general_ci` where a
-    database, a table or a column is defined; rows stay as they are. `ending` is SQL that is put before the last line,
-    which tells that the dump is whole. Raises StoppedError where `stop` is set before the
-    end, OSError where a file can't be read or written; the target is unfinished then.
+    MariaDB's sandbox line goes, and where a database, a table or a column is defined, collations that only some
+    servers know become ones that all know (`utf8mb4_uca1400_ai_ci`: `utf8mb4_general_ci`); rows stay as they are.
+    `ending` is SQL that is put before the last line, which tells that the dump is whole. Raises StoppedError where
+    `stop` is set before the end, OSError where a file can't be read or written; the target is unfinished then.
     """
     digest, begins_line = hashlib.sha256(), True
     with source.open("rb", _PIECE) as dump, target.open("wb", _PIECE) as copy:
@@ -44,7 +46,7 @@ def make_portable(source: Path, target: Path, stop: threading.Event | None = Non
             if begins_line and piece.startswith(_COLLATED_LINES):
                 if not piece.endswith(b"\n"):
                     piece += dump.readline()
-                piece = _COLLATION.sub(rb"\1utf8mb4_general_ci", piece)
+                piece = _NO_PAD.sub(rb"\1_\2", _COLLATION.sub(_known, piece))
             elif ending and begins_line and piece.startswith(_LAST_LINE):
                 piece = ending + piece
             begins_line = piece.endswith(b"\n")
@@ -53,3 +55,9 @@ def make_portable(source: Path, target: Path, stop: threading.Event | None = Non
         copy.flush()
         os.fsync(copy.fileno())
         return Written(copy.tell(), digest.hexdigest())
+
+
+def _known(collation: re.Match[bytes]) -> bytes:
+    """Return what stands for a collation that only some servers know; what tells case apart goes on doing so."""
+    kind = b"bin" if collation[3].endswith(_TELLS_CASE_APART) else b"general_ci"
+    return collation[1] + collation[2] + b"_" + kind

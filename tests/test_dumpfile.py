@@ -466,8 +466,13 @@ PORTABLE = [
     ),
     (
         b") ENGINE=Aria CHARSET=utf8mb4 COLLATE=utf8mb4_uca1400_nopad_as_cs COMMENT='COLLATE utf8mb4_0900_bin'\n",
-        b") ENGINE=Aria CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci COMMENT='COLLATE utf8mb4_general_ci'\n",
+        b") ENGINE=Aria CHARSET=utf8mb4 COLLATE=utf8mb4_bin COMMENT='COLLATE utf8mb4_bin'\n",
     ),
+    (b") ENGINE=MyISAM COLLATE=utf8mb3_uca1400_ai_ci;\n", b") ENGINE=MyISAM COLLATE=utf8mb3_general_ci;\n"),
+    (b") ENGINE=MyISAM COLLATE=utf8mb3_uca1400_swedish_as_cs;\n", b") ENGINE=MyISAM COLLATE=utf8mb3_bin;\n"),
+    (b"  `a` text COLLATE utf8mb4_sv_0900_ai_ci,\n", b"  `a` text COLLATE utf8mb4_general_ci,\n"),
+    (b"  `a` text COLLATE latin1_swedish_nopad_ci,\n", b"  `a` text COLLATE latin1_swedish_ci,\n"),
+    (b"  `a` text COLLATE utf8mb4_nopad_bin,\n", b"  `a` text COLLATE utf8mb4_bin,\n"),
     (
         b"  `a` text CHARACTER SET utf8mb4 COLLATE utf8mb4_uca1400_ai_ci DEFAULT NULL,\n",
         b"  `a` text CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci DEFAULT NULL,\n",

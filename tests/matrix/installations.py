@@ -1,0 +1,161 @@
+"""Servers and their programs side by side: this machine's own, and those of Debian's packages, without root or chroot.
+
+The packages lie unpacked in a folder for caches of the user's own, and are fetched once. Each program is started by
+the loader and with the libraries of its own folder, so that nothing of this machine has to suit it.
+"""
+
+import os
+import shutil
+import stat
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+from filelock import FileLock
+
+from meosbackup import sandbox
+from meosbackup.sandbox import ServerProgram
+
+_CACHE = platformdirs.user_cache_path("meosbackup-tests", appauthor=False)
+_MIRROR = "http://deb.debian.org/debian"
+_LIMIT = 300.0
+_NOT_NEEDED = ("perl", "libperl", "libc-gconv", "gcc-", "mysql-common", "mariadb-common")
+
+
+class NotToBeHadError(Exception):
+    """An installation that can't be fetched here: why."""
+
+
+@dataclass(frozen=True)
+class Installation:
+    """A server with its dump program and its client program; `options` are what its server program needs besides."""
+
+    name: str
+    server: ServerProgram
+    options: tuple[str, ...]
+    dump: str
+    client: str
+
+
+@dataclass(frozen=True)
+class _Packages:
+    """What Debian has of a server: in which of its suites, and packages of which what they depend on isn't needed."""
+
+    suite: str
+    names: tuple[str, ...]
+    alone: tuple[str, ...]
+    flavour: str
+    server: str
+    dump: str
+    client: str
+
+
+_DEBIAN = {
+    "MySQL 9.7": _Packages(
+        "unstable", ("mysql-server-core", "mysql-client-core"), (), "MySQL", "usr/sbin/mysqld", "mysqldump", "mysql"
+    ),
+    "MariaDB 11.8": _Packages(
+        "trixie", ("mariadb-server-core", "mariadb-client-core"), ("mariadb-client", "mariadb-server"), "MariaDB",
+        "usr/sbin/mariadbd", "mariadb-dump", "mariadb",
+    ),
+    "MariaDB 10.5": _Packages(
+        "bullseye", ("mariadb-server-core-10.5", "mariadb-client-core-10.5"),
+        ("mariadb-client-10.5", "mariadb-server-10.5"), "MariaDB", "usr/sbin/mariadbd", "mariadb-dump", "mariadb",
+    ),
+}  # fmt: skip
+OWN = "MariaDB 10.11"
+"""What Debian 12 has itself; on another system it is whatever is installed there."""
+
+NAMES = (OWN, *_DEBIAN)
+
+
+def find(name: str) -> Installation:
+    """Find an installation, or fetch it. Raises NotToBeHadError where that can't be done here."""
+    if name == OWN:
+        return _own()
+    wanted = _DEBIAN[name]
+    home = _CACHE / f"{wanted.suite}-{wanted.names[0]}"
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{home}.lock"):
+        if not home.is_dir():
+            _fetch(wanted, home)
+    program = ServerProgram(home / wanted.server, wanted.flavour)
+    options = (f"--basedir={home / 'usr'}", f"--plugin-dir={next(home.glob('usr/lib/*/plugin'))}")
+    return Installation(
+        name, program, options, str(home / "usr/bin" / wanted.dump), str(home / "usr/bin" / wanted.client)
+    )
+
+
+def _own() -> Installation:
+    server = sandbox.find_server_program()
+    dump = shutil.which("mariadb-dump") or shutil.which("mysqldump")
+    client = shutil.which("mariadb") or shutil.which("mysql")
+    if server is None or dump is None or client is None:
+        raise NotToBeHadError("no MariaDB or MySQL server, dump program and client program are installed")
+    said = subprocess.run([server.path, "--version"], capture_output=True, encoding="utf-8", check=True).stdout
+    version = said.partition("Ver ")[2].partition("-")[0].rpartition(".")[0]
+    return Installation(f"{server.flavour} {version}", server, (), dump, client)
+
+
+def _fetch(wanted: _Packages, home: Path) -> None:
+    """Have apt find and fetch the packages in a state of its own, and unpack them."""
+    partial = home.with_suffix(".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    apt = partial / "apt"
+    (apt / "lists/partial").mkdir(parents=True)
+    (apt / "archives/partial").mkdir(parents=True)
+    (apt / "status").touch()
+    # Names of packages may be as new as the suite, whose date a machine with an odd clock doubts.
+    (apt / "sources.list").write_text(f"deb [check-valid-until=no] {_MIRROR} {wanted.suite} main\n")
+    (apt / "apt.conf").write_text(
+        f'Dir::State "{apt}"; Dir::State::status "{apt}/status"; Dir::Cache "{apt}";\n'
+        f'Dir::Etc::sourcelist "{apt}/sources.list"; Dir::Etc::sourceparts "/dev/null";\n'
+        'Dir::Etc::preferences "/dev/null"; Dir::Etc::preferencesparts "/dev/null";\n'
+        'Acquire::Languages "none"; APT::Sandbox::User ""; APT::Install-Recommends "false";\n'
+    )
+    _run("apt-get", "-c", f"{apt}/apt.conf", "update", folder=apt)
+    planned = _run("apt-get", "-c", f"{apt}/apt.conf", "--simulate", "install", *wanted.names, folder=apt)
+    names = [line.split()[1] for line in planned.splitlines() if line.startswith("Inst ")]
+    names = [name for name in names if not name.startswith(_NOT_NEEDED)]
+    _run("apt-get", "-c", f"{apt}/apt.conf", "download", *names, *wanted.alone, folder=apt)
+    for package in sorted(apt.glob("*.deb")):
+        _run("dpkg-deb", "--extract", str(package), str(partial), folder=apt)
+    shutil.rmtree(apt)
+    _wrap(partial, home)
+    partial.rename(home)
+
+
+def _run(*arguments: str, folder: Path) -> str:
+    try:
+        result = subprocess.run(
+            arguments, cwd=folder, env={**os.environ, "LC_ALL": "C"}, capture_output=True, encoding="utf-8",
+            timeout=_LIMIT, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise NotToBeHadError(f"{arguments[0]}: {error}") from error
+    complaints = [line for line in result.stderr.splitlines() if line.startswith(("E:", "W:"))]
+    if result.returncode or (complaints and "update" in arguments):
+        raise NotToBeHadError(f"{arguments[0]} {arguments[3]}: {'; '.join(complaints)}")
+    return result.stdout
+
+
+def _wrap(partial: Path, home: Path) -> None:
+    """Put a script in the place of each program that starts it with the libraries of its own folder, `home`."""
+    loaders = partial.rglob("ld-linux*.so.*")  # some of them lead to this machine's own
+    loader = next(path for path in loaders if path.resolve().is_relative_to(partial.resolve()))
+    libraries = sorted({path.parent for path in partial.rglob("*.so*") if "plugin" not in path.parts})
+    plugins = next(iter(partial.glob("usr/lib/*/libmariadb3/plugin")), partial / "usr/lib/mysql/plugin")
+
+    def moved(path: Path) -> str:
+        return str(home / path.relative_to(partial))
+
+    for path in [*partial.glob("usr/bin/*"), *partial.glob("usr/sbin/*")]:
+        if path.is_symlink() or not path.is_file() or path.read_bytes()[:4] != b"\x7fELF":
+            continue
+        real = path.rename(path.with_name(f"{path.name}.real"))
+        path.write_text(
+            f"#!/bin/sh\nexport MARIADB_PLUGIN_DIR='{moved(plugins)}' LIBMYSQL_PLUGIN_DIR='{moved(plugins)}'\n"
+            f"exec '{moved(loader)}' --library-path '{':'.join(map(moved, libraries))}' '{moved(real)}' \"$@\"\n"
+        )
+        path.chmod(path.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
