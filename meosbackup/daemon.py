@@ -16,7 +16,7 @@ from types import FrameType
 from meosbackup import batch, disks, drive, programs, report, room, shipping, spool, target
 from meosbackup.backup import Backup, Outcome
 from meosbackup.console import Console
-from meosbackup.dispatch import Dispatch
+from meosbackup.dispatch import Dispatch, Held
 from meosbackup.drive import Place
 from meosbackup.errors import (
     LoginRefusedError,
@@ -200,6 +200,7 @@ class Day:
         outcome, troubles = self._back_up(now)
         if self.refused is None:
             verdict = self._rehearse(outcome)
+            self._note_unchanged(now, outcome)
             self._dispatch.wake()
             is_shipped = self._dispatch.settled(self._ready.settings.interval * _SHARE_FOR_SHIPPING)
             troubles += [Trouble("", error) for error in (self._dispatch.trouble, self._thin_spool(now)) if error]
@@ -218,6 +219,14 @@ class Day:
         if verdict is not None and verdict.proof is not None:
             self._dispatch.note(verdict.proof)
         return verdict
+
+    def _note_unchanged(self, now: datetime, outcome: Outcome | None) -> None:
+        """Have the drive know until when its newest batch held; at once where that is over."""
+        newest = self._backup.newest
+        if outcome is None or outcome.failures:
+            self._dispatch.want_held()
+        elif outcome.stored is None and newest is not None:
+            self._dispatch.hold(Held(newest.batch.sequence, now))
 
     def _back_up(self, now: datetime) -> tuple[Outcome | None, list[Trouble]]:
         self._backup.go_on_after(self._dispatch.sequence_met)

@@ -20,6 +20,7 @@ its letters right too; nothing that opens a text file stumbles over it, and cmd'
 _WIDTH = 78
 _LONGEST_NAME = 60
 _LONGEST_REASON = 400
+_HELD = "Nothing had changed by {}, when the server was last asked."
 _MYSQL = "mysql -u meos -p --default-character-set=utf8mb4"
 # 8,191 letters are the longest line that cmd takes (Microsoft, "Command prompt line string limitation").
 _STATEMENTS_IN_A_LINE = 40
@@ -47,16 +48,17 @@ _SHELLS = {
 }
 
 
-def restore_text(batch: Batch, folder: str | None, proof: Proof | None = None) -> str:
+def restore_text(batch: Batch, folder: str | None, proof: Proof | None = None, held: datetime | None = None) -> str:
     """Return the text of a batch's RESTORE.txt, with CRLF line ends, to be written in ENCODING.
 
     `folder` is None for the one in the batch's own folder. For the one at the top of the drive it is the batch's
-    folder below that, `2026-11-22/14-03-00`; there, `proof` tells which batch was restored and compared last.
+    folder below that, `2026-11-22/14-03-00`; there, `proof` tells which batch was restored and compared last, and
+    `held` when it was last seen that nothing had changed since this batch.
     """
     template = Template(resources.files("meosbackup").joinpath("templates", GUIDE_FILE).read_text("utf-8"))
     values = {
         "summary": _wrapped(_summary(batch)),
-        "place": _place(folder, proof),
+        "place": _place(folder, proof, held),
         "races": "\n".join(_races(batch)),
         "lower_case": _wrapped(_lower_case(batch)),
         "make_user": _MAKE_USER,
@@ -86,14 +88,25 @@ def _summary(batch: Batch) -> str:
     return f"Batch of {when}, NOT COMPLETE: {', '.join(faults) or 'see below'}."
 
 
-def _place(folder: str | None, proof: Proof | None) -> str:
+def held_in(text: str) -> datetime | None:
+    """Read from a RESTORE.txt when it was last seen that nothing had changed; local time without its zone."""
+    found = re.search("^" + _HELD.format(r"(\S{10} \S{8})"), text, re.MULTILINE)
+    try:
+        return datetime.fromisoformat(found[1]) if found else None
+    except ValueError:
+        return None
+
+
+def _place(folder: str | None, proof: Proof | None, held: datetime | None) -> str:
     if folder is None:
         return "This file describes the batch in this very folder."
-    place = f"This file always describes the newest batch: folder {folder}."
-    if proof is None:
-        return place
-    batch, proven = (f"{moment:%Y-%m-%d %H:%M:%S}" for moment in (proof.batch, proof.proven))
-    return f"{place}\nProven: the batch of {batch} was restored and compared at {proven}."
+    lines = [f"This file always describes the newest batch: folder {folder}."]
+    if held is not None:
+        lines.append(_HELD.format(f"{held:%Y-%m-%d %H:%M:%S}"))
+    if proof is not None:
+        batch, proven = (f"{moment:%Y-%m-%d %H:%M:%S}" for moment in (proof.batch, proof.proven))
+        lines.append(f"Proven: the batch of {batch} was restored and compared at {proven}.")
+    return "\n".join(lines)
 
 
 def _earlier(folder: str | None) -> str:

@@ -90,16 +90,36 @@ def note_proof(place: Place, newest: Stored | None, found: Proof) -> None:
     try:
         proof.write(place.root, found)
         if newest is not None:
-            write_guide(place.root, newest)
+            write_guide(place.root, newest, _held(place.root, newest))
     except OSError as error:
         raise drive.explained(place.target, error) from error
 
 
-def write_guide(root: Path, newest: Stored) -> None:
+def renew_guide(place: Place, newest: Stored, held: datetime) -> None:
+    """Write the RESTORE.txt at the top of the drive anew: it tells when its batch was last seen to hold.
+
+    Raises DriveGoneError, DriveFailedError.
+    """
+    try:
+        write_guide(place.root, newest, held)
+    except OSError as error:
+        raise drive.explained(place.target, error) from error
+
+
+def write_guide(root: Path, newest: Stored, held: datetime | None = None) -> None:
     """Put the RESTORE.txt of the newest batch on the drive at its top. Raises OSError."""
     folder = newest.folder.relative_to(root).as_posix()
-    text = guide.restore_text(newest.batch, folder, proof.read(root))
+    text = guide.restore_text(newest.batch, folder, proof.read(root), held)
     drive.write_durably(root / batch.GUIDE_FILE, text.encode(guide.ENCODING))
+
+
+def _held(root: Path, newest: Stored) -> datetime | None:
+    """Read from the RESTORE.txt of a batch at the top of the drive when the batch was last seen to hold."""
+    try:
+        text = (root / batch.GUIDE_FILE).read_text(guide.ENCODING, "replace")
+    except FileNotFoundError:
+        return None
+    return guide.held_in(text) if newest.folder.relative_to(root).as_posix() in text else None
 
 
 def highest_sequence(where: Place) -> int:
@@ -236,7 +256,8 @@ def _remove_partial(where: Place) -> None:
         for folder in where.root.glob(f"????-??-??/??-??-??*{batch.PARTIAL}"):
             if folder.is_dir() and not folder.is_symlink():
                 shutil.rmtree(folder)
-        for file in where.root.glob(f"{batch.REFERENCE_FOLDER}/*{batch.PARTIAL}"):
-            file.unlink()
+        for pattern in (f"{batch.REFERENCE_FOLDER}/*{batch.PARTIAL}", batch.GUIDE_FILE + batch.PARTIAL):
+            for file in where.root.glob(pattern):
+                file.unlink()
     except OSError as error:
         raise drive.explained(where.target, error) from error

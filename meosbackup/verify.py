@@ -287,7 +287,8 @@ def _fits(text: bytes, stored: Stored, folder: str | None) -> bool:
         return all(str(dump.file) in shown for dump in _dumps(stored))
     try:
         known = proof.read(stored.folder.parents[1]) if folder else None
-        return text == guide.restore_text(stored.batch, folder, known).encode(guide.ENCODING)
+        held = guide.held_in(text.decode(guide.ENCODING, "replace"))
+        return text == guide.restore_text(stored.batch, folder, known, held).encode(guide.ENCODING)
     except OverflowError:  # a time at the end of the calendar
         return False
 

@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meosbackup.batch import Batch, Dump, Freshness, Race, Reference, Server
-from meosbackup.guide import ENCODING, restore_text
+from meosbackup.guide import ENCODING, held_in, restore_text
 from meosbackup.portable import make_portable
+from meosbackup.proof import Proof
 from meosbackup.relisting import statements
 from meosbackup.sandbox import private_server
 
@@ -59,6 +60,15 @@ def commands(text: list[str], heading: str) -> list[str]:
 
 
 # What it says
+
+
+def test_the_top_tells_until_when_the_batch_is_known_to_hold() -> None:
+    held = TAKEN + timedelta(minutes=38)
+    text = restore_text(BATCH, TOP, Proof(TAKEN, TAKEN), held)
+    assert text.split("\r\n")[4] == "Nothing had changed by 2026-11-22 22:08:00, when the server was last asked."
+    assert held_in(text) == held.replace(tzinfo=None)
+    assert held_in(restore_text(BATCH, TOP)) is None
+    assert held_in(text.replace("22:08:00", "22:0x:00")) is None
 
 
 def test_the_first_ten_lines_tell_what_it_is_and_all_steps() -> None:
