@@ -15,7 +15,7 @@ from meosbackup import (
     dumping,
     mysqldump,
     programs,
-    report,
+    races,
     retention,
     server,
     spool,
@@ -132,7 +132,7 @@ def _clock(settings: Settings) -> Iterator[Finding]:
 def _races(seen: Look) -> Iterator[Finding]:
     present = [chosen.race for chosen in seen.selection.chosen if chosen.database is not None]
     for race in present:
-        yield Finding(True, "race", f"{report.named(race)} is backed up")
+        yield Finding(True, "race", f"{races.named(race)} is backed up")
     if not present:
         yield Finding(False, "race", "no race would be backed up now. See --days, --race and --all-races")
     for name in seen.selection.unmatched:
@@ -141,7 +141,7 @@ def _races(seen: Look) -> Iterator[Finding]:
 
 def _rights(seen: Look) -> Iterator[Finding]:
     """Tell of races without a database that shows, where the user may not see every database."""
-    hidden = [report.named(chosen.race) for chosen in seen.selection.chosen if chosen.database is None]
+    hidden = [races.named(chosen.race) for chosen in seen.selection.chosen if chosen.database is None]
     if hidden and not seen.sees_everything:
         yield Finding(
             False,
@@ -169,13 +169,13 @@ def _dumps(settings: Settings, spool_root: Path, program: Program, seen: Look) -
             "dump of the race list", dumping.dump_race_list(runner, seen.states[seen.race_list], never)))  # fmt: skip
         for database, race in seen.races.items():
             yield from _tried(
-                f"dump of {report.named(race)}", partial(_race_dumped, runner, seen.states[database], race)
+                f"dump of {races.named(race)}", partial(_race_dumped, runner, seen.states[database], race)
             )
 
 
 def _race_dumped(runner: DumpProgram, state: DatabaseState, race: Race) -> Iterator[Finding]:
     good = dumping.dump_race_tables(runner, state, race, threading.Event())
-    return _dumped(f"dump of {report.named(race)}", good)
+    return _dumped(f"dump of {races.named(race)}", good)
 
 
 def _dumped(name: str, good: dumping.GoodDump) -> Iterator[Finding]:

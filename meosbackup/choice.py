@@ -47,10 +47,15 @@ def batch_at(batches: Sequence[Stored], when: str) -> Chosen:
     return _before(batches, wanted)
 
 
-def newest_good(batches: Iterable[Stored], before: Stored, race: Race) -> Stored | None:
-    """Return the newest batch before one whose dump of a race is what it was when it was made; None without any."""
-    earlier = [stored for stored in batches if stored.batch.sequence < before.batch.sequence]
-    return next((stored for stored in reversed(earlier) if _is_good(stored, race)), None)
+def newest_good(batches: Iterable[Stored], race: Race) -> Stored | None:
+    """Return the newest of these batches whose dump of a race is what it was when it was made; None without any."""
+    newest_first = sorted(batches, key=lambda stored: stored.batch.sequence, reverse=True)
+    return next((stored for stored in newest_first if _is_good(stored, race)), None)
+
+
+def options(stored: Stored, race: Race) -> str:
+    """Return the options of `restore` that mean a race of a batch."""
+    return f'--batch "{stored.when}" --race {clean(race.name_id, 64)}'
 
 
 def dumps_named(dumps: Iterable[Dump], names: Sequence[str]) -> tuple[Dump, ...]:

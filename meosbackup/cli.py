@@ -29,7 +29,7 @@ from meosbackup import (
 )
 from meosbackup.console import Console
 from meosbackup.errors import MeosBackupError
-from meosbackup.restore import Wish
+from meosbackup.plan import Wish
 from meosbackup.settings import Settings
 
 log = logging.getLogger(__name__)

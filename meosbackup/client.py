@@ -2,6 +2,7 @@
 
 import re
 import threading
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,28 +35,36 @@ class Client:
     account: str | None = None
 
 
-def redirect(source: Path, target: Path, database: str) -> None:
-    """Copy a dump so that it goes into another database, and puts nothing on the race list. Raises OSError."""
+def redirected(source: Path, database: str) -> Iterator[bytes]:
+    """Yield a dump in pieces, so that it goes into another database and puts nothing on the race list.
+
+    A piece is a line, or a part of a long one. Raises OSError.
+    """
     name, begins_line = quoted(database).encode(), True
-    with source.open("rb") as dump, target.open("wb") as copy:
+    with source.open("rb") as dump:
         while piece := dump.readline(_PIECE):
-            if begins_line and piece.startswith(_NAMED_LINES):
+            if begins_line and piece.startswith((*_NAMED_LINES, relisting.MARK)):
+                # A name may hold a line end: the line goes on until each of its back-ticks has its partner.
+                while piece.count(b"`") % 2 and (more := dump.readline(_PIECE)):
+                    piece += more
+                if piece.startswith(relisting.MARK):
+                    continue
                 piece = _NAME.sub(lambda _: name, piece, count=1)
-            if not (begins_line and piece.startswith(relisting.MARK)):
-                copy.write(piece)
             begins_line = piece.endswith(b"\n")
+            yield piece
 
 
-def feed(client: Client, path: Path, stop: threading.Event) -> None:
-    """Feed an SQL file to the server.
+def feed(client: Client, pieces: Iterable[bytes], stop: threading.Event) -> None:
+    """Feed SQL to the server, piece by piece.
 
-    Raises MeosBackupError where the server or the client program refuses it; StoppedError.
+    Raises MeosBackupError where the server or the client program refuses it; what making the pieces raises;
+    StoppedError.
     """
     arguments = [client.program.path, f"--defaults-file={mysqldump.OPTION_FILE}", "--binary-mode",
                  "--default-character-set=utf8mb4", "--max-allowed-packet=1G"]  # fmt: skip
     if "ssl-verify-server-cert" in client.program.options:
         arguments.append("--skip-ssl-verify-server-cert")
-    with path.open("rb") as statements:
+    with process.poured(pieces) as statements:
         result = process.run(arguments, limit=_LIMIT, stop=stop, folder=client.folder, stdin=statements)
     if result.code or result.timed_out:
         # The client stops at the first statement that the server refuses.

@@ -76,12 +76,17 @@ class Console:
 
     @contextmanager
     def progress(self, label: str, total: int) -> Iterator[Callable[[int], None]]:
-        """Show on a terminal how much of `total` is done; gives what is told of each step how much it was."""
+        """Show on a terminal how much of `total` is done; gives what any thread tells of each step how much it was."""
         if self._quiet or not self._stream.isatty():
             yield lambda _: None
         else:
             with click.progressbar(length=total, label=label, file=self._stream) as bar:
-                yield bar.update
+
+                def advance(done: int) -> None:
+                    with self._lock:
+                        bar.update(done)
+
+                yield advance
 
     def ask(self, question: str) -> bool:
         """Ask a question that is answered by yes or no; no answer is a no."""

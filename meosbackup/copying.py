@@ -3,6 +3,7 @@
 import hashlib
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from meosbackup import disks
@@ -61,10 +62,10 @@ def read_back(path: Path, stop: threading.Event) -> str:
     return digest.hexdigest()
 
 
-def fetch(source: Path, target: Path, sha256: str, stop: threading.Event) -> bool:
+def fetch(source: Path, target: Path, sha256: str, stop: threading.Event, advance: Callable[[int], None]) -> bool:
     """Copy a file from the drive to the local disk; tell whether it is what it was when it was made.
 
-    Raises OSError, StoppedError.
+    `advance` is told of each piece, in bytes. Raises OSError, StoppedError.
     """
     digest = hashlib.sha256()
     with source.open("rb") as reader, target.open("wb") as writer:
@@ -73,4 +74,5 @@ def fetch(source: Path, target: Path, sha256: str, stop: threading.Event) -> boo
                 raise StoppedError
             digest.update(piece)
             writer.write(piece)
+            advance(len(piece))
     return digest.hexdigest() == sha256

@@ -2,18 +2,13 @@
 
 import logging
 import math
-import signal
-import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from types import FrameType
 
-from meosbackup import batch, disks, drive, programs, report, room, shipping, spool, target
+from meosbackup import batch, disks, drive, programs, races, room, shipping, signals, spool, target
 from meosbackup.backup import Backup, Outcome
 from meosbackup.console import Console
 from meosbackup.dispatch import Dispatch, Held
@@ -69,7 +64,7 @@ def run(ready: Ready, console: Console, seconds: float = math.inf) -> bool:
     end = time.monotonic() + seconds
     day = Day(ready, Report(console))
     day.introduce()
-    with _stopped_by_signals(day.stop):
+    with signals.stopping(day.stop):
         timetable = Timetable(ready.settings.interval, day.begin_tick, day.clock_jumped)
         while time.monotonic() < end and not day.stop.wait(timetable.run_pending()):
             if day.refused is not None:
@@ -83,7 +78,7 @@ def run_once(ready: Ready, console: Console) -> int:
     """Make one batch and bring it to the drive; return the exit code. Raises LoginRefusedError."""
     day = Day(ready, Report(console))
     day.introduce()
-    with _stopped_by_signals(day.stop):
+    with signals.stopping(day.stop):
         day.begin_tick()
         while day.is_ticking and not day.stop.wait(0.05):
             pass
@@ -92,30 +87,6 @@ def run_once(ready: Ready, console: Console) -> int:
         raise day.refused
     codes = [trouble.error.exit_code for trouble in day.troubles]
     return 0 if not codes else max(codes) if min(codes) == max(codes) else 1
-
-
-@contextmanager
-def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
-    """Have Ctrl-C and a polite end set `stop`; a second one ends the program as it always would."""
-    signals = [signal.SIGINT, signal.SIGTERM]
-    if sys.platform == "win32":
-        signals.append(signal.SIGBREAK)
-    before = {number: signal.getsignal(number) for number in signals}
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    def asked(_number: int, _frame: FrameType | None) -> None:
-        restore()
-        stop.set()
-
-    for number in signals:
-        signal.signal(number, asked)
-    try:
-        yield
-    finally:
-        restore()
 
 
 class Day:
@@ -241,7 +212,7 @@ class Day:
         self._batches += outcome.stored is not None
         self._report.seen(now, outcome.look, outcome.left_out)
         return outcome, [
-            Trouble(report.named(failure.race) if failure.race else "race list", failure.error, failure.newest_good)
+            Trouble(races.named(failure.race) if failure.race else "race list", failure.error, failure.newest_good)
             for failure in outcome.failures
         ]
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from meosbackup import batch, choice, daemon, drive, proving, rehearsal, report, restore, sandbox, simulation
+from meosbackup import batch, choice, daemon, drive, proving, races, rehearsal, restore, sandbox, simulation
 from meosbackup.batch import Stored
 from meosbackup.console import Console
 from meosbackup.errors import MeosBackupError
+from meosbackup.plan import Wish
 from meosbackup.programs import Program
-from meosbackup.restore import Wish
 from meosbackup.sandbox import PrivateServer
 from meosbackup.settings import Settings
 
@@ -99,7 +99,7 @@ def _accident(console: Console, stage: Stage, program: Program) -> bool:
     if lost.race is None:
         raise _no_batch()
     console.say()
-    console.say(f"An accident: {report.named(lost.race)} is deleted in MeOS. `meosbackup restore` brings it back:")
+    console.say(f"An accident: {races.named(lost.race)} is deleted in MeOS. `meosbackup restore` brings it back:")
     console.say()
     before = rehearsal.digests(lost.database, stage.server, program, threading.Event())
     simulation.delete_race(stage.server, lost.race.name_id)

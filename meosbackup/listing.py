@@ -9,7 +9,7 @@ from itertools import chain, groupby
 from pathlib import Path
 from typing import TypeAlias
 
-from meosbackup import batch, console, inventory, races, report
+from meosbackup import batch, console, inventory, races
 from meosbackup.batch import Batch, Dump, Stored
 from meosbackup.console import Console
 from meosbackup.errors import WrongUsageError
@@ -58,7 +58,7 @@ def of_race(batches: Sequence[Stored], called: str) -> tuple[Stored, ...]:
     meant = {race.name_id.casefold(): race for race in races.matching(called, every)}
     if len(meant) != 1:
         choice = meant or {race.name_id.casefold(): race for race in every}
-        listed = "; ".join(f"{report.named(race)}, {clean(race.name_id, _NAME_WIDTH)}" for race in choice.values())
+        listed = "; ".join(f"{races.named(race)}, {clean(race.name_id, _NAME_WIDTH)}" for race in choice.values())
         raise WrongUsageError(
             f"{'Several races are' if meant else 'No race on the drive is'} called {clean(called, _NAME_WIDTH)}.",
             "The batches are as they were.",
@@ -126,7 +126,7 @@ def _newest(stored: Stored) -> Iterator[str]:
     yield f"The newest is {inventory.name(stored)}, of {clean(str(found.server), _NAME_WIDTH)}:"
     for dump in found.races[:_LISTED]:
         facts = [_freshness(replace(found, databases=(dump,))), *_faults([dump])]
-        yield f"  {report.named(dump.race) if dump.race else ''}: {'; '.join(facts)}"
+        yield f"  {races.named(dump.race) if dump.race else ''}: {'; '.join(facts)}"
     if len(found.races) > _LISTED:
         yield f"  and {len(found.races) - _LISTED} more races; --json tells of all"
 

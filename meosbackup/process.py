@@ -11,8 +11,9 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,33 @@ class Result:
         """The last line that the program wrote on its standard error, or an empty text."""
         lines = [line.strip() for line in self.errors.splitlines() if line.strip()]
         return lines[-1] if lines else ""
+
+
+@contextmanager
+def poured(pieces: Iterable[bytes]) -> Iterator[IO[bytes]]:
+    """Give the end of a pipe from which a program can read these pieces while they are made.
+
+    A program that reads no more ends it. Raises what the making of the pieces raises, when the block ends.
+    """
+    reader, writer = os.pipe()
+    with ThreadPoolExecutor(1) as other_thread:
+        with os.fdopen(reader, "rb") as stdin:
+            pouring = other_thread.submit(_pour, pieces, writer)
+            yield stdin
+        pouring.result()
+
+
+def _pour(pieces: Iterable[bytes], writer: int) -> None:
+    sink = os.fdopen(writer, "wb")
+    try:
+        for piece in pieces:
+            try:
+                sink.write(piece)
+            except OSError:
+                break
+    finally:
+        with suppress(OSError):
+            sink.close()
 
 
 @contextmanager
@@ -143,17 +171,20 @@ def run(
 
 def _wait(process: "subprocess.Popen[bytes]", deadline: float, stop: threading.Event | None) -> bool:
     """Wait for the end of a program; tell whether it ended before the deadline."""
-    while True:
-        remaining = deadline - time.monotonic()
-        try:
-            process.wait(max(0.0, min(remaining, 0.1)))
-        except subprocess.TimeoutExpired:
-            if stop is not None and stop.is_set():
-                raise StoppedError from None
-            if remaining <= 0:
-                return False
-        else:
-            return True
+    # A thread waits: with a time limit of its own, Popen.wait sleeps up to 50 ms at a time, as long as a dump takes.
+    ended = threading.Event()
+    threading.Thread(target=_note_end, args=(process, ended), name="wait", daemon=True).start()
+    while not ended.wait(max(0.0, min(deadline - time.monotonic(), 0.1))):
+        if stop is not None and stop.is_set():
+            raise StoppedError
+        if time.monotonic() >= deadline:
+            return False
+    return True
+
+
+def _note_end(process: "subprocess.Popen[bytes]", ended: threading.Event) -> None:
+    process.wait()
+    ended.set()
 
 
 def _signal(process: "subprocess.Popen[bytes]", *, polite: bool) -> None:

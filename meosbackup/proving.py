@@ -5,7 +5,7 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-from meosbackup import batch, choice, drive, programs, rehearsal, report, shipping
+from meosbackup import batch, choice, drive, programs, races, rehearsal, shipping
 from meosbackup.batch import Stored
 from meosbackup.console import Console, number
 from meosbackup.errors import MeosBackupError
@@ -41,7 +41,7 @@ def rehearse(stored: Stored, program: Program, console: Console) -> bool:
 
 def tell(done: Rehearsed, console: Console) -> None:
     """Print how one database came back."""
-    name = report.named(done.dump.race) if done.dump.race else "race list"
+    name = races.named(done.dump.race) if done.dump.race else "race list"
     if done.differing:
         console.result("FAIL", name, f"differs in {', '.join(done.differing)}; {done.seconds:.1f} s")
     else:

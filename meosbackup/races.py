@@ -6,6 +6,9 @@ from datetime import date, timedelta
 
 from meosbackup.batch import RACE_LIST, Race
 from meosbackup.server import ListedRace, spelled
+from meosbackup.text import clean
+
+_NAME_WIDTH = 40
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,12 @@ def matching(name: str, races: Sequence[Race]) -> list[Race]:
         or [race for race in races if race.name_id.casefold() == wanted]
         or [race for race in races if wanted in race.name.casefold() or wanted in race.name_id.casefold()]
     )
+
+
+def named(race: Race) -> str:
+    """Return what a person knows a race by."""
+    name, day = clean(race.name, _NAME_WIDTH), clean(race.date, 10)
+    return f"{name or clean(race.name_id, _NAME_WIDTH)} ({day or 'no date'})"
 
 
 def parsed_date(text: str) -> date | None:

@@ -1,114 +1,133 @@
 """A dump put in the place of what a server has: whole, or not at all."""
 
 import logging
+import re
 import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
-from typing import BinaryIO
 
-from meosbackup import canonical, changes, client, copying, dumpfile, mysqldump, relisting
+from meosbackup import canonical, changes, client, dumpfile, mysqldump, races, relisting, server, standing
 from meosbackup.batch import Dump, Race
 from meosbackup.client import Client
-from meosbackup.errors import BadBatchError, MeosBackupError
+from meosbackup.errors import MeosBackupError, ServerUnreachableError
 from meosbackup.mysqldump import DumpProgram
 from meosbackup.server import Session, quoted, spelled
+from meosbackup.settings import Settings
 
 log = logging.getLogger(__name__)
 
-NEW = "meosbackup_new"
-"""The database that a dump is fed into, before its tables take the place of the old ones."""
-
-OLD = "meosbackup_old"
-"""The database that the old tables leave for, in the same statement."""
-
+_OURS = re.compile(r"meosbackup_(new|old)(_\d+)?")
 _LOCK_SECONDS = 8
 _UNTOUCHED = "What is on the server is as it was."
+_COMMENTS = (b"--", b"/*M!999999", b"/*!999999")
 
 
 @dataclass(frozen=True)
 class Step:
     """One dump to bring back: the race list, the race tables of a race, or its reference tables."""
 
+    number: int
     dump: Dump
     file: str
+    bytes: int
     sha256: str
     is_reference: bool
+
+    @property
+    def name(self) -> str:
+        """What a person knows it by."""
+        race = races.named(self.dump.race) if self.dump.race else "race list"
+        return race + (", reference tables" if self.is_reference else "")
+
+    @property
+    def new(self) -> str:
+        """The database that the dump is fed into, before its tables take the place of the old ones."""
+        return f"meosbackup_new_{self.number}"
+
+    @property
+    def old(self) -> str:
+        """The database that the old tables leave for, in the same statement."""
+        return f"meosbackup_old_{self.number}"
 
 
 @dataclass(frozen=True)
 class Tools:
-    """What restoring works with, all of it logged in to the server; `folder` is on the local disk, and takes copies."""
+    """What restoring works with, all of it logged in to the server; `folder` is on the local disk, and takes copies.
 
-    session: Session
+    `is_forced` has races replaced that MeOS has open.
+    """
+
+    settings: Settings
     client: Client
     dump_program: DumpProgram
     folder: Path
     stop: threading.Event
+    is_forced: bool
+    at_the_list: threading.Lock = field(default_factory=threading.Lock)
+    """Held while a race takes its place: each looks for a free Id on the race list."""
 
 
-def steps(dumps: Sequence[Dump]) -> list[Step]:
-    """Return what is brought back, in order: race tables first, so that timing can go on, then reference tables."""
-    first = [Step(dump, dump.file, dump.sha256 or "", False) for dump in dumps if dump.file is not None]
-    return first + [
-        Step(dump, dump.reference.file, dump.reference.sha256, True)
-        for dump in dumps
-        if dump.file is not None and dump.reference is not None
-    ]
+def steps(dumps: Sequence[Dump]) -> list[list[Step]]:
+    """Return what is brought back, in stages of which each waits for the one before.
 
-
-def fetch(tools: Tools, batch_folder: Path, step: Step) -> Path:
-    """Bring a step's file to the local disk, and see that it is what it was when it was made.
-
-    Raises BadBatchError where it isn't, or can't be read; StoppedError.
+    First the race list, where it is wished, since it takes the place of all its rows; then the race tables of all
+    races, so that timing can go on; then all reference tables.
     """
-    target = tools.folder / step.sha256
-    try:
-        is_good = copying.fetch(batch_folder / step.file, target, step.sha256, tools.stop)
-    except OSError as error:
-        raise BadBatchError(
-            f"{step.file} can't be read ({error.strerror or error}).", _UNTOUCHED, "Take another batch."
-        ) from error
-    if not is_good:
-        raise BadBatchError(
-            f"{step.file} is not what it was when it was made.", _UNTOUCHED, "Take another batch of that race."
+    whole = [dump for dump in dumps if dump.file is not None]
+    plain = [(dump, str(dump.file), dump.bytes, dump.sha256, False) for dump in whole]
+    references = [
+        (dump, dump.reference.file, dump.reference.bytes, dump.reference.sha256, True)
+        for dump in whole if dump.reference is not None
+    ]  # fmt: skip
+    every = [
+        Step(number, dump, file, size or 0, sha256 or "", is_reference)
+        for number, (dump, file, size, sha256, is_reference) in enumerate([*plain, *references], 1)
+    ]
+    stages = (
+        [step for step in every if step.dump.race is None],
+        [step for step in every if step.dump.race is not None and not step.is_reference],
+        [step for step in every if step.is_reference],
+    )
+    return [stage for stage in stages if stage]
+
+
+@contextmanager
+def alone(session: Session) -> Iterator[None]:
+    """See that no other restore works on this server, and remove what one that was killed has left on it.
+
+    Raises MeosBackupError.
+    """
+    if session.rows("SELECT GET_LOCK('meosbackup restore', 5) AS got")[0]["got"] != 1:
+        raise MeosBackupError(
+            "Another restore works on this server.", "Nothing was restored.", "Wait until it is over, and try again."
         )
-    return target
+    for name in server.databases(session):
+        if _OURS.fullmatch(name):
+            session.rows(f"DROP DATABASE IF EXISTS {quoted(name)}")
+    yield  # the server frees the lock where the session ends, in whatever way
 
 
-def take(tools: Tools, step: Step, path: Path) -> int:
+def take(tools: Tools, step: Step, path: Path, advance: Callable[[int], None]) -> int:
     """Put what a fetched dump holds in the place of what the server has, and return its number of rows.
 
     The dump goes into a database of its own, is compared there with its file row by row, and then takes the place of
     the old tables in one statement. Until that one, nothing on the server is touched; where it fails, neither.
+    `advance` is told of each piece that was fed, in bytes.
 
     Raises MeosBackupError, StoppedError.
     """
-    try:
-        clear_away(tools.session)
-        fed = path.with_suffix(".fed")
-        client.redirect(path, fed, NEW)
-        client.feed(tools.client, fed, tools.stop)
-        rows = _compared(tools, path, fed)
-        # Ctrl-C strikes the main thread alone: it never comes between a race's tables and its row on the race list.
-        with ThreadPoolExecutor(1) as other_thread:
-            other_thread.submit(_put_in_place, tools.session, step).result()
-    except MeosBackupError as error:
-        number = getattr(error.__cause__, "errno", None)
-        if number is None:
-            raise
-        raise client.failure(tools.client, str(error.__cause__), number) from error
-    finally:
-        _tidy_up(tools.session)
+    with _told_by(tools), server.session(tools.settings) as session:
+        try:
+            client.feed(tools.client, _counted(client.redirected(path, step.new), advance), tools.stop)
+            rows = _compared(tools, session, step, path)
+            with tools.at_the_list:
+                _put_in_place(tools, session, step)
+        finally:
+            _tidy_up(session, step)
     return rows
-
-
-def clear_away(session: Session) -> None:
-    """Remove what restoring leaves behind, also that of a run that was killed. Raises MeosBackupError."""
-    for name in (NEW, OLD):
-        session.rows(f"DROP DATABASE IF EXISTS {quoted(name)}")
 
 
 def put_on_list(session: Session, race: Race, database: str) -> None:
@@ -119,42 +138,48 @@ def put_on_list(session: Session, race: Race, database: str) -> None:
             session.rows(statement.decode())
 
 
-def _tidy_up(session: Session) -> None:
-    """Remove what is left; where the server is gone, or was cut short by Ctrl-C, the next restore does it."""
+def _counted(pieces: Iterator[bytes], advance: Callable[[int], None]) -> Iterator[bytes]:
+    for piece in pieces:
+        yield piece
+        advance(len(piece))
+
+
+def _tidy_up(session: Session, step: Step) -> None:
+    """Remove what is left; where the server is gone, the next restore does it."""
     try:
-        clear_away(session)
+        for name in (step.new, step.old):
+            session.rows(f"DROP DATABASE IF EXISTS {quoted(name)}")
     except MeosBackupError:
-        log.warning("%s and %s may be left on the server", NEW, OLD, exc_info=True)
+        log.warning("%s and %s may be left on the server", step.new, step.old, exc_info=True)
 
 
-def _put_in_place(session: Session, step: Step) -> None:
-    database = _target(session, step.dump)
-    _swap(session, database, is_reference=step.is_reference)
-    if step.dump.race is None or step.is_reference:
-        return
+@contextmanager
+def _told_by(tools: Tools) -> Iterator[None]:
+    """Tell why the server refused what restoring does; the races on it are as they were."""
     try:
-        put_on_list(session, step.dump.race, database)
+        yield
     except MeosBackupError as error:
-        raise MeosBackupError(
-            f"The race list can't be changed. {error.what}",
-            "The race is restored, and MeOS may not see it.",
-            "Restore the race once more.",
-        ) from error
+        number = getattr(error.__cause__, "errno", None)
+        if number is None:
+            raise
+        raise client.failure(tools.client, str(error.__cause__), number) from error
 
 
-def _compared(tools: Tools, path: Path, fed: Path) -> int:
+def _compared(tools: Tools, session: Session, step: Step, path: Path) -> int:
     """Compare each row of the database that was fed with its dump; return how many there are."""
-    name = "compared.sql"
+    name = f"{step.new}.sql"
     try:
-        mysqldump.dump(tools.dump_program, NEW, left_out=(), one_transaction=False, file=name, stop=tools.stop)
-        if not _is_same_text(fed, tools.folder / name):
+        mysqldump.dump(tools.dump_program, step.new, left_out=(), one_transaction=False, file=name, stop=tools.stop)
+        if not _is_same_text(path, tools.folder / name):
             # Another dump program, server or spelling of names writes the same rows in other words.
             _compare_rows(path, tools.folder / name)
     except MeosBackupError as error:
         what = f"What the server made of the dump is not known to be the same. {error.what}"
-        raise MeosBackupError(what, _UNTOUCHED, "Try again; the log file tells more.") from error
-    counts = (f"(SELECT COUNT(*) FROM {quoted(NEW)}.{quoted(table)})" for table in _tables(tools.session, NEW))
-    return int(tools.session.rows(f"SELECT {' + '.join(counts)} AS n")[0]["n"])
+        raise MeosBackupError(what, _UNTOUCHED, error.do) from error
+    finally:
+        (tools.folder / name).unlink(missing_ok=True)
+    counts = (f"(SELECT COUNT(*) FROM {quoted(step.new)}.{quoted(table)})" for table in _tables(session, step.new))
+    return int(session.rows(f"SELECT {' + '.join(counts)} AS n")[0]["n"])
 
 
 def _compare_rows(path: Path, other: Path) -> None:
@@ -166,39 +191,85 @@ def _compare_rows(path: Path, other: Path) -> None:
 
 def _is_same_text(dump: Path, other: Path) -> bool:
     """Tell whether two dumps hold the same statements; comments, which tell of the server, play no part."""
-    with dump.open("rb") as one, other.open("rb") as two:
-        return all(line == same for line, same in zip_longest(_statements(one), _statements(two)))
+    return all(piece == same for piece, same in zip_longest(_statements(dump), _statements(other)))
 
 
-def _statements(dump: BinaryIO) -> Iterator[bytes]:
-    return (line for line in dump if not line.startswith((b"--", b"/*M!999999", b"/*!999999")))
+def _statements(dump: Path) -> Iterator[bytes]:
+    begins_line = True
+    for piece in client.redirected(dump, "any"):
+        if not (begins_line and piece.startswith(_COMMENTS)):
+            yield piece
+        begins_line = piece.endswith(b"\n")
+
+
+def _put_in_place(tools: Tools, session: Session, step: Step) -> None:
+    race = step.dump.race
+    database = _target(session, step.dump)
+    if race is not None and not step.is_reference and not tools.is_forced:
+        _refuse_if_open(session, database)
+    _exchange(session, _prepared(session, database, step))
+    if race is None or step.is_reference:
+        return
+    try:
+        put_on_list(session, race, database)
+    except MeosBackupError as error:
+        raise MeosBackupError(
+            f"The race list can't be changed. {error.what}",
+            "The race is restored, and MeOS may not see it.",
+            "Restore the race once more.",
+        ) from error
+
+
+def _refuse_if_open(session: Session, database: str) -> None:
+    """Refuse to replace a race that somebody opened in MeOS since it was looked for."""
+    clients = standing.clients(session, database)
+    if clients:
+        raise MeosBackupError(
+            f"MeOS has it open by now, on {standing.called(clients)}.", _UNTOUCHED, standing.HOW_TO_CLOSE
+        )
 
 
 def _target(session: Session, dump: Dump) -> str:
     """Return the database that a dump belongs to, as this server and MeOS spell it."""
     if dump.race is None:
         return canonical.RACE_LIST
-    names = [str(next(iter(row.values()))) for row in session.rows("SHOW DATABASES")]
     tells_case_apart = session.rows("SELECT @@lower_case_table_names AS l")[0]["l"] == 0
-    return dump.race.name_id if tells_case_apart else spelled(dump.race.name_id, names) or dump.race.name_id
+    if tells_case_apart:
+        return dump.race.name_id
+    return spelled(dump.race.name_id, server.databases(session)) or dump.race.name_id
 
 
-def _swap(session: Session, database: str, *, is_reference: bool) -> None:
-    """Put the tables that were fed in the place of those of the same kind, in one statement (RENAME TABLE)."""
+def _prepared(session: Session, database: str, step: Step) -> str:
+    """Return the statement that puts the tables that were fed in the place of those of the same kind.
+
+    The databases that it needs are made before.
+    """
     settings = session.rows(
         "SELECT DEFAULT_CHARACTER_SET_NAME AS characters, DEFAULT_COLLATION_NAME AS collation"
-        " FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = %s", (NEW,),
+        " FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = %s", (step.new,),
     )[0]  # fmt: skip
     choice = f"CHARACTER SET {settings['characters']} COLLATE {settings['collation']}"
     session.rows(f"CREATE DATABASE IF NOT EXISTS {quoted(database)} {choice}")
-    session.rows(f"CREATE DATABASE {quoted(OLD)} {choice}")
+    session.rows(f"CREATE DATABASE {quoted(step.old)} {choice}")
     session.rows(f"SET SESSION lock_wait_timeout = {_LOCK_SECONDS}")
-    old = [name for name in _tables(session, database) if changes.is_reference(name) == is_reference]
-    moves = [(database, name, OLD, name) for name in old]
-    moves += [(NEW, name, database, canonical.table(name)) for name in _tables(session, NEW)]
-    session.rows("RENAME TABLE " + ", ".join(
+    old = [name for name in _tables(session, database) if changes.is_reference(name) == step.is_reference]
+    moves = [(database, name, step.old, name) for name in old]
+    moves += [(step.new, name, database, canonical.table(name)) for name in _tables(session, step.new)]
+    return "RENAME TABLE " + ", ".join(
         f"{quoted(there)}.{quoted(name)} TO {quoted(here)}.{quoted(new)}" for there, name, here, new in moves
-    ))  # fmt: skip
+    )
+
+
+def _exchange(session: Session, swap: str) -> None:
+    """Have the tables change places, in one statement. Only where the server is lost amid it, nobody knows how far."""
+    try:
+        session.rows(swap)
+    except ServerUnreachableError as error:
+        raise MeosBackupError(
+            f"The server was lost at the very moment when the tables changed places. {error.what}",
+            "This race may be restored, or as it was; what the server had of it was saved before.",
+            "Start the server, and restore this race once more.",
+        ) from error
 
 
 def _tables(session: Session, database: str) -> list[str]:

@@ -11,12 +11,11 @@ from meosbackup.batch import Race, Stored
 from meosbackup.console import Console
 from meosbackup.errors import MeosBackupError
 from meosbackup.proof import Proof
-from meosbackup.races import LeftOutRace
+from meosbackup.races import LeftOutRace, named
 from meosbackup.settings import Settings
 from meosbackup.survey import Look
 from meosbackup.text import clean
 
-_NAME_WIDTH = 40
 _LISTED = 12
 """How many races a list at the start names, before it counts the rest."""
 
@@ -211,9 +210,3 @@ def _folded(lines: Sequence[str]) -> list[str]:
     if len(lines) <= _LISTED:
         return list(lines)
     return [*lines[: _LISTED - 1], f"and {len(lines) - _LISTED + 1} more"]
-
-
-def named(race: Race) -> str:
-    """Return what a person knows a race by."""
-    name, date = clean(race.name, _NAME_WIDTH), clean(race.date, 10)
-    return f"{name or clean(race.name_id, _NAME_WIDTH)} ({date or 'no date'})"
