@@ -22,6 +22,7 @@ from meosbackup import (
     inventory,
     listing,
     lock,
+    notices,
     proving,
     restore,
     settings,
@@ -265,7 +266,9 @@ def _begin(flags: Mapping[str, Any]) -> tuple[Settings, Console]:
     _open_log(chosen)
     if chosen.ask_password:
         chosen = replace(chosen, password=click.prompt("Password", hide_input=True, default="", show_default=False))
-    return chosen, Console(quiet=chosen.quiet)
+    console = Console(quiet=chosen.quiet)
+    notices.listen(lambda text: console.result("NOTE", "note", text))
+    return chosen, console
 
 
 def _spool(chosen: Settings) -> Path:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from meosbackup import mysqldump, process, relisting
+from meosbackup import connecting, process, relisting
 from meosbackup.errors import MeosBackupError, RightMissingError, ServerUnreachableError
 from meosbackup.programs import Program
 from meosbackup.server import quoted
@@ -24,7 +24,7 @@ _NAME = re.compile(rb"`(?:[^`]|``)*`")
 
 @dataclass(frozen=True)
 class Client:
-    """The client program, with the folder in which `mysqldump.logged_in` put the private option file.
+    """The client program, with the folder in which `mysqldump.logged_in` puts the private option file.
 
     `account` is who the server takes the user for, where that is known.
     """
@@ -60,16 +60,12 @@ def feed(client: Client, pieces: Iterable[bytes], stop: threading.Event) -> None
     Raises MeosBackupError where the server or the client program refuses it; what making the pieces raises;
     StoppedError.
     """
-    arguments = [client.program.path, f"--defaults-file={mysqldump.OPTION_FILE}", "--binary-mode",
-                 "--default-character-set=utf8mb4", "--max-allowed-packet=1G"]  # fmt: skip
-    if "ssl-verify-server-cert" in client.program.options:
-        arguments.append("--skip-ssl-verify-server-cert")
+    arguments = connecting.arguments_that_log_in(client.program, client.folder, stop)
+    arguments += ["--binary-mode", "--default-character-set=utf8mb4", "--max-allowed-packet=1G"]
     with process.poured(pieces) as statements:
         result = process.run(arguments, limit=_LIMIT, stop=stop, folder=client.folder, stdin=statements)
     if result.code or result.timed_out:
-        # The client stops at the first statement that the server refuses.
-        refused = re.search(r"^ERROR (\d+).*", result.errors, re.MULTILINE)
-        raise failure(client, refused[0] if refused else result.last_error, int(refused[1]) if refused else None)
+        raise failure(client, *connecting.error(result))
 
 
 def failure(client: Client, said: str, number: int | None) -> MeosBackupError:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from meosbackup import batch, disks, drive, programs, races, room, shipping, signals, spool, target
+from meosbackup import batch, disks, drive, notices, programs, races, room, shipping, signals, spool, target
 from meosbackup.backup import Backup, Outcome
 from meosbackup.console import Console
 from meosbackup.dispatch import Dispatch, Held
@@ -102,6 +102,7 @@ class Day:
         self._tick_began = _now()
         self._batches = 0
         self._answered = False
+        notices.listen(self._tell)
         spool.tidy(ready.spool)
         shipper = Shipper(ready.spool, ready.place, ready.settings.reserve_mb, self.stop, self._tell)
         drive_id = shipping.attach(shipper, self._tick_began)

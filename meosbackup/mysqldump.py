@@ -1,14 +1,14 @@
 """The dump program, run: one database, or its reference tables, into a file on the local disk."""
 
 import logging
-import re
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from meosbackup import optionfile, process
+from meosbackup import connecting, optionfile, process
+from meosbackup.connecting import OPTION_FILE
 from meosbackup.errors import DumpFailedError, MeosBackupError
 from meosbackup.programs import Program
 from meosbackup.servererrors import DAMAGED, LOGIN_REFUSED, RIGHT_MISSING, UNREACHABLE, damaged_table, explained
@@ -16,7 +16,6 @@ from meosbackup.settings import Settings
 
 log = logging.getLogger(__name__)
 
-OPTION_FILE = "login.cnf"
 _GONE = frozenset({1049, 1146})
 
 
@@ -75,22 +74,23 @@ def dump(
     the file holds then is no dump.
     """
     options = program.program.options
-    arguments = [program.program.path, f"--defaults-file={OPTION_FILE}", "--no-tablespaces", "--hex-blob",
-                 "--default-character-set=utf8mb4", "--skip-dump-date", f"--result-file={file}"]  # fmt: skip
+    arguments = ["--no-tablespaces", "--hex-blob", "--default-character-set=utf8mb4", "--skip-dump-date",
+                 f"--result-file={file}"]  # fmt: skip
     if "set-gtid-purged" in options:
         arguments.append("--set-gtid-purged=OFF")
     if "column-statistics" in options:
         arguments.append("--column-statistics=0")
-    if "ssl-verify-server-cert" in options:
-        arguments.append("--skip-ssl-verify-server-cert")
+    if "max-allowed-packet" in options:
+        arguments.append("--max-allowed-packet=1G")  # else an image or a map of more than 12 MB is too large for some
     if one_transaction:
         arguments.append("--single-transaction")
     arguments += [f"--ignore-table={database}.{table}" for table in left_out]
     limit = limit or program.settings.dump_limit
     try:
-        result = process.run(
-            [*arguments, "--databases", "--", database], limit=limit, stop=stop, folder=program.folder, patience=0
-        )
+        result = connecting.run(
+            program.program, [*arguments, "--databases", "--", database], limit=limit, stop=stop,
+            folder=program.folder, patience=0,
+        )  # fmt: skip
     except OSError as error:
         raise DumpFailedError(
             f"The dump program can't be started ({error.strerror or error}).",
@@ -108,18 +108,9 @@ def dump(
         raise _failure(result, database, program)
 
 
-def server_error(result: process.Result) -> tuple[str, int | None]:
-    """Return the last line with a server's error number, or the last line at all, since warnings stand there too."""
-    for line in reversed(result.errors.splitlines()):
-        found = re.search(r"rror:? (\d+)", line)
-        if found:
-            return line.strip(), int(found.group(1))
-    return result.last_error, None
-
-
 def _failure(result: process.Result, database: str, program: DumpProgram) -> MeosBackupError:
     """Tell why the dump program failed, from the server's error number in what it wrote on its standard error."""
-    said, number = server_error(result)
+    said, number = connecting.error(result)
     if number in UNREACHABLE | LOGIN_REFUSED | RIGHT_MISSING:
         return explained(number, said, program.settings, program.account)
     if number in DAMAGED:

@@ -1,6 +1,6 @@
 """The one door to other programs: an argument list, a time limit, and what they said kept.
 
-No shell is ever involved, and no password is ever an argument (see `mysqldump.option_file`).
+No shell is ever involved, and no password is ever an argument (see `mysqldump.logged_in`).
 """
 
 import logging

@@ -11,9 +11,10 @@ from typing import Any
 import mysql.connector
 from mysql.connector.abstracts import MySQLConnectionAbstract
 
+from meosbackup import notices
 from meosbackup.batch import RACE_LIST, Race, Server
 from meosbackup.errors import MeosBackupError, RaceListMissingError, ServerUnreachableError
-from meosbackup.servererrors import explained, grant_line, where
+from meosbackup.servererrors import explained, grant_line, is_about_tls, where
 from meosbackup.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -85,16 +86,8 @@ class Session:
 @contextmanager
 def session(settings: Settings) -> Iterator[Session]:
     """Log in to the server. Raises ServerUnreachableError, LoginRefusedError and others of MeosBackupError."""
-    address: dict[str, Any] = {"host": settings.host, "port": settings.port}
-    if settings.socket is not None:
-        address = {"unix_socket": str(settings.socket)}
     try:
-        # The collation is named since the connector's own default is unknown to MariaDB 11.0 to 11.3.
-        connection = mysql.connector.connect(
-            **address, user=settings.user, password=settings.password or "", use_pure=True, charset="utf8mb4",
-            collation="utf8mb4_general_ci", connection_timeout=CONNECT_LIMIT, read_timeout=ANSWER_LIMIT,
-            write_timeout=ANSWER_LIMIT, autocommit=True,
-        )  # fmt: skip
+        connection = _connected(settings)
     except mysql.connector.Error as error:
         raise explained(error.errno, str(error), settings) from error
     except Exception as error:
@@ -106,10 +99,37 @@ def session(settings: Settings) -> Iterator[Session]:
             "See that --host and --port are those of the server that MeOS works on.",
         ) from error
     try:
-        # The pool and the C extension, which give other types, are never used.
-        yield Session(connection, settings)  # type: ignore[arg-type]
+        yield Session(connection, settings)
     finally:
         _close(connection)
+
+
+def _connected(settings: Settings) -> Any:
+    """Connect; where the server's way of encryption is too old for this computer, once more without any."""
+    address: dict[str, Any] = {"host": settings.host, "port": settings.port}
+    if settings.socket is not None:
+        address = {"unix_socket": str(settings.socket)}
+    # The collation is named since the connector's own default is unknown to MariaDB 11.0 to 11.3.
+    arguments = {
+        **address, "user": settings.user, "password": settings.password or "", "use_pure": True, "charset": "utf8mb4",
+        "collation": "utf8mb4_general_ci", "connection_timeout": CONNECT_LIMIT, "read_timeout": ANSWER_LIMIT,
+        "write_timeout": ANSWER_LIMIT, "autocommit": True,
+    }  # fmt: skip
+    try:
+        return mysql.connector.connect(**arguments)
+    except mysql.connector.Error as error:
+        if not is_about_tls(error.errno, str(error)):
+            raise
+        try:
+            connection = mysql.connector.connect(**arguments, ssl_disabled=True)
+        except mysql.connector.Error as other:
+            log.warning("without encryption, neither: %s", other)
+            raise error from other
+    notices.tell(
+        f"the server at {where(settings)} encrypts in a way that this computer finds too old: it is asked without."
+        " Whoever listens on the network can read along"
+    )
+    return connection
 
 
 def _close(connection: Any) -> None:

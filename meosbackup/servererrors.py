@@ -15,19 +15,18 @@ UNREACHABLE = frozenset({-1, 2002, 2003, 2005, 2006, 2013, 2014, 2055, 3024})
 LOGIN_REFUSED = frozenset({1045, 1698, 2049, 2059, 2061})
 RIGHT_MISSING = frozenset({1044, 1142, 1143, 1227, 1370})
 NOT_THERE = frozenset({1049, 1146})
+TLS_REFUSED = frozenset({2026})
+TLS_WANTED = frozenset({1045, 3159})
+"""What servers say that take encrypted connections only; MariaDB tells it as a login that is refused."""
+
 DAMAGED = frozenset({29, 126, 127, 130, 134, 141, 144, 145, 1017, 1033, 1034, 1035, 1194, 1195})
 
 
 def explained(number: int | None, message: str, settings: Settings, account: str | None = None) -> MeosBackupError:
     """Return a server's error, known by its number, in words for a user. What the server said goes along."""
     place = where(settings)
-    if number in UNREACHABLE:
-        inner = re.search(r"\(Errno -?\d+: ([^()]+)\)", message)
-        return ServerUnreachableError(
-            f"The server at {place} doesn't answer ({inner.group(1) if inner else message}).",
-            "No race is backed up while this lasts.",
-            "See that MySQL or MariaDB runs there and that the network cable is in.",
-        )
+    if number in UNREACHABLE or is_about_tls(number, message):
+        return _unreachable(number, message, place)
     if number in LOGIN_REFUSED:
         return LoginRefusedError(
             f"The server at {place} refuses the user {settings.user} ({message}).",
@@ -58,6 +57,28 @@ def explained(number: int | None, message: str, settings: Settings, account: str
         "What was asked for is not backed up.",
         "The next try comes by itself; if it fails as well, ask whoever looks after the server.",
     )
+
+
+def _unreachable(number: int | None, message: str, place: str) -> ServerUnreachableError:
+    means = "No race is backed up while this lasts."
+    if is_about_tls(number, message):
+        return ServerUnreachableError(
+            f"The server at {place} and this computer can't agree on an encrypted connection ({message}).",
+            means,
+            "Take require_secure_transport and tls_version out of the server's settings, and restart it.",
+        )
+    inner = re.search(r"\(Errno -?\d+: ([^()]+)\)", message)
+    return ServerUnreachableError(
+        f"The server at {place} doesn't answer ({inner.group(1) if inner else message}).",
+        means,
+        "See that MySQL or MariaDB runs there and that the network cable is in.",
+    )
+
+
+def is_about_tls(number: int | None, message: str) -> bool:
+    """Tell whether a connection failed since client and server don't agree on encryption."""
+    # The connector tells it as a lost connection, with the words of Python's ssl.
+    return number in TLS_REFUSED or number == 3159 or "[SSL" in message
 
 
 def grant_line(account: str | None) -> str:
