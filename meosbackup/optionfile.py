@@ -20,7 +20,11 @@ OPTIONS = ("host", "port", "socket", "user", "password")
 """The options that `read` looks for."""
 
 # A later group goes before an earlier one, wherever they stand in the file.
-_GROUPS = ("client", "client-server", "client-mariadb", "mysqldump", "mariadb-dump", "meosbackup")
+_GROUPS = ("client", "client-server", "client-mariadb", "mysql", "mariadb-client", "mysqldump", "mariadb-dump",
+           "meosbackup")  # fmt: skip
+# MySQL manual, "Using Option Files". Those of Windows are below these variables.
+_OWN_ON_WINDOWS = (("APPDATA", ("my.ini", "my.cnf", "MySQL/my.ini", "MySQL/my.cnf")), ("USERPROFILE", (".my.cnf",)),
+                   ("WINDIR", ("my.ini", "my.cnf")), ("SYSTEMDRIVE", ("my.ini", "my.cnf")))  # fmt: skip
 _ESCAPES = {"b": "\b", "t": "\t", "n": "\n", "r": "\r", "s": " ", "\\": "\\", '"': '"', "'": "'"}
 _ESCAPED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r", "\t": r"\t", "\b": r"\b"})
 _SPACE = " \t\r\v\f"
@@ -53,6 +57,14 @@ def read(path: Path) -> dict[str, str]:
             if equals and key.strip(_SPACE) in OPTIONS and group in found:
                 found[group][key.strip(_SPACE)] = _value(value.strip(_SPACE))
     return {key: value for options in found.values() for key, value in options.items()}
+
+
+def own_files(environment: Mapping[str, str], platform: str = sys.platform) -> list[Path]:
+    """Return the option files that MySQL's programs read without being told, and a user keeps a login in."""
+    places = _OWN_ON_WINDOWS if platform == "win32" else (("HOME", (".my.cnf",)),)
+    files = [Path(f"{environment[variable]}/{name}")
+             for variable, names in places if environment.get(variable) for name in names]  # fmt: skip
+    return [path for path in files if path.is_file()]
 
 
 def write(path: Path, options: Mapping[str, str]) -> None:

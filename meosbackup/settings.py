@@ -1,4 +1,4 @@
-"""What the user set: flag > environment > TOML file > MySQL option file > default."""
+"""What the user set: flag > environment > TOML file > MySQL option file > the user's own one > default."""
 
 import difflib
 import re
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, get_origin, get_type_hints
 
-from meosbackup import optionfile
+from meosbackup import notices, optionfile
 from meosbackup.errors import WrongUsageError
 from meosbackup.kinds import (
     COUNT,
@@ -124,8 +124,9 @@ def load(flags: Mapping[str, object], environment: Mapping[str, str], config: Pa
 
     `flags` are the command line's, by their keys; None, an empty text and an empty tuple stand for "not given", as an
     empty text does in every other source. `config` is the TOML file; otherwise the variable MEOSBACKUP_CONFIG names
-    it; otherwise there is none. Relative paths start from the TOML file's folder in that file, and from the current
-    folder elsewhere. Raises one WrongUsageError with all that is wrong.
+    it; otherwise there is none. Where nothing sets a user or a password, the user's own MySQL option file may.
+    Relative paths start from the TOML file's folder in that file, and from the current folder elsewhere. Raises one
+    WrongUsageError with all that is wrong.
     """
     faults: list[str] = []
     given = _checked(
@@ -143,6 +144,9 @@ def load(flags: Mapping[str, object], environment: Mapping[str, str], config: Pa
         path = given["defaults_file"].value
         source = _Source(3, {key: key for key in optionfile.OPTIONS}, path)
         given = _checked(_options(path, faults), source, faults) | given
+    asked = "ask_password" in given and given["ask_password"].value
+    if not asked and not {"user", "password"} & given.keys():
+        given = _own_login(environment) | given
     _settle_rivals(given, faults)
     _settle_address(given)
     if faults:
@@ -193,6 +197,20 @@ def _options(path: Path, faults: list[str]) -> dict[str, str]:
     except WrongUsageError as error:
         faults.append(error.what.removesuffix("."))
         return {}
+
+
+def _own_login(environment: Mapping[str, str]) -> dict[str, _Given]:
+    """Return what the user's own MySQL option file says of the login: of those places the first that says anything."""
+    for path in optionfile.own_files(environment):
+        faults: list[str] = []
+        source = _Source(4, {key: key for key in optionfile.OPTIONS}, path)
+        found = _checked(_options(path, faults), source, faults)
+        for fault in faults:
+            # MySQL's own programs leave out what everyone may write, without a word.
+            notices.tell(f"{clean(fault)}; meosbackup goes on without it")
+        if not faults and {"user", "password"} & found.keys():
+            return found
+    return {}
 
 
 def _checked(raw: Mapping[str, Any], source: _Source, faults: list[str]) -> dict[str, _Given]:

@@ -1,4 +1,5 @@
 import re
+import sys
 import tempfile
 import tomllib
 from dataclasses import fields
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from meosbackup.errors import WrongUsageError
 from meosbackup.kinds import rooted
+from meosbackup.optionfile import own_files
 from meosbackup.settings import KEYS, Settings, load
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
@@ -330,3 +332,54 @@ def test_any_variables_give_settings_or_their_faults(texts: dict[str, str]) -> N
         assert (result.user, result.password) == (texts.get("user") or "meos", texts.get("password") or None)
     else:
         assert all(fault.startswith(("MEOSBACKUP_", "The option file")) for fault in faults(result))
+
+
+@pytest.fixture
+def own_file(tmp_path: Path) -> Path:
+    path = tmp_path / ".my.cnf"
+    path.write_text("[mysql]\nuser=anna\n[client]\nuser=other\npassword=p0\nport=3300\n", "utf-8")
+    path.chmod(0o600)
+    return path
+
+
+def test_the_users_own_option_file_is_the_last_source(tmp_path: Path, own_file: Path) -> None:
+    found = load({"host": "h1"}, {"HOME": str(tmp_path)}, None)
+    assert (found.user, found.password, found.host, found.port) == ("anna", "p0", "h1", 3300)
+    assert found.set_by["user"] == f"{own_file}: user"
+    for flags in ({"user": "meos"}, {"password": "x"}, {"ask_password": True}):
+        assert load(flags, {"HOME": str(tmp_path)}, None).port == 3306
+    assert load({"ask_password": False}, {"HOME": str(tmp_path)}, None).user == "anna"
+
+
+def test_an_option_file_that_names_nobody_leaves_the_users_own_to_do_so(tmp_path: Path, own_file: Path) -> None:
+    named = tmp_path / "club.cnf"
+    named.write_text("[client]\nport=3301\n", "utf-8")
+    found = load({"defaults_file": named}, {"HOME": str(tmp_path)}, None)
+    assert (found.user, found.port) == ("anna", 3301)
+    named.write_text("[meosbackup]\nuser=meos\n", "utf-8")
+    found = load({"defaults_file": named}, {"HOME": str(tmp_path)}, None)
+    assert (found.user, found.port) == ("meos", 3306)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such right")
+def test_an_own_option_file_that_everyone_may_write_is_left_out_and_told(
+    tmp_path: Path, own_file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    own_file.chmod(0o666)
+    assert load({}, {"HOME": str(tmp_path)}, None).user == "meos"
+    assert f"The option file {own_file} can't be used: everyone may write it" in caplog.text
+    assert "meosbackup goes on without it" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("variable", "name"),
+    [("APPDATA", "my.ini"), ("APPDATA", "MySQL/my.cnf"), ("USERPROFILE", ".my.cnf"), ("WINDIR", "my.ini"),
+     ("SYSTEMDRIVE", "my.cnf")],
+)  # fmt: skip
+def test_the_places_of_windows(tmp_path: Path, own_file: Path, variable: str, name: str) -> None:
+    place = tmp_path / "there" / name
+    place.parent.mkdir(parents=True)
+    own_file.rename(place)
+    environment = {"APPDATA": str(tmp_path), "HOME": str(tmp_path), variable: str(tmp_path / "there")}
+    assert own_files(environment, "win32") == [place]
+    assert own_files(environment, "linux") == []
