@@ -54,6 +54,7 @@ class Backup:
         # looked anything may have happened.
         self._dumped: dict[str, DatabaseState] = {}
         self._dumped_reference: dict[str, DatabaseState] = {}
+        self._identities: dict[str, str] = {}
 
     @property
     def newest(self) -> Stored | None:
@@ -140,11 +141,21 @@ class Backup:
             [name for name in reference_tables if name not in errors],
             self._settings.jobs,
         )
-        return Made(_different(dumps, earlier), frozenset(dumps), references, errors, reference_errors)
+        return Made(self._different(dumps, earlier), dumps, references, errors, reference_errors)
+
+    def _different(self, new: Mapping[str, GoodDump], earlier: Mapping[str, Dump]) -> dict[str, GoodDump]:
+        """Leave out the dumps of what the batch before holds, byte for byte or but for oMonitor: nothing changed."""
+        held = {dump.database: dump.sha256 for dump in earlier.values() if dump.error is None}
+        return {
+            name: good for name, good in new.items()
+            if name not in held or not self._settings.skip_unchanged
+            or (good.sha256 != held[name] and good.identity != self._identities.get(name))
+        }  # fmt: skip
 
     def _remember(self, seen: Look, made: Made) -> None:
         """Note what was dumped, now that a batch holds it: what is noted is dumped again only where it changes."""
         self._dumped |= {name: seen.states[name] for name in made.dumped}
+        self._identities |= {name: good.identity for name, good in made.dumped.items()}
         self._dumped_reference |= {name: seen.states[name] for name in made.references}
         for name in made.errors:
             self._dumped.pop(name, None)
@@ -260,12 +271,6 @@ def _side_by_side(
                 log.warning("%s: %s", name, error, exc_info=True)
                 errors[name] = error
     return made, errors
-
-
-def _different(new: Mapping[str, GoodDump], earlier: Mapping[str, Dump]) -> dict[str, GoodDump]:
-    """Leave out the dumps that are byte for byte what the batch before holds: nothing changed after all."""
-    held = {dump.sha256 for dump in earlier.values() if dump.error is None}
-    return {name: good for name, good in new.items() if good.sha256 not in held}
 
 
 def _raise_if_hopeless(new: Mapping[str, GoodDump], errors: Mapping[str, MeosBackupError]) -> None:

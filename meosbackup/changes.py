@@ -1,6 +1,7 @@
 """Which tables changed since they were last dumped, told from what the server says of them. In doubt: changed."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from datetime import timedelta
 
 from meosbackup.batch import REFERENCE_TABLES
 from meosbackup.server import DatabaseState, TableState
@@ -9,6 +10,9 @@ Counts = Callable[[TableState], bool]
 
 MONITOR_TABLE = "omonitor"
 """Each client writes here every ten seconds that it is there; that is no change of a race."""
+
+_TELLING = frozenset({"myisam", "innodb"})
+_RESOLUTION = timedelta(seconds=1)
 
 
 def is_reference(table: str) -> bool:
@@ -32,16 +36,19 @@ def transactional(state: DatabaseState) -> bool:
 
 
 def _changed(before: DatabaseState | None, now: DatabaseState, counts: Counts) -> bool:
-    if before is None:
+    if before is None or now.asked < before.asked:  # the server's clock was set back: its times tell nothing
         return True
     then = [table for table in before.tables if counts(table)]
-    return then != [table for table in now.tables if counts(table)] or _doubtful(then, before)
+    return then != [table for table in now.tables if counts(table)] or any(_doubtful(table, before) for table in then)
 
 
-def _doubtful(tables: Iterable[TableState], state: DatabaseState) -> bool:
+def _doubtful(table: TableState, state: DatabaseState) -> bool:
     """Tell whether a table could have been written after it was looked at without showing it.
 
-    Times have one second's resolution: what was written in the second of the look may have been written again in
-    it. InnoDB has no time after a server's restart, and none at all on MySQL 5.6.
+    InnoDB has no time after a server's restart, and none at all on MySQL 5.6; other engines but MyISAM may tell a
+    change later. Times have one second's resolution, and a file system's clock lags behind by some milliseconds:
+    what was written or made in the second of the look, or just before it, may have been written or made again since.
     """
-    return any(table.updated is None or table.updated >= state.asked for table in tables)
+    if table.updated is None or (table.engine or "").lower() not in _TELLING:
+        return True
+    return max(table.updated, table.created or table.updated) >= state.asked - _RESOLUTION

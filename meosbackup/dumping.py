@@ -26,11 +26,15 @@ _PAUSE = 1.0
 
 @dataclass(frozen=True)
 class GoodDump:
-    """A dump that is good: a file in the work folder, its size and checksum, and when its making began."""
+    """A dump that is good: a file in the work folder, its size and checksum, and when its making began.
+
+    Two of the same `identity` differ in oMonitor at most.
+    """
 
     path: Path
     bytes: int
     sha256: str
+    identity: str
     taken: datetime
     contents: dumpfile.Contents
 
@@ -114,7 +118,7 @@ def _dump(
         else:
             run()
         # From here on the server is out of it: nothing below keeps a table locked.
-        written = portable.make_portable(raw, finished, stop, ending)
+        written = portable.make_portable(raw, finished, stop, ending, changes.MONITOR_TABLE)
     except FileNotFoundError as error:
         raise DumpFailedError(
             "The dump program ended without an error, and wrote no dump.",
@@ -126,7 +130,7 @@ def _dump(
     contents = dumpfile.inspect(finished, stop)
     expected = {table.name.lower() for table in state.tables} - {name.lower() for name in left_out}
     _check(contents, expected)
-    return GoodDump(finished, written.bytes, written.sha256, taken, contents)
+    return GoodDump(finished, written.bytes, written.sha256, written.identity, taken, contents)
 
 
 def _lock_shortly(run: Callable[..., None], settings: Settings, stop: threading.Event) -> None:

@@ -31,7 +31,7 @@ class Made:
     """What the dump program made of the databases that may have changed, by database; in `dumps` what did change."""
 
     dumps: Mapping[str, GoodDump]
-    dumped: frozenset[str]
+    dumped: Mapping[str, GoodDump]
     references: Mapping[str, GoodDump | None]
     errors: Mapping[str, MeosBackupError]
     reference_errors: Mapping[str, MeosBackupError]
@@ -53,7 +53,7 @@ def joined(first: Made, later: Made, databases: Collection[str]) -> Made:
         return {name: value for name, value in {**before, **after}.items() if name in databases}
 
     return Made(
-        both(first.dumps, later.dumps), (first.dumped | later.dumped).intersection(databases),
+        both(first.dumps, later.dumps), both(first.dumped, later.dumped),
         both(first.references, later.references), both(first.errors, later.errors),
         both(first.reference_errors, later.reference_errors),
     )  # fmt: skip
