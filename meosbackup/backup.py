@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-from meosbackup import __version__, batch, changes, dumping, entries, guide, mysqldump, names, spool, survey
+from meosbackup import __version__, batch, changes, dumping, entries, guide, mysqldump, names, programs, spool, survey
 from meosbackup.batch import Batch, Dump, Reference, Server, Stored
 from meosbackup.dumping import GoodDump
 from meosbackup.entries import Entries, Failure, Made
@@ -81,6 +81,7 @@ class Backup:
         started = time.monotonic()
         seen = survey.look(self._settings, now)
         earlier = self._earlier(seen.server)
+        self._program = programs.fitting(self._program, seen.server)
         with (
             spool.work_folder(self._spool) as folder,
             mysqldump.logged_in(self._program, self._settings, folder, seen.account) as program,

@@ -51,10 +51,10 @@ def run(settings: Settings, spool_root: Path) -> Iterator[Finding]:
     yield from _tried("drive", lambda: _drive(settings))
     spools: list[Path] = []
     yield from _tried("spool", lambda: _spool(spool_root, spools))
-    program: list[Program] = []
-    yield from _tried("dump program", lambda: _program(settings, program))
     seen: list[Look] = []
     yield from _tried("server", lambda: _server(settings, seen))
+    program: list[Program] = []
+    yield from _tried("dump program", lambda: _program(settings, seen, program))
     if seen:
         yield from _tried("clock", lambda: _clock(settings))
         yield from _races(seen[0])
@@ -103,10 +103,13 @@ def _spool(root: Path, found: list[Path]) -> Iterator[Finding]:
     yield Finding(True, "spool", f"{root}, {console.size(drive.free_bytes(root))} free")
 
 
-def _program(settings: Settings, found: list[Program]) -> Iterator[Finding]:
-    program = programs.find_dump_program(settings.mysqldump)
+def _program(settings: Settings, seen: list[Look], found: list[Program]) -> Iterator[Finding]:
+    program, why = programs.find_dump_program(settings.mysqldump), ""
+    if seen:
+        program = programs.fitting(program, seen[0].server)
+        why = f" ({programs.reason(program, seen[0].server)})"
     found.append(program)
-    yield Finding(True, "dump program", f"{program.path}, {clean(program.version)}")
+    yield Finding(True, "dump program", f"{program.path}, {clean(program.version)}{why}")
 
 
 def _server(settings: Settings, found: list[Look]) -> Iterator[Finding]:

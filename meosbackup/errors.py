@@ -61,6 +61,10 @@ class DumpFailedError(MeosBackupError):
     """The dump program failed, or what it wrote is not a good dump."""
 
 
+class UnfitProgramError(DumpFailedError):
+    """The dump program asks a server for what it hasn't, and no option keeps it from that."""
+
+
 class BadBatchError(MeosBackupError):
     """A `batch.json` that can't be trusted."""
 

@@ -4,18 +4,20 @@ import logging
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from meosbackup import connecting, optionfile, process
+from meosbackup import connecting, notices, optionfile, process, programs
 from meosbackup.connecting import OPTION_FILE
-from meosbackup.errors import DumpFailedError, MeosBackupError
+from meosbackup.errors import DumpFailedError, MeosBackupError, UnfitProgramError
 from meosbackup.programs import Program
 from meosbackup.servererrors import DAMAGED, LOGIN_REFUSED, RIGHT_MISSING, UNREACHABLE, damaged_table, explained
 from meosbackup.settings import Settings
 
 log = logging.getLogger(__name__)
 
+# What MariaDB's dump programs since 10.6 answer a MySQL before 5.7: its information_schema lacks that column.
+_NO_SUCH_COLUMN = 1054
 _GONE = frozenset({1049, 1146})
 
 
@@ -70,9 +72,40 @@ def dump(
 
     A dump program that still runs after `limit` seconds (None: dump_limit) is ended: the server lets go of its locks.
 
-    Raises TookTooLongError, DumpFailedError, ServerUnreachableError and others of MeosBackupError; StoppedError. What
-    the file holds then is no dump.
+    Where the program doesn't fit the server, the others that are found are tried. Raises TookTooLongError,
+    DumpFailedError, ServerUnreachableError and others of MeosBackupError; StoppedError. What the file holds then is no
+    dump.
     """
+
+    def tried(candidate: Program) -> None:
+        _dump(
+            replace(program, program=candidate), database, left_out=left_out, one_transaction=one_transaction,
+            file=file, stop=stop, limit=limit,
+        )  # fmt: skip
+
+    try:
+        tried(program.program)
+    except UnfitProgramError:
+        for other in programs.others(program.program):
+            try:
+                tried(other)
+            except UnfitProgramError:
+                continue
+            notices.tell(f"{program.program.path} can't dump a server as old as this one: {other.path} does it")
+            return
+        raise
+
+
+def _dump(
+    program: DumpProgram,
+    database: str,
+    *,
+    left_out: Iterable[str],
+    one_transaction: bool,
+    file: str,
+    stop: threading.Event,
+    limit: int | None,
+) -> None:
     options = program.program.options
     arguments = ["--no-tablespaces", "--hex-blob", "--default-character-set=utf8mb4", "--skip-dump-date",
                  f"--result-file={file}"]  # fmt: skip
@@ -125,6 +158,12 @@ def _failure(result: process.Result, database: str, program: DumpProgram) -> Meo
             f"The database {database} is gone from the server, or a table of it ({said}).",
             "This race is not in the newest backup.",
             "If nobody deleted it on purpose, restore it from an earlier batch.",
+        )
+    if number == _NO_SUCH_COLUMN and "generation_expression" in said.lower():
+        return UnfitProgramError(
+            f"The dump program {program.program.path} can't dump a server as old as this one ({said}).",
+            "This race is not in the newest backup.",
+            "Install the dump program of MySQL 5.7 or newer (mysqldump), and name it by --mysqldump PROGRAM.",
         )
     full = "errno: 28" in said or "No space left" in said or result.code == 5
     return DumpFailedError(

@@ -1,30 +1,50 @@
-"""The programs of the MySQL and MariaDB families: where they are, and which options they know."""
+"""The programs of the MySQL and MariaDB families: where they are, which fits a server, and which options they know."""
 
+import errno
+import logging
 import os
 import re
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from meosbackup import process
+from meosbackup import places, process
+from meosbackup.batch import Server
 from meosbackup.errors import ProgramMissingError
 
+log = logging.getLogger(__name__)
+
 _HELP_LIMIT = 20.0
-_WINDOWS_FOLDERS = (
-    "MySQL/*/bin",
-    "MariaDB */bin",
-)
+_NO_PROGRAM_ON_WINDOWS = (193, 216)
+"""ERROR_BAD_EXE_FORMAT and ERROR_EXE_MACHINE_TYPE_MISMATCH."""
 
 
 @dataclass(frozen=True)
 class Program:
-    """A program, its version as it tells it, and the long options that its help names."""
+    """A program, its version as it tells it, and the long options that its help names.
+
+    `found` are all that were found, this one among them; empty where the user named this one.
+    """
 
     path: str
     version: str
     options: frozenset[str]
+    found: tuple["Program", ...] = ()
+
+    @property
+    def flavour(self) -> str:
+        """Whose it is, "MySQL" or "MariaDB"."""
+        return "MariaDB" if "mariadb" in self.version.lower() else "MySQL"
+
+    @property
+    def number(self) -> tuple[int, ...]:
+        """Its version as numbers, (10, 11, 6); that of the server that it came with."""
+        said = re.search(r"(?:Distrib|from) (\d+(?:\.\d+)+)", self.version) or re.search(
+            r"Ver (\d+(?:\.\d+)+)", self.version
+        )
+        return _numbers(said[1]) if said else ()
 
 
 @dataclass(frozen=True)
@@ -67,11 +87,42 @@ def find_client_program(wanted: str | None) -> Program:
     return _find(_CLIENT_PROGRAM, wanted)
 
 
+def fitting(program: Program, server: Server) -> Program:
+    """Return the program that fits a server best: the one that the user named, or the newest of the server's vendor."""
+    best = max(program.found, key=lambda other: (other.flavour == server.flavour, other.number), default=program)
+    return replace(best, found=program.found)
+
+
+def reason(program: Program, server: Server) -> str:
+    """Return why a program was chosen for a server, and what is doubtful about it, in words."""
+    alike = [other for other in program.found if other.flavour == server.flavour]
+    if not program.found:
+        why = "named by you"
+    elif len(program.found) == 1:
+        why = "the only one found"
+    elif alike:
+        why = f"of {len(program.found)} found, the newest of {server.flavour}"
+    else:
+        why = f"of {len(program.found)} found, the newest; none is of {server.flavour}"
+    if program.flavour == server.flavour and program.number[:2] < _numbers(server.version)[:2]:
+        why += ". It is older than the server: install the server's own if a dump fails"
+    return why
+
+
+def others(program: Program) -> Iterator[Program]:
+    """Give the other dump programs that are found, those of MySQL first."""
+    found = program.found or tuple(_searched(_DUMP_PROGRAM))
+    yield from sorted(
+        (other for other in found if other.path != program.path), key=lambda other: other.flavour != "MySQL"
+    )
+
+
 def _find(role: _Role, wanted: str | None) -> Program:
     if wanted is not None:
         return _asked(role, shutil.which(str(Path(wanted).expanduser())) or wanted)
-    for path in _candidates(role.names):
-        return _asked(role, path)
+    found = tuple(_searched(role))
+    if found:
+        return replace(found[0], found=found)
     raise ProgramMissingError(
         f"No {role.title} ({' or '.join(role.names)}) was found on this computer.",
         role.without,
@@ -80,16 +131,32 @@ def _find(role: _Role, wanted: str | None) -> Program:
     )
 
 
+def _searched(role: _Role) -> Iterator[Program]:
+    """Give the programs that are found and work; one that is there under two names, once."""
+    files: set[str] = set()
+    for path in candidates(role.names):
+        file = os.path.realpath(path)
+        if file in files:
+            continue
+        files.add(file)
+        try:
+            yield _asked(role, path)
+        except ProgramMissingError as error:
+            log.warning("passed over: %s", error)
+
+
 def _asked(role: _Role, path: str) -> Program:
     """Ask a program for its version and its options; an option that a program doesn't know would be fatal."""
     try:
         version = process.run([path, "--version"], limit=_HELP_LIMIT)
         described = process.run([path, "--no-defaults", "--help"], limit=_HELP_LIMIT)
     except OSError as error:
+        is_foreign = error.errno == errno.ENOEXEC or getattr(error, "winerror", None) in _NO_PROGRAM_ON_WINDOWS
+        why = "It is a script without its first line, or a program for another kind of computer. " if is_foreign else ""
         raise ProgramMissingError(
             f"The {role.title} {path} can't be started ({error.strerror or error}).",
             role.without,
-            f"Name another one by {role.setting}, or leave that setting out to have one found.",
+            f"{why}Name another one by {role.setting}, or leave that setting out to have one found.",
         ) from error
     options = frozenset(re.findall(r"--([a-z][a-z0-9-]+)", described.output))
     missing = role.needed - options
@@ -114,18 +181,21 @@ def _excuse(result: process.Result) -> str:
     return ""
 
 
-def _candidates(names: Sequence[str]) -> Iterator[str]:
+def candidates(
+    names: Sequence[str], platform: str = sys.platform, root: Path | None = None, search_path: str | None = None
+) -> Iterator[str]:
+    """Give the files that bear one of these names: on PATH (or `search_path`), then where installers put them.
+
+    `root` is the top of the file system.
+    """
     for name in names:
-        path = shutil.which(name)
+        path = shutil.which(name, path=search_path)
         if path:
             yield path
-    if sys.platform == "win32":
-        for variable in ("ProgramFiles", "ProgramFiles(x86)"):
-            yield from _below(Path(os.environ.get(variable, r"C:\Program Files")), _WINDOWS_FOLDERS, names)
-        yield from _below(Path("C:/"), ("xampp/mysql/bin",), names)
+    ending = ".exe" if platform == "win32" else ""
+    for folder in places.folders(platform, root):
+        yield from (str(folder / f"{name}{ending}") for name in names if (folder / f"{name}{ending}").is_file())
 
 
-def _below(root: Path, patterns: Sequence[str], names: Sequence[str]) -> Iterator[str]:
-    for pattern in patterns:
-        for folder in sorted(root.glob(pattern), reverse=True):
-            yield from (str(folder / f"{name}.exe") for name in names if (folder / f"{name}.exe").is_file())
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, re.findall(r"\d+", version)))

@@ -30,6 +30,7 @@ from meosbackup.errors import MeosBackupError, StoppedError
 from meosbackup.plan import Plan, Wish
 from meosbackup.programs import Program
 from meosbackup.replacement import Step, Tools
+from meosbackup.server import Session
 from meosbackup.settings import Settings
 from meosbackup.text import clean
 
@@ -143,9 +144,9 @@ def _bring_back(job: Job, found: Plan, back: list[Step]) -> bool:
         spool.work_folder(job.spool) as folder,
         server.session(job.settings) as session,
         replacement.alone(session),
-        mysqldump.logged_in(job.dump_program, job.settings, folder, session.account) as runner,
+        mysqldump.logged_in(_fitting(job.dump_program, job, session), job.settings, folder, session.account) as runner,
     ):
-        client = Client(job.client_program, job.settings, folder, session.account)
+        client = Client(_fitting(job.client_program, job, session), job.settings, folder, session.account)
         tools = Tools(job.settings, client, runner, folder, job.stop, job.is_forced)
         stages = replacement.steps(found.dumps)
         every = [step for stage in stages for step in stage]
@@ -155,6 +156,10 @@ def _bring_back(job: Job, found: Plan, back: list[Step]) -> bool:
             if job.stop.is_set() and len(back) < len(every):
                 raise StoppedError
         return len(back) == len(every)
+
+
+def _fitting(program: Program, job: Job, session: Session) -> Program:
+    return programs.fitting(program, server.facts(session, job.settings))
 
 
 def _is_due(step: Step, paths: Mapping[int, Path], back: Sequence[Step]) -> bool:

@@ -18,7 +18,7 @@ from pathlib import Path
 import mysql.connector
 from mysql.connector.connection import MySQLConnection
 
-from meosbackup import process
+from meosbackup import places, process
 from meosbackup.errors import MeosBackupError, ProgramMissingError
 
 HOST = "127.0.0.1"
@@ -28,13 +28,6 @@ _LIMIT = 120.0
 _LOAD_LIMIT = 3600.0
 _PORTS = range(20_000, 32_000)
 
-# Beyond PATH: that of an ordinary user leaves out the folders of servers.
-_FOLDERS = (
-    ("C:/Program Files/MariaDB */bin", "C:/Program Files/MySQL/*/bin", "C:/xampp/mysql/bin")
-    if sys.platform == "win32"
-    else ("/usr/sbin", "/usr/libexec", "/usr/bin", "/usr/local/sbin", "/usr/local/libexec", "/usr/local/bin",
-          "/usr/local/mysql/bin", "/opt/homebrew/opt/*/bin", "/usr/local/opt/*/bin")
-)  # fmt: skip
 _NO_RISK = "No data is at risk: only the demo and rehearsals need it, backups don't."
 _HOW_TO_INSTALL = {
     "win32": "Install MariaDB with the installer from mariadb.org, or MySQL with the one from mysql.com.",
@@ -260,11 +253,7 @@ def _answers(server: PrivateServer) -> bool:
 
 def _found(names: Sequence[str], folders: Sequence[str]) -> Iterator[Path]:
     """Find programs by their names: in these folders, then where installers put them, the newest first."""
-    places = list(folders)
-    for pattern in _FOLDERS:
-        root, slash, below = pattern.partition("/")
-        places += sorted(map(str, Path(root + slash).glob(below)), reverse=True)
-    for place in places:
+    for place in [*folders, *map(str, places.folders())]:
         for name in names:
             path = shutil.which(name, path=place)
             if path is not None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from meosbackup import batch
+from meosbackup import batch, places
+from meosbackup.errors import ProgramMissingError
 from meosbackup.programs import find_dump_program
 from meosbackup.sandbox import PrivateServer
 from meosbackup.simulation import run_laptops
@@ -52,10 +53,14 @@ def test_a_dump_program_that_is_not_there(place: Place, name: str) -> None:
     assert_no_backup(place.target)
 
 
-def test_a_computer_without_any_dump_program(place: Place) -> None:
-    result = without_server(place, "", PATH=str(place.folder))
-    told(result, 1, "No dump program (mysqldump or mariadb-dump) was found", "Nothing is backed up", "Install it")
-    assert_no_backup(place.target)
+def test_a_computer_without_any_dump_program(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(place.folder))
+    monkeypatch.setattr(places, "folders", lambda *_: ())
+    with pytest.raises(ProgramMissingError) as caught:
+        find_dump_program(None)
+    assert "No dump program (mysqldump or mariadb-dump) was found" in caught.value.what
+    assert caught.value.means == "Nothing is backed up."
+    assert "Install it" in caught.value.do
 
 
 @pytest.mark.parametrize(("mode", "why"), [(0o644, "Permission denied"), (0o755, "Exec format error")])

@@ -20,7 +20,7 @@ from tests.support import (
     with_password,
 )
 
-THINGS = ["drive", "space", "spool", "dump program", "server", "clock"]
+THINGS = ["drive", "space", "spool", "server", "dump program", "clock"]
 RACES = ["Höstmedeln «Осень» O'Cup (2026-11-22)", "Stafettkväll – Relais d'Été (2026-11-23)",
          "Tom tävling (2026-11-22)", "InnoDB-tävlingen (2026-11-22)"]  # fmt: skip
 
