@@ -15,6 +15,7 @@ from meosbackup.batch import Batch, Dump, Reference, Server, Stored
 from meosbackup.dumping import GoodDump
 from meosbackup.entries import Entries, Failure, Made
 from meosbackup.errors import LoginRefusedError, MeosBackupError, ServerUnreachableError
+from meosbackup.meosfiles import MeosFiles
 from meosbackup.mysqldump import DumpProgram
 from meosbackup.programs import Program
 from meosbackup.races import LeftOutRace
@@ -37,6 +38,8 @@ class Outcome:
     failures: tuple[Failure, ...]
     left_out: tuple[LeftOutRace, ...]
     seconds: float
+    without_file: tuple[LeftOutRace, ...] = ()
+    """The races that have a dump and no `.meosxml` file, and why."""
 
 
 class Backup:
@@ -55,6 +58,7 @@ class Backup:
         self._dumped: dict[str, DatabaseState] = {}
         self._dumped_reference: dict[str, DatabaseState] = {}
         self._identities: dict[str, str] = {}
+        self._meosfiles = MeosFiles(spool_root, is_wanted=settings.meosxml)
 
     @property
     def newest(self) -> Stored | None:
@@ -90,11 +94,13 @@ class Backup:
             if made.dumped:
                 seen, made = self._with_newcomers(program, seen, made, now, stop)
             decided = entries.decide(seen, earlier, made)
-            stored = self._assemble(folder, now, seen, decided.dumps, made) if self._is_news(made, decided) else None
+            is_news = self._is_news(made, decided)
+            stored = self._assemble(folder, now, seen, decided.dumps, made, stop) if is_news else None
         self._remember(seen, made)
         return Outcome(
             seen, stored, sum(name != seen.race_list for name in made.dumps), tuple(decided.failures),
             (*seen.selection.left_out, *decided.left_out), time.monotonic() - started,
+            self._meosfiles.missing(stored.batch.databases) if stored else (),
         )  # fmt: skip
 
     def _make(self, program: DumpProgram, seen: Look, earlier: Mapping[str, Dump], stop: threading.Event) -> Made:
@@ -211,18 +217,22 @@ class Backup:
         seen: Look,
         dumps: Sequence[Dump],
         made: Made,
+        stop: threading.Event,
     ) -> Stored:
         """Put the batch together in the work folder, and publish it in the spool as a whole."""
         partial = folder / "batch"
         partial.mkdir()
         stems = names.stems([dump.race for dump in dumps if dump.race is not None])
+        before = self._newest.folder if self._newest else None
         finished = []
         for dump in dumps:
             stem = stems[dump.race.name_id] if dump.race else batch.RACE_LIST
             entry = self._with_file(dump, stem, partial, now, made.dumps.get(dump.database))
             if dump.database in made.references:
                 entry = replace(entry, reference=self._keep_reference(stem, made.references[dump.database]))
-            finished.append(entry)
+            if entry.reference != dump.reference:  # where a race's file has its images from
+                entry = replace(entry, meosxml=None)
+            finished.append(self._meosfiles.bring(entry, partial, before, now, stop))
         whole = Batch(
             sequence=self._sequence + 1, taken=now, complete=all(dump.error is None for dump in finished),
             server=seen.server, dump_program=self._program.version, meosbackup=__version__, databases=tuple(finished),

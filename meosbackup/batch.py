@@ -2,13 +2,14 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from meosbackup.errors import BadBatchError
+from meosbackup.typed import Value, optional, time, value
 
 FORMAT = 1
 RACE_LIST = "meosmain"
@@ -18,8 +19,6 @@ REFERENCE_FOLDER = "reference"
 PARTIAL = ".partial"
 REFERENCE_TABLES = frozenset({"dbrunner", "dbclub", "oimage"})
 """The reference tables of a race, in lower case."""
-
-Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -55,6 +54,15 @@ class Reference:
 
 
 @dataclass(frozen=True)
+class MeosFile:
+    """A race as MeOS's own file, `.meosxml`, made of its dump; it lies in the batch's folder."""
+
+    file: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Dump:
     """One database in a batch.
 
@@ -73,6 +81,7 @@ class Dump:
     unchanged_since: int | None = None
     error: str | None = None
     reference: Reference | None = None
+    meosxml: MeosFile | None = None
 
 
 @dataclass(frozen=True)
@@ -133,7 +142,7 @@ def from_json(text: str) -> Batch:
         document = json.loads(text)
         if not isinstance(document, dict):
             raise TypeError("not an object")  # noqa: TRY301 - one place turns every fault into a BadBatchError
-        number = _typed(document, "format", int)
+        number = value(document, "format", int)
         if number > FORMAT:
             raise BadBatchError(
                 f"This batch is of format {number}, and this meosbackup knows {FORMAT} at most.",
@@ -172,71 +181,58 @@ def carried(dump: Dump, sequence: int) -> Dump:
 
 
 def _batch(document: Mapping[str, Any]) -> Batch:
-    server = _typed(document, "server", dict)
+    server = value(document, "server", dict)
     return Batch(
-        sequence=_typed(document, "sequence", int),
-        taken=_time(_typed(document, "taken", str)),
-        complete=_typed(document, "complete", bool),
+        sequence=value(document, "sequence", int),
+        taken=time(value(document, "taken", str)),
+        complete=value(document, "complete", bool),
         server=Server(
-            host=_typed(server, "host", str),
-            port=_typed(server, "port", int),
-            flavour=_typed(server, "flavour", str),
-            version=_typed(server, "version", str),
-            lower_case_table_names=_typed(server, "lower_case_table_names", int),
+            host=value(server, "host", str),
+            port=value(server, "port", int),
+            flavour=value(server, "flavour", str),
+            version=value(server, "version", str),
+            lower_case_table_names=value(server, "lower_case_table_names", int),
         ),
-        dump_program=_typed(document, "dump_program", str),
-        meosbackup=_typed(document, "meosbackup", str),
-        databases=tuple(_dump(item) for item in _typed(document, "databases", list)),
+        dump_program=value(document, "dump_program", str),
+        meosbackup=value(document, "meosbackup", str),
+        databases=tuple(_dump(item) for item in value(document, "databases", list)),
     )
 
 
 def _dump(item: Any) -> Dump:
     if not isinstance(item, dict):
         raise TypeError(f"{item!r:.40} is no database")
-    race, freshness = _optional(item, "race", dict), _optional(item, "freshness", dict)
-    reference, taken, file = (
-        _optional(item, "reference", dict), _optional(item, "taken", str), _optional(item, "file", str),
-    )  # fmt: skip
+    race, freshness = optional(item, "race", dict), optional(item, "freshness", dict)
+    taken, file = optional(item, "taken", str), optional(item, "file", str)
     return Dump(
-        database=_typed(item, "database", str),
+        database=value(item, "database", str),
         race=None if race is None else Race(
-            name=_typed(race, "name", str), annotation=_typed(race, "annotation", str), date=_typed(race, "date", str),
-            name_id=_typed(race, "name_id", str), id=_typed(race, "id", int), version=_typed(race, "version", int),
+            name=value(race, "name", str), annotation=value(race, "annotation", str), date=value(race, "date", str),
+            name_id=value(race, "name_id", str), id=value(race, "id", int), version=value(race, "version", int),
         ),
         freshness=None if freshness is None else Freshness(
-            last_change=None if freshness.get("last_change") is None else _time(_typed(freshness, "last_change", str)),
-            entries=_typed(freshness, "entries", int), finished=_typed(freshness, "finished", int),
-            cards=_typed(freshness, "cards", int), punches=_typed(freshness, "punches", int),
+            last_change=None if freshness.get("last_change") is None else time(value(freshness, "last_change", str)),
+            entries=value(freshness, "entries", int), finished=value(freshness, "finished", int),
+            cards=value(freshness, "cards", int), punches=value(freshness, "punches", int),
         ),
         file=None if file is None else _file_name(file, ""),
-        bytes=_optional(item, "bytes", int),
-        sha256=_optional(item, "sha256", str),
-        taken=None if taken is None else _time(taken),
-        unchanged_since=_optional(item, "unchanged_since", int),
-        error=_optional(item, "error", str),
-        reference=None if reference is None else Reference(
-            file=_file_name(_typed(reference, "file", str), f"../../{REFERENCE_FOLDER}/"),
-            bytes=_typed(reference, "bytes", int), sha256=_typed(reference, "sha256", str),
-        ),
+        bytes=optional(item, "bytes", int),
+        sha256=optional(item, "sha256", str),
+        taken=None if taken is None else time(taken),
+        unchanged_since=optional(item, "unchanged_since", int),
+        error=optional(item, "error", str),
+        reference=_beside(item, "reference", Reference, f"../../{REFERENCE_FOLDER}/"),
+        meosxml=_beside(item, "meosxml", MeosFile, ""),
     )  # fmt: skip
 
 
-def _typed(item: Any, key: str, kind: type[Value]) -> Value:
-    value = item[key]
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise TypeError(f"{key} is {value!r:.40}, not {kind.__name__}")
-    return value
-
-
-def _optional(item: Any, key: str, kind: type[Value]) -> Value | None:
-    return None if item.get(key) is None else _typed(item, key, kind)
-
-
-def _time(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError(f"{text} has no time zone")
-    return moment
+def _beside(item: Any, key: str, kind: Callable[[str, int, str], Value], folder: str) -> Value | None:
+    """Read what is told of a file that goes with a dump."""
+    found = optional(item, key, dict)
+    if found is None:
+        return None
+    name = _file_name(value(found, "file", str), folder)
+    return kind(name, value(found, "bytes", int), value(found, "sha256", str))
 
 
 def _file_name(text: str, prefix: str) -> str:

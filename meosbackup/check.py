@@ -22,7 +22,7 @@ from meosbackup import (
     survey,
     target,
 )
-from meosbackup.batch import Race
+from meosbackup.batch import Dump, Race
 from meosbackup.errors import MeosBackupError
 from meosbackup.mysqldump import DumpProgram
 from meosbackup.programs import Program
@@ -76,7 +76,7 @@ def _drive(settings: Settings) -> Iterator[Finding]:
     found = batch.find(drive.root(place))
     free = drive.free_bytes(place)
     newest = found.newest.batch if found.newest else None
-    hour = _BATCHES_AN_HOUR * sum(dump.bytes or 0 for dump in newest.databases) if newest else 0
+    hour = _BATCHES_AN_HOUR * sum(map(_size, newest.databases)) if newest else 0
     needed = hour + retention.reserve_bytes(disks.total_bytes(place), settings.reserve_mb)
     yield Finding(
         free > needed,
@@ -95,6 +95,10 @@ def _drive(settings: Settings) -> Iterator[Finding]:
             f" {console.when(newest.taken, now)}"
             + ("" if newest.taken <= now else ", which is in the future: set this computer's clock"),
         )
+
+
+def _size(dump: Dump) -> int:
+    return (dump.bytes or 0) + (dump.meosxml.bytes if dump.meosxml else 0)
 
 
 def _spool(root: Path, found: list[Path]) -> Iterator[Finding]:

@@ -212,6 +212,7 @@ class Day:
         self._answered = True
         self._batches += outcome.stored is not None
         self._report.seen(now, outcome.look, outcome.left_out)
+        self._report.without_file(now, outcome.stored, outcome.without_file)
         return outcome, [
             Trouble(races.named(failure.race) if failure.race else "race list", failure.error, failure.newest_good)
             for failure in outcome.failures

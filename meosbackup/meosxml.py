@@ -81,6 +81,10 @@ def convert(source: Source, target: Path, stop: threading.Event) -> Written:
 
 def _pieces(source: Source, stop: threading.Event) -> Iterator[str]:
     """Yield the file piece by piece, in the order in which MeOS writes it."""
+    if source.version < 1:
+        raise _unfit(
+            source.dump, "is of a race whose version isn't known, nor whether its times are tenths of a second"
+        )
     about, event = _event(source, stop)
     lists, maps, machines = (about.cell(event, column) for column in ("lists", "maps", "machine"))
     yield f'{_DECLARATION}<meosdata version="{_FORMAT}">\n{about.written_tags(event)}{about.written_data(event)}'

@@ -8,6 +8,9 @@ from datetime import datetime
 from meosbackup.batch import RACE_LIST, Race
 
 _LONGEST_STEM = 60
+_DUMP = ".dump.sql"
+MEOSXML = ".meosxml"
+"""What the name of a race's file in MeOS's own format ends with."""
 # Letters that Unicode doesn't take apart into an ASCII letter and an accent.
 _ASCII_LETTERS = str.maketrans({
     "æ": "ae", "Æ": "Ae", "ø": "o", "Ø": "O", "ß": "ss", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "ð": "d", "Ð": "D",
@@ -24,12 +27,17 @@ def folder_name(taken: datetime, exists: Callable[[str], bool]) -> str:
 
 def dump_name(stem: str, taken: datetime) -> str:
     """Return the file name of a dump of this moment."""
-    return f"{stem}_{taken:%Y-%m-%d_%H-%M-%S}.dump.sql"
+    return f"{stem}_{taken:%Y-%m-%d_%H-%M-%S}{_DUMP}"
+
+
+def meosxml_name(dump: str) -> str:
+    """Return the file name of the `.meosxml` beside a dump of this name."""
+    return f"{dump.removesuffix(_DUMP)}{MEOSXML}"
 
 
 def reference_name(stem: str, sha256: str) -> str:
     """Return the file name of a dump of reference tables."""
-    return f"{stem}_{sha256[:8]}.dump.sql"
+    return f"{stem}_{sha256[:8]}{_DUMP}"
 
 
 def stems(races: Sequence[Race]) -> dict[str, str]:

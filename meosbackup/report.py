@@ -60,6 +60,7 @@ class Report:
         self._races: dict[str, Race] | None = None
         self._left_out: set[tuple[str, str]] = set()
         self._unmatched: set[str] = set()
+        self._without_file: set[str] = set()
         self._newest: datetime | None = None
 
     def started(self, settings: Settings, target: Path, spool: Path, free: int) -> None:
@@ -97,6 +98,16 @@ class Report:
         self._left_out |= {(race.race.name_id, race.reason) for race in left_out}
         still = {name_id: race for name_id, race in (self._races or {}).items() if name_id in listed}
         self._races = {**still, **present}
+
+    def without_file(self, now: datetime, stored: Stored | None, races: Sequence[LeftOutRace]) -> None:
+        """Tell of each race that has no `.meosxml` file in a new batch, and why; once, until it has one again."""
+        if stored is None:
+            return
+        for race in races:
+            if race.race.name_id not in self._without_file:
+                reason = f"{clean(race.reason)} Its dump is good, and is backed up."
+                self._console.line(now, "NOTE", f"no .meosxml file of {named(race.race)}: {reason}")
+        self._without_file = {race.race.name_id for race in races}
 
     def ticked(
         self,

@@ -66,6 +66,7 @@ class Settings:
     lock_limit: Annotated[int, SECONDS] = 5
     dump_limit: Annotated[int, SECONDS] = 600
     skip_unchanged: Annotated[bool, SWITCH] = True
+    meosxml: Annotated[bool, SWITCH] = True
     rehearse_every: Annotated[int | None, SPAN] = None
     log_file: Annotated[Path | None, FILE] = None
     quiet: Annotated[bool, SWITCH] = False

@@ -197,7 +197,8 @@ def _holds(folder: Path, stored: Stored) -> bool:
 
 def _files(stored: Stored) -> dict[str, str]:
     """Return the files of a batch with their SHA-256; `batch.json` comes last."""
-    files = {dump.file: dump.sha256 for dump in stored.batch.databases if dump.file and dump.sha256}
+    parts = [part for dump in stored.batch.databases for part in (dump, dump.meosxml) if part]
+    files = {part.file: part.sha256 for part in parts if part.file and part.sha256}
     for name in (batch.GUIDE_FILE, batch.BATCH_FILE):
         files[name] = hashlib.sha256((stored.folder / name).read_bytes()).hexdigest()
     return files

@@ -1,18 +1,16 @@
 """`meosbackup verify`: every file of every batch on a drive, read back and held against what was written."""
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from meosbackup import __version__, batch, console, disks, drive, dumpfile, guide, inventory, proof
-from meosbackup.batch import Dump, Freshness, Reference, Stored
+from meosbackup import __version__, batch, console, drive, guide, inventory, names, proof, readback
+from meosbackup.batch import Dump, MeosFile, Reference, Stored
 from meosbackup.console import Console
-from meosbackup.dumpfile import BadDumpError
 from meosbackup.inventory import Inventory
+from meosbackup.readback import Reader
 from meosbackup.room import PIN_FILE
 
-_PIECE = 1 << 20
 _NOTES = 20
 """How many notes are told before the rest is counted."""
 # What Windows and macOS put into a folder that somebody looked into.
@@ -50,7 +48,7 @@ class Plan:
     def counts(self) -> str:
         """What is read, in words: batches, files, bytes."""
         batches = self.found.batches
-        files = len(self.references) + sum(2 + len(_dumps(stored)) for stored in batches)
+        files = len(self.references) + sum(2 + len(_dumps(stored)) + len(_meosfiles(stored)) for stored in batches)
         counts = console.number(len(batches), "batch", "batches"), console.number(files, "file")
         return ", ".join((*counts, console.size(self.bytes)))
 
@@ -58,15 +56,8 @@ class Plan:
     def bytes(self) -> int:
         """The bytes of all dumps."""
         sizes = [dump.bytes or 0 for stored in self.found.batches for dump in _dumps(stored)]
+        sizes += [file.bytes for stored in self.found.batches for file in _meosfiles(stored)]
         return sum(max(0, size) for size in [*sizes, *(reference.bytes for reference in self.references)])
-
-
-@dataclass(frozen=True)
-class _Reader:
-    """How files are read: whom to tell of each piece, and what the dumps hold that were read, by their SHA-256."""
-
-    advance: Callable[[int], None]
-    known: dict[str, tuple[str, Freshness | None]] = field(default_factory=dict)
 
 
 def run(target: Path | None, screen: Console) -> bool:
@@ -106,13 +97,13 @@ def read_back(plan: Plan, advance: Callable[[int], None] = lambda _: None) -> It
 
     Raises DriveGoneError where the drive is pulled out meanwhile.
     """
-    reader, folder = _Reader(advance), plan.found.root / batch.REFERENCE_FOLDER
+    reader, folder = Reader(advance), plan.found.root / batch.REFERENCE_FOLDER
     yield from _beside_batches(plan)
     for reference, batches in plan.references.items():
         path = folder / Path(reference.file).name
         fault = "is missing"
         if inventory.is_folder(folder):
-            fault, _ = _read_dump(path, reference.bytes, reference.sha256, reader)
+            fault, _ = readback.dump(path, reference.bytes, reference.sha256, reader)
         for stored in batches if fault else []:
             file = f"{batch.REFERENCE_FOLDER}/{path.name}"
             yield from _confirmed(plan, stored, [Finding(inventory.name(stored), file, fault)])
@@ -143,16 +134,22 @@ def _tell(findings: Sequence[Finding], screen: Console) -> None:
 
 def _good_ones(plan: Plan, findings: Sequence[Finding]) -> str:
     wrong = [finding for finding in findings if finding.is_wrong]
-    # A race can do without its reference tables.
-    bad = {finding.folder for finding in wrong if not finding.file.startswith(batch.REFERENCE_FOLDER)}
+    # A race can do without its reference tables, and without its .meosxml file.
+    bad = {finding.folder for finding in wrong if not _is_extra(finding.file)}
     good = [name for stored in plan.found.batches if (name := inventory.name(stored)) not in bad]
     if not good:
         return "no batch is good. Restore from another drive, or from the spool"
-    aside = " (reference tables aside)" if len(bad) < len({finding.folder for finding in wrong}) else ""
+    aside = (
+        " (reference tables and .meosxml files aside)" if len(bad) < len({finding.folder for finding in wrong}) else ""
+    )
     return (
         f"{len(good):,} of {len(plan.found.batches):,} are good{aside}, the newest of them {good[-1]}."
         " Restore from that one, and back up to another drive"
     )
+
+
+def _is_extra(file: str) -> bool:
+    return file.startswith(batch.REFERENCE_FOLDER) or file.endswith(names.MEOSXML)
 
 
 def _confirmed(plan: Plan, stored: Stored, findings: list[Finding]) -> Iterator[Finding]:
@@ -201,12 +198,16 @@ def _top_guide(plan: Plan) -> Iterator[Finding]:
             yield Finding("", batch.GUIDE_FILE, "doesn't agree with the newest batch")
 
 
-def _in_batch(stored: Stored, reader: _Reader) -> Iterator[Finding]:
+def _in_batch(stored: Stored, reader: Reader) -> Iterator[Finding]:
     folder, files = inventory.name(stored), {batch.BATCH_FILE, batch.GUIDE_FILE, PIN_FILE}
     for dump in _dumps(stored):
         files.add(str(dump.file))
         for file, what in _in_dump(stored, dump, reader):
             yield Finding(folder, file, what)
+    for meosfile in _meosfiles(stored):
+        files.add(meosfile.file)
+        if fault := readback.meosxml(stored.folder / meosfile.file, meosfile.bytes, meosfile.sha256, reader):
+            yield Finding(folder, meosfile.file, fault)
     for what in _in_batch_file(stored):
         yield Finding(folder, batch.BATCH_FILE, what)
     text = inventory.text_of(stored.folder / batch.GUIDE_FILE)
@@ -220,12 +221,12 @@ def _in_batch(stored: Stored, reader: _Reader) -> Iterator[Finding]:
             yield Finding(folder, path.name, inventory.stray(path), is_wrong)
 
 
-def _in_dump(stored: Stored, dump: Dump, reader: _Reader) -> Iterator[tuple[str, str]]:
+def _in_dump(stored: Stored, dump: Dump, reader: Reader) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with a dump, or with what `batch.json` says of it: the file, and what."""
     if dump.file is None or dump.bytes is None or dump.sha256 is None:
         yield batch.BATCH_FILE, f"doesn't tell the size and the SHA-256 of {dump.file}"
         return
-    fault, freshness = _read_dump(stored.folder / dump.file, dump.bytes, dump.sha256, reader)
+    fault, freshness = readback.dump(stored.folder / dump.file, dump.bytes, dump.sha256, reader)
     if fault:
         yield dump.file, fault
     elif dump.race and _is_ours(stored) and freshness != dump.freshness:
@@ -240,44 +241,6 @@ def _in_batch_file(stored: Stored) -> Iterator[str]:
         yield "is not as it was written"
     if stored.batch.complete != all(dump.file and dump.error is None for dump in stored.batch.databases):
         yield f"calls the batch {'' if stored.batch.complete else 'not '}complete, against what it says of its dumps"
-
-
-def _read_dump(path: Path, size: int, sha256: str, reader: _Reader) -> tuple[str, Freshness | None]:
-    """Read a dump from the medium; return what is wrong with it (nothing: an empty text), and its freshness."""
-    fault = _difference(path, size, sha256, reader.advance)
-    if fault:
-        return fault, None
-    if sha256 not in reader.known:  # many batches hold the same dump of a race that didn't change
-        try:
-            contents = dumpfile.inspect(path)
-            whole = "" if contents.completed else "lacks the line that ends a good dump"
-            reader.known[sha256] = whole, contents.freshness
-        except BadDumpError as error:
-            reader.known[sha256] = f"is no good dump: {error.what}", None
-        except OSError as error:
-            return inventory.told(error), None
-    return reader.known[sha256]
-
-
-def _difference(path: Path, size: int, sha256: str, advance: Callable[[int], None]) -> str:
-    """Tell how a file differs from what was written; an empty text where it doesn't."""
-    left = size
-    try:
-        found = inventory.file_size(path)
-        if found != size:
-            return f"is {found:,} bytes long, and was {size:,}"
-        digest = hashlib.sha256()
-        with path.open("rb") as file:
-            disks.forget_cached(file)
-            while piece := file.read(_PIECE):
-                digest.update(piece)
-                advance(len(piece))
-                left -= len(piece)
-    except OSError as error:
-        return inventory.told(error)
-    finally:
-        advance(max(0, left))
-    return "" if digest.hexdigest() == sha256 else "is damaged: it holds other bytes than were written"
 
 
 def _fits(text: bytes, stored: Stored, folder: str | None) -> bool:
@@ -296,6 +259,10 @@ def _fits(text: bytes, stored: Stored, folder: str | None) -> bool:
 def _is_ours(stored: Stored) -> bool:
     """Tell whether a batch was made by this very version, and so what it writes can be foretold to the byte."""
     return stored.batch.meosbackup == __version__
+
+
+def _meosfiles(stored: Stored) -> list[MeosFile]:
+    return [dump.meosxml for dump in stored.batch.databases if dump.meosxml is not None]
 
 
 def _dumps(stored: Stored) -> list[Dump]:

@@ -142,7 +142,7 @@ def _files(stored: Stored) -> dict[Path, str | None]:
     """Return the files that a batch must have, and their SHA-256 where it is known."""
     files: dict[Path, str | None] = {stored.folder / batch.GUIDE_FILE: None}
     for dump in stored.batch.databases:
-        for part in (dump, dump.reference):
+        for part in (dump, dump.reference, dump.meosxml):
             if part is not None and part.file is not None:
                 files[Path(os.path.normpath(stored.folder / part.file))] = part.sha256
     return files

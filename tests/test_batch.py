@@ -16,6 +16,7 @@ from meosbackup.batch import (
     Batch,
     Dump,
     Freshness,
+    MeosFile,
     Race,
     Reference,
     Server,
@@ -36,6 +37,7 @@ LONG_DISTANCE = Dump(
     Freshness(TAKEN - timedelta(seconds=2), 412, 208, 187, 640),
     "Langdistans_2026-11-22_14-03-00.dump.sql", 67261, "cd" * 32, TAKEN, 127, None,
     Reference("../../reference/Langdistans_3f9a2c71.dump.sql", 17819891, "3f9a2c71" * 8),
+    MeosFile("Langdistans_2026-11-22_14-03-00.meosxml", 59730, "ef" * 32),
 )  # fmt: skip
 BATCH = Batch(
     128, TAKEN, True, Server("localhost", 3306, "MySQL", "8.0.45", 1), "mysqldump  Ver 8.0.45", "0.1.0",
@@ -59,6 +61,7 @@ dumps = st.builds(
     unchanged_since=st.none() | numbers,
     error=st.none() | texts,
     reference=st.none() | st.builds(Reference, file_names.map("../../reference/{}".format), numbers, texts),
+    meosxml=st.none() | st.builds(MeosFile, file_names, numbers, texts),
 )
 batches = st.builds(
     Batch,
@@ -191,6 +194,8 @@ OUTSIDE = [
 def test_no_file_outside_of_its_batch_is_believed(name: str) -> None:
     with pytest.raises(BadBatchError):
         from_json(to_json(replace(BATCH, databases=(replace(RACE_LIST, file=name),))))
+    with pytest.raises(BadBatchError):
+        from_json(to_json(replace(BATCH, databases=(replace(LONG_DISTANCE, meosxml=MeosFile(name, 1, "ef")),))))
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,10 @@ def test_a_batch_is_laid_out_as_designed(day: Day) -> None:
             for name in ("RESTORE.txt", "batch.json", *(f"{stem}_{stamp:%Y-%m-%d_%H-%M-%S}.dump.sql"
                                                         for stem in STEMS.values()))
         ),
+        *(
+            stored.folder.relative_to(day.root) / f"{stem}_{stamp:%Y-%m-%d_%H-%M-%S}.meosxml"
+            for database, stem in STEMS.items() if database != RACE_LIST
+        ),
     }  # fmt: skip
     assert len(references) == 4
     assert day.leftovers() == []
@@ -130,7 +134,7 @@ def test_batch_json_tells_what_the_server_holds(day: Day) -> None:
 
 def check_entry(folder: Path, item: dict[str, Any]) -> None:
     """Hold what batch.json says of a database against its files."""
-    assert item.keys() - {"freshness", "reference"} == {
+    assert item.keys() - {"freshness", "reference", "meosxml"} == {
         "database", "race", "file", "bytes", "sha256", "taken", "unchanged_since", "error",
     }  # fmt: skip
     assert (item["unchanged_since"], item["error"]) == (None, None)

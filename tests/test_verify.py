@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from meosbackup import batch, guide, verify
-from meosbackup.batch import Batch, Dump, Freshness
+from meosbackup.batch import Batch, Dump, Freshness, MeosFile
 from meosbackup.console import Console
 from meosbackup.errors import DriveGoneError, MeosBackupError
 from meosbackup.inventory import root_of
@@ -29,6 +29,7 @@ from meosbackup.verify import Finding
 from tests.support import FILES, INNODB, make_pristine, query, run_meosbackup, server_options, with_password
 
 BATCHES = 3
+READ = (".sql", ".meosxml")
 SAME_DRIVE = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -160,7 +161,7 @@ def rewritten(path: Path, content: bytes) -> None:
 def test_a_drive_as_the_command_made_it_is_good(drive: Drive, tmp_path: Path) -> None:
     assert found(drive) == []
     files = sum(path.is_file() for path in drive.root.rglob("*")) - 2  # without those at the top
-    size = sum(path.stat().st_size for path in drive.root.rglob("*.dump.sql"))
+    size = sum(path.stat().st_size for path in drive.root.rglob("*_*.*") if path.suffix in READ)
     result = command("--target", drive.target, folder=tmp_path)
     assert result.stdout == f"OK    {BATCHES} batches, {files} files, {size / 1000:.0f} kB: all good\n"
     assert (result.returncode, result.stderr) == (0, "")
@@ -178,7 +179,8 @@ def test_each_reference_dump_is_read_once(drive: Drive) -> None:
     told: list[int] = []
     plan = verify.look(drive.root)
     assert list(verify.read_back(plan, told.append)) == []
-    assert sum(told) == plan.bytes == sum(path.stat().st_size for path in drive.root.rglob("*.dump.sql"))
+    assert sum(told) == plan.bytes
+    assert plan.bytes == sum(path.stat().st_size for path in drive.root.rglob("*_*.*") if path.suffix in READ)
 
 
 def test_progress_reaches_its_end_whatever_is_wrong(drive: Drive) -> None:
@@ -291,8 +293,8 @@ def test_names_that_would_steer_the_terminal_are_shown_as_text(drive: Drive) -> 
 
 
 def test_any_byte_of_a_dump_or_a_guide_counts(drive: Drive) -> None:
-    files = sorted(path for path in drive.root.rglob("*") if path.name == "RESTORE.txt" or path.suffix == ".sql")
-    assert len(files) == 1 + BATCHES + 3 * BATCHES + len(list((drive.root / "reference").iterdir()))
+    files = sorted(path for path in drive.root.rglob("*") if path.name == "RESTORE.txt" or path.suffix in READ)
+    assert len(files) == 1 + BATCHES + (3 + 2) * BATCHES + len(list((drive.root / "reference").iterdir()))
 
     @SAME_DRIVE
     @given(st.sampled_from(files), st.integers(0, 1 << 30), st.integers(1, 255))
@@ -319,10 +321,11 @@ def blamed(drive: Drive, path: Path) -> set[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("damage", ["cut short", "longer", "empty", "missing", "a folder", "another dump"])
-@pytest.mark.parametrize("which", ["dump", "reference", "guide", "top guide"])
+@pytest.mark.parametrize("which", ["dump", "reference", "meosxml", "guide", "top guide"])
 def test_damage_of_a_file_is_found(drive: Drive, which: str, damage: str) -> None:
     path = {
         "dump": drive.dump(), "reference": drive.reference, "guide": drive.newest / "RESTORE.txt",
+        "meosxml": next(drive.newest.glob("InnoDB*.meosxml")),
         "top guide": drive.root / "RESTORE.txt",
     }[which]  # fmt: skip
     content = path.read_bytes()
@@ -333,6 +336,17 @@ def test_damage_of_a_file_is_found(drive: Drive, which: str, damage: str) -> Non
         contents = {"cut short": content[:-1], "longer": content + b"\n", "empty": b""}
         path.write_bytes(contents.get(damage, drive.dump("Tom_tavling").read_bytes()))
     assert wrong(drive) == blamed(drive, path)
+
+
+@pytest.mark.parametrize(
+    "content", [b"<meosdata><Name>", b"<meosdata></meosdata>x", b"<Other/>", b"<meosdata>\xff</meosdata>"]
+)
+def test_a_file_for_meos_that_is_no_xml_is_found(drive: Drive, content: bytes) -> None:
+    path = next(drive.newest.glob("InnoDB*.meosxml"))
+    path.write_bytes(content)
+    written = MeosFile(path.name, len(content), sha256(content).hexdigest())
+    rewrite(drive.newest, with_dump(drive.dump().name, meosxml=written))
+    assert wrong(drive) == {(name(drive.newest), path.name)}
 
 
 def test_what_is_wrong_is_told_in_a_table_and_by_the_exit_code(drive: Drive, tmp_path: Path) -> None:
@@ -353,7 +367,8 @@ def test_what_is_wrong_is_told_in_a_table_and_by_the_exit_code(drive: Drive, tmp
     ]
     assert [row.index(" is ") for row in rows] == [head.index("WHAT") - 1] * 3
     assert last.startswith(f"FAIL  {BATCHES} batches")
-    assert f"1 of {BATCHES} are good (reference tables aside), the newest of them {middle}. Restore from" in last
+    good = f"1 of {BATCHES} are good (reference tables and .meosxml files aside), the newest of them {middle}."
+    assert f"{good} Restore from" in last
 
 
 def test_a_stray_file_in_a_batch_is_wrong(drive: Drive) -> None:
@@ -381,7 +396,7 @@ def test_a_freshness_that_is_not_the_dumps(drive: Drive) -> None:
 
 @pytest.mark.parametrize("changes", [{"complete": False}, {"databases": ()}])
 def test_a_batch_that_does_not_agree_with_itself(drive: Drive, changes: dict[str, Any]) -> None:
-    dumps = {path.name for path in drive.newest.glob("*.sql")}
+    dumps = {path.name for path in drive.newest.iterdir() if path.suffix in READ}
     rewrite(drive.newest, lambda found: replace(found, **changes))
     expected = {"batch.json"} if "complete" in changes else dumps
     assert wrong(drive) == {(name(drive.newest), file) for file in expected}
