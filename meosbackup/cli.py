@@ -1,9 +1,7 @@
 """The commands and their options; no logic."""
 
 import logging
-import logging.handlers
 import os
-import platform
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -19,9 +17,11 @@ from meosbackup import (
     choice,
     daemon,
     demo,
+    export,
     inventory,
     listing,
     lock,
+    logfile,
     notices,
     proving,
     restore,
@@ -39,8 +39,6 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 STATE_FOLDER = platformdirs.user_state_path("meosbackup", appauthor=False)
 """Where the spool and the log lie unless a setting says otherwise."""
-
-_LOG_BYTES = 5_000_000
 
 
 class Option(Protocol):
@@ -189,6 +187,23 @@ def rehearse_command(context: click.Context, /, batch: str | None, **flags: Any)
     context.exit(0 if proving.run(chosen, place, batch or choice.LATEST, console) else 1)
 
 
+@cli.command("export")
+@_options((_DRIVE_OPTION,))
+@_option("--batch", metavar="WHEN", help="The batch: latest (the default), or a time as `list` prints it, or 14:03.")
+@_option("--race", metavar="NAME", multiple=True, help="This race only; may be given again.")
+@click.option("--to", metavar="FOLDER", default=".", help="Where the files go (the current folder).")
+@_options(_COMMON_OPTIONS)
+@click.pass_context
+def export_command(context: click.Context, /, batch: str | None, race: tuple[str, ...], to: str, **flags: Any) -> None:
+    """Write races of a batch as files that MeOS opens by itself (.meosxml): no server is needed.
+
+    Example:  meosbackup export --target /media/usb --race Långdistans --to .
+    """
+    chosen, console = _begin(_merged(context.obj, flags))
+    is_done = export.run(chosen.target, batch or choice.LATEST, race, Path(to).expanduser().absolute(), console)
+    context.exit(0 if is_done else 1)
+
+
 @cli.command("list")
 @_options((_DRIVE_OPTION,))
 @click.option("--race", metavar="NAME", help="The batches of this race only: its name, NameId, or a part of one.")
@@ -263,7 +278,7 @@ def _begin(flags: Mapping[str, Any]) -> tuple[Settings, Console]:
     config = flags.get("config")
     given = {name: value for name, value in flags.items() if name != "config" and value not in (None, ())}
     chosen = settings.load(given, os.environ, Path(config) if config else None)
-    _open_log(chosen)
+    logfile.begin(chosen.log_file or STATE_FOLDER / "meosbackup.log", verbose=chosen.verbose)
     if chosen.ask_password:
         chosen = replace(chosen, password=click.prompt("Password", hide_input=True, default="", show_default=False))
     console = Console(quiet=chosen.quiet)
@@ -273,22 +288,3 @@ def _begin(flags: Mapping[str, Any]) -> tuple[Settings, Console]:
 
 def _spool(chosen: Settings) -> Path:
     return chosen.spool or STATE_FOLDER / "spool"
-
-
-def _open_log(chosen: Settings) -> None:
-    path = chosen.log_file or STATE_FOLDER / "meosbackup.log"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.handlers.RotatingFileHandler(path, maxBytes=_LOG_BYTES, backupCount=2, encoding="utf-8")
-    except OSError as error:
-        raise MeosBackupError(
-            f"The log file {path} can't be written ({error.strerror or error}).",
-            "Nothing is backed up.",
-            "Name another one by --log-file.",
-        ) from error
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.DEBUG if chosen.verbose else logging.INFO, handlers=[handler], force=True)
-    logging.getLogger("mysql.connector").setLevel(logging.WARNING)
-    # A log that can't be written any more, on a full disk, must not be what fills the screen.
-    logging.raiseExceptions = False
-    log.info("meosbackup %s, Python %s on %s", __version__, platform.python_version(), platform.platform())

@@ -115,7 +115,7 @@ def removals_told(lines: list[str]) -> list[tuple[int, str, str]]:
 def test_a_full_drive_loses_what_the_rules_let_go_and_nothing_else(
     stick: Slot, busy: PrivateServer, seeds: Seeds, tmp_path: Path
 ) -> None:
-    stick.plug(make_drive(EXFAT, tmp_path / "image", 4))
+    stick.plug(make_drive(EXFAT, tmp_path / "image", 12))
     root = drive.root(stick.place)
     root.mkdir()
     old = {
