@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from meosbackup import choice, console, copying, inventory, meosxml, names, report
+from meosbackup import choice, console, copying, inventory, meosxml, names, races
 from meosbackup.batch import Dump, Stored
 from meosbackup.console import Console
 from meosbackup.errors import MeosBackupError
@@ -23,7 +23,7 @@ class Exported:
     notes: tuple[str, ...] = ()
 
 
-def run(target: Path | None, when: str, races: tuple[str, ...], folder: Path, screen: Console) -> bool:
+def run(target: Path | None, when: str, called: tuple[str, ...], folder: Path, screen: Console) -> bool:
     """Write the files of a batch's races into a folder, which is made where it is missing; tell whether all could be.
 
     What is in the folder stays as it is: a file whose name is taken gets another one.
@@ -32,7 +32,7 @@ def run(target: Path | None, when: str, races: tuple[str, ...], folder: Path, sc
     """
     found = inventory.take(inventory.root_of(target))
     chosen = choice.batch_at(found.batches, when)
-    dumps = choice.dumps_named(chosen.stored.batch.races, races)
+    dumps = choice.dumps_named(chosen.stored.batch.races, called)
     _make_folder(folder)
     screen.say(f"Batch of {chosen.stored.when}" + (f" ({chosen.note})" if chosen.note else ""))
     done = [_told(chosen.stored, dump, folder, screen) for dump in dumps]
@@ -76,7 +76,7 @@ def export(stored: Stored, dump: Dump, folder: Path, stop: threading.Event) -> E
 
 def _told(stored: Stored, dump: Dump, folder: Path, screen: Console) -> bool:
     """Export one race, and tell how that went."""
-    name = report.named(dump.race) if dump.race else ""
+    name = races.named(dump.race) if dump.race else ""
     try:
         done = export(stored, dump, folder, threading.Event())
     except MeosBackupError as error:
@@ -103,7 +103,7 @@ def _fetched(source: Path, target: Path, sha256: str, stop: threading.Event) -> 
             pass
     except OSError:
         return False
-    return copying.fetch(source, target, sha256, stop)
+    return copying.fetch(source, target, sha256, stop, lambda _: None)
 
 
 def _free(folder: Path, name: str) -> Path:
