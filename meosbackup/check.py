@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -16,13 +16,14 @@ from meosbackup import (
     mysqldump,
     programs,
     races,
+    remarks,
     retention,
     server,
     spool,
     survey,
     target,
 )
-from meosbackup.batch import Dump, Race
+from meosbackup.batch import Dump, Race, Server
 from meosbackup.errors import MeosBackupError
 from meosbackup.mysqldump import DumpProgram
 from meosbackup.programs import Program
@@ -32,7 +33,9 @@ from meosbackup.settings import Settings
 from meosbackup.survey import Look
 from meosbackup.text import clean
 
-_CLOCK_SECONDS = 5
+_FAULTS = frozenset({"clock", "version"})
+"""What of a server's remarks keeps somebody from a race day."""
+
 _BATCHES_AN_HOUR = 60
 """Older batches go where the drive gets full, those of the last hour never."""
 
@@ -44,6 +47,12 @@ class Finding:
     is_ok: bool
     name: str
     text: str
+    is_noted: bool = False
+
+    @property
+    def word(self) -> str:
+        """What stands before it; what is noted alone keeps nobody from a race day."""
+        return "NOTE" if self.is_noted else "OK" if self.is_ok else "FAIL"
 
 
 def run(settings: Settings, spool_root: Path) -> Iterator[Finding]:
@@ -51,12 +60,14 @@ def run(settings: Settings, spool_root: Path) -> Iterator[Finding]:
     yield from _tried("drive", lambda: _drive(settings))
     spools: list[Path] = []
     yield from _tried("spool", lambda: _spool(spool_root, spools))
-    seen: list[Look] = []
-    yield from _tried("server", lambda: _server(settings, seen))
+    answered: list[Server] = []
+    yield from _tried("server", lambda: _server(settings, answered))
     program: list[Program] = []
-    yield from _tried("dump program", lambda: _program(settings, seen, program))
+    yield from _tried("dump program", lambda: _program(settings, answered, program))
+    seen: list[Look] = []
+    if answered:
+        yield from _tried("race list", lambda: _look(settings, seen))
     if seen:
-        yield from _tried("clock", lambda: _clock(settings))
         yield from _races(seen[0])
         yield from _rights(seen[0])
     if seen and program and spools:
@@ -107,33 +118,29 @@ def _spool(root: Path, found: list[Path]) -> Iterator[Finding]:
     yield Finding(True, "spool", f"{root}, {console.size(drive.free_bytes(root))} free")
 
 
-def _program(settings: Settings, seen: list[Look], found: list[Program]) -> Iterator[Finding]:
+def _program(settings: Settings, answered: list[Server], found: list[Program]) -> Iterator[Finding]:
     program, why = programs.find_dump_program(settings.mysqldump), ""
-    if seen:
-        program = programs.fitting(program, seen[0].server)
-        why = f" ({programs.reason(program, seen[0].server)})"
+    if answered:
+        program = programs.fitting(program, answered[0])
+        why = f" ({programs.reason(program, answered[0])})"
     found.append(program)
     yield Finding(True, "dump program", f"{program.path}, {clean(program.version)}{why}")
 
 
-def _server(settings: Settings, found: list[Look]) -> Iterator[Finding]:
-    seen = survey.look(settings, datetime.now().astimezone())
-    found.append(seen)
-    facts = seen.server
-    yield Finding(True, "server", f"{facts.flavour} {facts.version} at {facts.host}, port {facts.port}")
-
-
-def _clock(settings: Settings) -> Iterator[Finding]:
+def _server(settings: Settings, found: list[Server]) -> Iterator[Finding]:
     with server.session(settings) as session:
-        theirs = server.clock(session).replace(tzinfo=UTC)
-    difference = round(abs((datetime.now(UTC) - theirs).total_seconds()))
-    yield Finding(
-        difference <= _CLOCK_SECONDS,
-        "clock",
-        "this computer and the server agree"
-        if difference <= _CLOCK_SECONDS
-        else f"this computer and the server are {console.number(difference, 'second')} apart: set the wrong one",
-    )
+        facts = server.facts(session, settings)
+        noticed = remarks.look(session)
+    found.append(facts)
+    yield Finding(True, "server", f"{facts.flavour} {facts.version} at {facts.host}, port {facts.port}")
+    for remark in noticed.of:
+        is_fault = remark.bites and remark.name in _FAULTS
+        yield Finding(not is_fault, remark.name, remark.text, is_noted=remark.bites and not is_fault)
+
+
+def _look(settings: Settings, found: list[Look]) -> Iterator[Finding]:
+    found.append(survey.look(settings, datetime.now().astimezone()))
+    yield from ()
 
 
 def _races(seen: Look) -> Iterator[Finding]:
@@ -172,21 +179,30 @@ def _dumps(settings: Settings, spool_root: Path, program: Program, seen: Look) -
         spool.work_folder(spool_root) as folder,
         mysqldump.logged_in(program, settings, folder, seen.account) as runner,
     ):
-        yield from _tried("dump of the race list", lambda: _dumped(
-            "dump of the race list", dumping.dump_race_list(runner, seen.states[seen.race_list], never)))  # fmt: skip
+        packet = seen.remarks.largest_packet
+        yield from _tried("dump of the race list", lambda: _dumped("dump of the race list", dumping.dump_race_list(
+            runner, seen.states[seen.race_list], never), packet))  # fmt: skip
         for database, race in seen.races.items():
             yield from _tried(
-                f"dump of {races.named(race)}", partial(_race_dumped, runner, seen.states[database], race)
+                f"dump of {races.named(race)}", partial(_race_dumped, runner, seen.states[database], race, packet)
             )
 
 
-def _race_dumped(runner: DumpProgram, state: DatabaseState, race: Race) -> Iterator[Finding]:
+def _race_dumped(runner: DumpProgram, state: DatabaseState, race: Race, packet: int) -> Iterator[Finding]:
     good = dumping.dump_race_tables(runner, state, race, threading.Event())
-    return _dumped(f"dump of {races.named(race)}", good)
+    return _dumped(f"dump of {races.named(race)}", good, packet)
 
 
-def _dumped(name: str, good: dumping.GoodDump) -> Iterator[Finding]:
+def _dumped(name: str, good: dumping.GoodDump, packet: int) -> Iterator[Finding]:
     good.path.unlink()
     found = good.freshness
     counts = f", {found.entries} entries, {found.finished} finished" if found else ""
     yield Finding(True, name, f"good, {console.size(good.bytes)}{counts}")
+    if good.longest > packet:
+        yield Finding(
+            True,
+            "max_allowed_packet",
+            f"a row takes {console.size(good.longest)}, and the server takes {console.size(packet)}: it can't be"
+            " restored there. In a mysql prompt of an administrator: SET GLOBAL max_allowed_packet=1073741824;",
+            is_noted=True,
+        )

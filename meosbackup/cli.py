@@ -133,7 +133,7 @@ def check_command(context: click.Context, /, **flags: Any) -> None:
     chosen, console = _begin(_merged(context.obj, flags))
     faults = 0
     for finding in check.run(chosen, _spool(chosen)):
-        console.result("OK" if finding.is_ok else "FAIL", finding.name, finding.text)
+        console.result(finding.word, finding.name, finding.text)
         faults += not finding.is_ok
     context.exit(1 if faults else 0)
 

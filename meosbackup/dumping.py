@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from meosbackup import changes, dumpfile, mysqldump, portable, relisting, server
+from meosbackup import changes, dumpfile, mysqldump, notices, portable, relisting, server
 from meosbackup.batch import Freshness, Race
 from meosbackup.errors import DumpFailedError, RightMissingError
 from meosbackup.mysqldump import DumpProgram, TookTooLongError
@@ -19,6 +19,9 @@ from meosbackup.servererrors import grant_line
 from meosbackup.settings import Settings
 
 log = logging.getLogger(__name__)
+
+_LARGEST_STATEMENT = 1 << 24
+"""What a MariaDB takes that nobody has set otherwise (max_allowed_packet); MySQL 5.7 takes a quarter of it."""
 
 _PAUSE = 1.0
 """Seconds between a dump that was ended and the next try, in which whoever waited for the tables goes on."""
@@ -37,6 +40,7 @@ class GoodDump:
     identity: str
     taken: datetime
     contents: dumpfile.Contents
+    longest: int
 
     @property
     def freshness(self) -> Freshness | None:
@@ -130,7 +134,14 @@ def _dump(
     contents = dumpfile.inspect(finished, stop)
     expected = {table.name.lower() for table in state.tables} - {name.lower() for name in left_out}
     _check(contents, expected)
-    return GoodDump(finished, written.bytes, written.sha256, written.identity, taken, contents)
+    if written.longest > _LARGEST_STATEMENT:
+        notices.tell(
+            f"a row of {state.database} takes {written.longest / 1e6:.0f} MB in a dump, more than many servers take."
+            " Before it is restored on a spare one, in a mysql prompt there: SET GLOBAL max_allowed_packet=1073741824;"
+        )
+    return GoodDump(
+        finished, written.bytes, written.sha256, written.identity, taken, contents, written.longest
+    )  # fmt: skip
 
 
 def _lock_shortly(run: Callable[..., None], settings: Settings, stop: threading.Event) -> None:

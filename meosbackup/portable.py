@@ -26,11 +26,13 @@ class Written:
     """A file as it was written: its size in bytes, and its SHA-256 in hexadecimal digits.
 
     `identity` is a SHA-256 of it without one table: where it stays the same, nothing else changed.
+    `longest` is its longest line: a statement, or a row.
     """
 
     bytes: int
     sha256: str
     identity: str = field(default="", compare=False)
+    longest: int = field(default=0, compare=False)
 
 
 def make_portable(
@@ -45,6 +47,7 @@ def make_portable(
     file can't be read or written; the target is unfinished then.
     """
     digest, identity, begins_line, counts = hashlib.sha256(), hashlib.sha256(ending), True, True
+    longest = length = 0
     with source.open("rb", _PIECE) as dump, target.open("wb", _PIECE) as copy:
         if not dump.readline(_PIECE).startswith(_SANDBOX):
             dump.seek(0)
@@ -59,6 +62,8 @@ def make_portable(
                 piece = ending + piece
             elif begins_line and piece.startswith(_NEW_TABLE):
                 counts = piece[len(_NEW_TABLE) :].lower().rstrip() != f"`{apart}`".encode()
+            length = len(piece) if begins_line else length + len(piece)
+            longest = max(longest, length)
             begins_line = piece.endswith(b"\n")
             copy.write(piece)
             digest.update(piece)
@@ -66,7 +71,7 @@ def make_portable(
                 identity.update(piece)
         copy.flush()
         os.fsync(copy.fileno())
-        return Written(copy.tell(), digest.hexdigest(), identity.hexdigest())
+        return Written(copy.tell(), digest.hexdigest(), identity.hexdigest(), longest)
 
 
 def _known(collation: re.Match[bytes]) -> bytes:

@@ -78,10 +78,15 @@ class Report:
         listed = {chosen.race.name_id: chosen.race for chosen in look.selection.chosen}
         present = {chosen.race.name_id: chosen.race for chosen in look.selection.chosen if chosen.database}
         if self._races is None:
+            facts = look.server
             self._console.block([
-                ("Answers", f"{look.server.flavour} {look.server.version}"), *_race_rows(present.values(), left_out),
+                ("Answers", f"{facts.flavour} {facts.version}, lower_case_table_names {facts.lower_case_table_names}"),
+                *_race_rows(present.values(), left_out),
             ])  # fmt: skip
             self._console.say()
+            for remark in look.remarks.of:
+                if remark.bites:
+                    self._console.line(now, "NOTE", f"{remark.name}: {remark.text}")
         else:
             for name_id in present.keys() - self._races.keys():
                 self._console.line(now, "NOTE", f"new race: {named(present[name_id])}; it is backed up from now on")

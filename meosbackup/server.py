@@ -64,6 +64,9 @@ class Session:
     def __init__(self, connection: MySQLConnectionAbstract, settings: Settings) -> None:
         self._connection = connection
         self._settings = settings
+        self.announced = str(connection.server_info)
+        """The version that the server tells its clients before they log in."""
+
         self.account: str | None = None
         """Who the server takes the user for, `meos@%`: rights are given to that one."""
 
@@ -143,7 +146,13 @@ def facts(session: Session, settings: Settings) -> Server:
     """Return what batches and people are told of the server."""
     row = session.rows("SELECT @@version AS v, @@version_comment AS c, @@lower_case_table_names AS l")[0]
     flavour = "MariaDB" if "mariadb" in f"{row['v']} {row['c']}".lower() else "MySQL"
-    return Server(settings.host, settings.port, flavour, str(row["v"]).split("-")[0], int(row["l"]))
+    version = ".".join(map(str, version_number(str(row["v"]))))
+    return Server(settings.host, settings.port, flavour, version, int(row["l"]))
+
+
+def version_number(version: str) -> tuple[int, ...]:
+    """Return a server's version as numbers, (10, 11, 6); a MariaDB may have an old MySQL's stand before it."""
+    return tuple(map(int, re.findall(r"\d+", version.removeprefix("5.5.5-").partition("-")[0])))
 
 
 def databases(session: Session) -> tuple[str, ...]:
@@ -226,12 +235,6 @@ def states(session: Session, names: Sequence[str]) -> Mapping[str, DatabaseState
         name: DatabaseState(name, asked, tuple(sorted(tables, key=lambda table: table.name)))
         for name, tables in found.items()
     }
-
-
-def clock(session: Session) -> datetime:
-    """Return the server's time, UTC, without a time zone, to the second."""
-    now: datetime = session.rows("SELECT UTC_TIMESTAMP() AS now")[0]["now"]
-    return now
 
 
 def quoted(identifier: str) -> str:

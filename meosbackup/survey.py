@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from meosbackup import races, server
+from meosbackup import races, remarks, server
 from meosbackup.batch import Race, Server
 from meosbackup.races import Selection
+from meosbackup.remarks import Remarks
 from meosbackup.server import DatabaseState
 from meosbackup.settings import Settings
 
@@ -21,6 +22,7 @@ class Look:
     states: Mapping[str, DatabaseState]
     account: str | None
     sees_everything: bool
+    remarks: Remarks
 
     @property
     def races(self) -> dict[str, Race]:
@@ -45,5 +47,5 @@ def look(settings: Settings, now: datetime) -> Look:
         wanted = [race_list, *(chosen.database for chosen in selection.chosen if chosen.database is not None)]
         return Look(
             server.facts(session, settings), race_list, selection, server.states(session, wanted),
-            session.account, server.sees_everything(session),
+            session.account, server.sees_everything(session), remarks.look(session),
         )  # fmt: skip
