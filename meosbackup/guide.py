@@ -60,6 +60,7 @@ def restore_text(batch: Batch, folder: str | None, proof: Proof | None = None, h
         "summary": _wrapped(_summary(batch)),
         "place": _place(folder, proof, held),
         "races": "\n".join(_races(batch)),
+        "quick": "\n".join(_quick(batch, folder)),
         "lower_case": _wrapped(_lower_case(batch)),
         "make_user": _MAKE_USER,
         "earlier": _wrapped(_earlier(folder)),
@@ -164,6 +165,26 @@ def _fault(batch: Batch, dump: Dump) -> str:
         return f"MISSING in this batch; look in earlier ones (PART B).{reason}"
     since = f"as it was at {_when(batch, dump.taken)}" if dump.taken else "of an earlier moment"
     return f"OLDER than the batch: {since}.{reason}"
+
+
+def _quick(batch: Batch, folder: str | None) -> Iterator[str]:
+    """Tell the file of each race that MeOS opens by itself; a file's name stays in one piece, however long."""
+    if not any(dump.meosxml for dump in batch.races):
+        yield _wrapped(
+            "This batch holds no such file. A computer with meosbackup makes them of it, without a server: meosbackup"
+            " export",
+            "   ",
+        )
+        return
+    if folder is not None:
+        yield f"   (in the folder {folder})"
+    for title, dump in _titled(batch):
+        yield f"   {title}"
+        if dump.meosxml is not None:
+            yield f"   {dump.meosxml.file}"
+        else:
+            why = "has no such file: take the steps" if dump.file else "is missing in this batch: see PART B"
+            yield f"   It {why}."
 
 
 def _restore(batch: Batch, folder: str | None, shell: _Shell) -> Iterator[str]:

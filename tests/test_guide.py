@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meosbackup.batch import Batch, Dump, Freshness, Race, Reference, Server
+from meosbackup.batch import Batch, Dump, Freshness, MeosFile, Race, Reference, Server
 from meosbackup.guide import ENCODING, held_in, restore_text
 from meosbackup.portable import make_portable
 from meosbackup.proof import Proof
@@ -71,14 +71,47 @@ def test_the_top_tells_until_when_the_batch_is_known_to_hold() -> None:
     assert held_in(text.replace("22:08:00", "22:0x:00")) is None
 
 
-def test_the_first_ten_lines_tell_what_it_is_and_all_steps() -> None:
-    top = lines(BATCH, TOP)[:10]
+def test_the_first_lines_tell_what_it_is_and_all_steps() -> None:
+    top = lines(BATCH, TOP)[:11]
     assert top[2:4] == [
         "Batch of 2026-11-22 21:30:00: the race list and 2 races, complete.",
         "This file always describes the newest batch: folder 2026-11-22/21-30-00.",
     ]
-    assert [line[2:8] for line in top[5:]] == ["STEP 1", "STEP 2", "STEP 3", "STEP 4", "STEP 5"]
-    assert "always" not in "".join(lines(BATCH)[:10])
+    assert [line[2:8] for line in top[5:]] == ["QUICK ", "STEP 1", "STEP 2", "STEP 3", "STEP 4", "STEP 5"]
+    assert "always" not in "".join(lines(BATCH)[:11])
+
+
+def chapter(text: list[str]) -> list[str]:
+    """Cut out the chapter of the quick way."""
+    start = text.index("QUICK - ON ONE LAPTOP, WITH NO SERVER")
+    return text[start : next(place for place, line in enumerate(text) if line.startswith("STEP 1 - "))]
+
+
+def test_the_quick_way_comes_before_all_steps_and_names_each_race_s_file() -> None:
+    name = "Hostmedeln_Osen_O_Cup_2026-11-22_21-30-00.meosxml"
+    quick = with_databases(RACE_LIST, replace(INDIVIDUAL, meosxml=MeosFile(name, 1, "0")), RELAY)
+    for folder in (None, TOP):
+        found = chapter(lines(quick, folder))
+        place = found.index(f"   {name}")
+        assert found[place - 1] == "   Race 1: Höstmedeln «Осень» O'Cup"
+        assert found[place + 1 : place + 3] == [
+            "   Race 2: Stafettkväll – Relais d'Été", "   It has no such file: take the steps.",
+        ]  # fmt: skip
+        assert (f"   (in the folder {TOP})" in found) == (folder is not None)
+        for word in (
+            "Import Competition (Importera",
+            "Upload",
+            "(Ladda upp öppnad tävling på server)",
+            "one laptop alone",
+        ):
+            assert word in " ".join(found)
+    missing = with_databases(replace(INDIVIDUAL, meosxml=MeosFile(name, 1, "0")), replace(RELAY, file=None))
+    assert "   It is missing in this batch: see PART B." in chapter(lines(missing))
+
+
+def test_a_batch_without_files_for_meos_says_what_makes_them() -> None:
+    found = " ".join(" ".join(chapter(lines(BATCH))).split())
+    assert "This batch holds no such file. A computer with meosbackup makes them of it" in found
 
 
 def test_notepad_shows_it() -> None:
