@@ -1,4 +1,7 @@
-"""The commands and their options; no logic."""
+"""The commands and their options; no logic.
+
+A command imports what it needs by itself: who wants a race back waits for no other command's modules.
+"""
 
 import logging
 import os
@@ -11,26 +14,9 @@ from typing import Any, Protocol, TypeVar
 import click
 import platformdirs
 
-from meosbackup import (
-    __version__,
-    check,
-    choice,
-    daemon,
-    demo,
-    export,
-    inventory,
-    listing,
-    lock,
-    logfile,
-    notices,
-    proving,
-    restore,
-    settings,
-    verify,
-)
+from meosbackup import __version__, logfile, notices, settings
 from meosbackup.console import Console
 from meosbackup.errors import MeosBackupError
-from meosbackup.plan import Wish
 from meosbackup.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -39,6 +25,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 STATE_FOLDER = platformdirs.user_state_path("meosbackup", appauthor=False)
 """Where the spool and the log lie unless a setting says otherwise."""
+
+_LATEST = "latest"
 
 
 class Option(Protocol):
@@ -114,6 +102,8 @@ def cli(context: click.Context, /, once: bool | None, **flags: Any) -> None:
     if context.invoked_subcommand is not None:
         context.obj = flags
         return
+    from meosbackup import daemon, lock
+
     chosen, console = _begin(flags)
     ready = daemon.prepare(chosen, _spool(chosen))
     with lock.held(STATE_FOLDER / "locks", [ready.place.target, ready.spool]):
@@ -130,6 +120,8 @@ def check_command(context: click.Context, /, **flags: Any) -> None:
 
     Example:  meosbackup check --target /media/usb
     """
+    from meosbackup import check
+
     chosen, console = _begin(_merged(context.obj, flags))
     faults = 0
     for finding in check.run(chosen, _spool(chosen)):
@@ -163,8 +155,11 @@ def restore_command(
 
     Example:  meosbackup restore --target /media/usb --batch 14:03 --race Långdistans
     """
+    from meosbackup import inventory, lock, restore
+    from meosbackup.plan import Wish
+
     chosen, console = _begin(_merged(context.obj, flags))
-    wish = Wish(batch or choice.LATEST, race, bool(whole_list), bool(force))
+    wish = Wish(batch or _LATEST, race, bool(whole_list), bool(force))
     place = inventory.root_of(chosen.target).parent
     with lock.held(STATE_FOLDER / "locks", [place, _spool(chosen)]):
         is_done = restore.run(chosen, place, _spool(chosen), wish, console, dry_run=bool(dry_run), is_agreed=bool(yes))
@@ -182,9 +177,11 @@ def rehearse_command(context: click.Context, /, batch: str | None, **flags: Any)
 
     Example:  meosbackup rehearse --target /media/usb
     """
+    from meosbackup import inventory, proving
+
     chosen, console = _begin(_merged(context.obj, flags))
     place = inventory.root_of(chosen.target).parent
-    context.exit(0 if proving.run(chosen, place, batch or choice.LATEST, console) else 1)
+    context.exit(0 if proving.run(chosen, place, batch or _LATEST, console) else 1)
 
 
 @cli.command("export")
@@ -199,8 +196,10 @@ def export_command(context: click.Context, /, batch: str | None, race: tuple[str
 
     Example:  meosbackup export --target /media/usb --race Långdistans --to .
     """
+    from meosbackup import export
+
     chosen, console = _begin(_merged(context.obj, flags))
-    is_done = export.run(chosen.target, batch or choice.LATEST, race, Path(to).expanduser().absolute(), console)
+    is_done = export.run(chosen.target, batch or _LATEST, race, Path(to).expanduser().absolute(), console)
     context.exit(0 if is_done else 1)
 
 
@@ -215,6 +214,8 @@ def list_command(context: click.Context, /, race: str | None, as_json: bool, **f
 
     Example:  meosbackup list --target /media/usb --race Stafett
     """
+    from meosbackup import listing
+
     chosen, console = _begin(_merged(context.obj, flags))
     listing.run(chosen.target, console, race, as_json=as_json)
 
@@ -227,6 +228,8 @@ def verify_command(context: click.Context, /, **flags: Any) -> None:
 
     Example:  meosbackup verify --target /media/usb
     """
+    from meosbackup import verify
+
     chosen, console = _begin(_merged(context.obj, flags))
     context.exit(0 if verify.run(chosen.target, console) else 1)
 
@@ -240,6 +243,8 @@ def demo_command(context: click.Context, /, seconds: int, **flags: Any) -> None:
 
     Example:  meosbackup demo
     """
+    from meosbackup import demo
+
     _, console = _begin(flags)
     context.exit(0 if demo.run(console, seconds) else 1)
 

@@ -20,6 +20,7 @@ _WORD_WIDTH = 5
 _NAME_WIDTH = 13
 _MARGIN = " " * 16
 _HEIGHT = 24
+_BAR_WIDTH = 36
 
 
 class Console:
@@ -29,6 +30,7 @@ class Console:
         self._stream = stream or sys.stdout
         self._quiet = quiet
         self._lock = threading.Lock()
+        self._bar = ""
         # A console of an old code page gets a question mark for what it hasn't, never an error.
         if hasattr(self._stream, "reconfigure"):
             self._stream.reconfigure(errors="replace")
@@ -76,17 +78,26 @@ class Console:
 
     @contextmanager
     def progress(self, label: str, total: int) -> Iterator[Callable[[int], None]]:
-        """Show on a terminal how much of `total` is done; gives what any thread tells of each step how much it was."""
+        """Show on a terminal, in its last line, how much of `total` is done, until the block ends.
+
+        Gives what is told of each step how much it was, by any thread. What is printed meanwhile stands above it.
+        """
         if self._quiet or not self._stream.isatty():
             yield lambda _: None
-        else:
-            with click.progressbar(length=total, label=label, file=self._stream) as bar:
+            return
+        done = 0
 
-                def advance(done: int) -> None:
-                    with self._lock:
-                        bar.update(done)
+        def advance(more: int) -> None:
+            nonlocal done
+            with self._lock:
+                done += more
+                self._show_bar(_bar(label, done, total))
 
-                yield advance
+        try:
+            yield advance
+        finally:
+            with self._lock:
+                self._show_bar("")
 
     def ask(self, question: str) -> bool:
         """Ask a question that is answered by yes or no; no answer is a no."""
@@ -130,7 +141,20 @@ class Console:
 
     def _print(self, text: str, *, newline: bool = True) -> None:
         with self._lock:
+            bar = self._bar
+            self._show_bar("")
             click.echo(text, file=self._stream, nl=newline)
+            self._show_bar(bar)
+
+    def _show_bar(self, bar: str) -> None:
+        if bar != self._bar:
+            click.echo(f"\r\x1b[K{bar}", file=self._stream, nl=False)
+            self._bar = bar
+
+
+def _bar(label: str, done: int, total: int) -> str:
+    part = min(1.0, done / total) if total else 1.0
+    return f"{label}  [{'#' * round(part * _BAR_WIDTH):-<{_BAR_WIDTH}}]  {part:4.0%}"
 
 
 def size(count: int) -> str:

@@ -42,6 +42,12 @@ class Step:
         race = races.named(self.dump.race) if self.dump.race else "race list"
         return race + (", reference tables" if self.is_reference else "")
 
+    def waits_for(self, other: "Step") -> bool:
+        """Whether another one must be in place before: the race's own tables, or the race list, all rows of it."""
+        if self.is_reference:
+            return other.dump == self.dump and not other.is_reference
+        return other.dump.race is None
+
     @property
     def new(self) -> str:
         """The database that the dump is fed into, before its tables take the place of the old ones."""
@@ -67,31 +73,21 @@ class Tools:
     stop: threading.Event
     is_forced: bool
     at_the_list: threading.Lock = field(default_factory=threading.Lock)
-    """Held while a race takes its place: each looks for a free Id on the race list."""
+    """Held by one race at a time, since each looks for a free Id on the race list."""
 
 
-def steps(dumps: Sequence[Dump]) -> list[list[Step]]:
-    """Return what is brought back, in stages of which each waits for the one before.
-
-    First the race list, where it is wished, since it takes the place of all its rows; then the race tables of all
-    races, so that timing can go on; then all reference tables.
-    """
+def steps(dumps: Sequence[Dump]) -> list[Step]:
+    """Return what is brought back, in order: race tables first, so that timing can go on, then reference tables."""
     whole = [dump for dump in dumps if dump.file is not None]
-    plain = [(dump, str(dump.file), dump.bytes, dump.sha256, False) for dump in whole]
+    first = [(dump, str(dump.file), dump.bytes, dump.sha256, False) for dump in whole]
     references = [
         (dump, dump.reference.file, dump.reference.bytes, dump.reference.sha256, True)
         for dump in whole if dump.reference is not None
     ]  # fmt: skip
-    every = [
+    return [
         Step(number, dump, file, size or 0, sha256 or "", is_reference)
-        for number, (dump, file, size, sha256, is_reference) in enumerate([*plain, *references], 1)
+        for number, (dump, file, size, sha256, is_reference) in enumerate([*first, *references], 1)
     ]
-    stages = (
-        [step for step in every if step.dump.race is None],
-        [step for step in every if step.dump.race is not None and not step.is_reference],
-        [step for step in every if step.is_reference],
-    )
-    return [stage for stage in stages if stage]
 
 
 @contextmanager
@@ -123,8 +119,7 @@ def take(tools: Tools, step: Step, path: Path, advance: Callable[[int], None]) -
         try:
             client.feed(tools.client, _counted(client.redirected(path, step.new), advance), tools.stop)
             rows = _compared(tools, session, step, path)
-            with tools.at_the_list:
-                _put_in_place(tools, session, step)
+            _put_in_place(tools, session, step)
         finally:
             _tidy_up(session, step)
     return rows
@@ -211,7 +206,8 @@ def _put_in_place(tools: Tools, session: Session, step: Step) -> None:
     if race is None or step.is_reference:
         return
     try:
-        put_on_list(session, race, database)
+        with tools.at_the_list:
+            put_on_list(session, race, database)
     except MeosBackupError as error:
         raise MeosBackupError(
             f"The race list can't be changed. {error.what}",
@@ -250,9 +246,10 @@ def _prepared(session: Session, database: str, step: Step) -> str:
     )[0]  # fmt: skip
     choice = f"CHARACTER SET {settings['characters']} COLLATE {settings['collation']}"
     session.rows(f"CREATE DATABASE IF NOT EXISTS {quoted(database)} {choice}")
-    session.rows(f"CREATE DATABASE {quoted(step.old)} {choice}")
     session.rows(f"SET SESSION lock_wait_timeout = {_LOCK_SECONDS}")
     old = [name for name in _tables(session, database) if changes.is_reference(name) == step.is_reference]
+    if old:
+        session.rows(f"CREATE DATABASE {quoted(step.old)} {choice}")
     moves = [(database, name, step.old, name) for name in old]
     moves += [(step.new, name, database, canonical.table(name)) for name in _tables(session, step.new)]
     return "RENAME TABLE " + ", ".join(

@@ -4,8 +4,8 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +19,6 @@ from meosbackup import (
     programs,
     races,
     replacement,
-    safekeeping,
     server,
     signals,
     spool,
@@ -125,6 +124,8 @@ def _do(job: Job, found: Plan, *, is_asked: bool) -> bool:
 
 def _save(job: Job, found: Plan) -> None:
     """Save what is going to be replaced, in the spool and on the drive. Raises MeosBackupError, StoppedError."""
+    from meosbackup import safekeeping  # noqa: PLC0415 - half of all modules, and on a spare server none is wanted
+
     saved = safekeeping.save(
         job.settings, found, job.dump_program, job.spool, job.target, job.stop, is_forced=job.is_forced
     )
@@ -148,13 +149,24 @@ def _bring_back(job: Job, found: Plan, back: list[Step]) -> bool:
     ):
         client = Client(_fitting(job.client_program, job, session), job.settings, folder, session.account)
         tools = Tools(job.settings, client, runner, folder, job.stop, job.is_forced)
-        stages = replacement.steps(found.dumps)
-        every = [step for stage in stages for step in stage]
+        every = replacement.steps(found.dumps)
         paths = fetching.fetch(found.stored, every, folder, job.spool, job.console, job.stop)
-        for stage in stages:
-            _take_stage(tools, [step for step in stage if _is_due(step, paths, back)], paths, job.console, back)
-            if job.stop.is_set() and len(back) < len(every):
-                raise StoppedError
+        with (
+            ThreadPoolExecutor(SIDE_BY_SIDE) as threads,
+            job.console.progress("Restoring", sum(step.bytes for step in every)) as advance,
+        ):
+            work: list[tuple[Step, Future[Done | None]]] = []
+            for step in every:
+                if step.number in paths:
+                    first = next((taken for before, taken in work if step.waits_for(before)), None)
+                    work.append((step, threads.submit(_taken, tools, step, paths[step.number], advance, first)))
+            for step, taken in work:
+                while wait([taken], timeout=0.2).not_done:
+                    pass  # a wait without an end would keep Ctrl-C from Windows
+                if _told(step, taken.result(), job.console):
+                    back.append(step)
+        if job.stop.is_set() and len(back) < len(every):
+            raise StoppedError
         return len(back) == len(every)
 
 
@@ -162,34 +174,16 @@ def _fitting(program: Program, job: Job, session: Session) -> Program:
     return programs.fitting(program, server.facts(session, job.settings))
 
 
-def _is_due(step: Step, paths: Mapping[int, Path], back: Sequence[Step]) -> bool:
-    """Tell whether a dump can be brought back: it is there, and reference tables have their race."""
-    return step.number in paths and (not step.is_reference or any(step.dump == other.dump for other in back))
+def _taken(
+    tools: Tools, step: Step, path: Path, advance: Callable[[int], None], first: "Future[Done | None] | None"
+) -> Done | None:  # fmt: skip
+    """Bring one dump back, after the one that it waits for; None where it is given up.
 
-
-def _take_stage(
-    tools: Tools, steps: Sequence[Step], paths: Mapping[int, Path], console: Console, back: list[Step]
-) -> None:
-    """Bring dumps back side by side, and tell of each; a failure leaves its race as it was, and the others go on."""
-    total = sum(step.bytes for step in steps)
-    with ThreadPoolExecutor(SIDE_BY_SIDE) as threads, console.progress("Restoring", total) as advance:
-        work = [threads.submit(_taken, tools, step, paths[step.number], advance) for step in steps]
-        while wait(work, timeout=0.2).not_done:
-            pass  # a wait without an end would keep Ctrl-C from Windows
-    for step, future in zip(steps, work, strict=True):
-        done = future.result()
-        if done is None:
-            continue
-        if done.error is None:
-            back.append(step)
-            text = f"{number(done.rows, 'row')} back, each compared with the dump; {done.seconds:.1f} s"
-        else:
-            text = f"{clean(done.error.what)} {clean(done.error.means)} {clean(done.error.do)}"
-        console.result("OK" if done.error is None else "FAIL", step.name, text)
-
-
-def _taken(tools: Tools, step: Step, path: Path, advance: Callable[[int], None]) -> Done | None:
-    """Bring one dump back; None where that was given up."""
+    A failure leaves its race as it was, and the others go on. Reference tables are nothing without their race.
+    """
+    before = first.result() if first is not None else None
+    if step.is_reference and (before is None or before.error is not None):
+        return None
     began = time.monotonic()
     try:
         rows, error = replacement.take(tools, step, path, advance), None
@@ -199,6 +193,18 @@ def _taken(tools: Tools, step: Step, path: Path, advance: Callable[[int], None])
         log.warning("%s was not restored", step.name, exc_info=True)
         rows, error = 0, trouble
     return Done(rows, time.monotonic() - began, error)
+
+
+def _told(step: Step, done: Done | None, console: Console) -> bool:
+    """Tell how a step ended, and return whether its tables are back."""
+    if done is None:
+        return False
+    if done.error is not None:
+        console.result("FAIL", step.name, f"{clean(done.error.what)} {clean(done.error.means)} {clean(done.error.do)}")
+        return False
+    rows = number(done.rows, "row")
+    console.result("OK", step.name, f"{rows} back, each compared with the dump; {done.seconds:.1f} s")
+    return True
 
 
 def _next_steps(settings: Settings, console: Console) -> None:
