@@ -116,8 +116,9 @@ def take(tools: Tools, step: Step, path: Path, advance: Callable[[int], None]) -
     Raises MeosBackupError, StoppedError.
     """
     with _told_by(tools), server.session(tools.settings) as session:
+        session.rows(f"SET SESSION lock_wait_timeout = {_LOCK_SECONDS}")
         try:
-            client.feed(tools.client, _counted(client.redirected(path, step.new), advance), tools.stop)
+            client.feed(tools.client, _counted(client.redirected(path, step.new), step.bytes, advance), tools.stop)
             rows = _compared(tools, session, step, path)
             _put_in_place(tools, session, step)
         finally:
@@ -133,10 +134,12 @@ def put_on_list(session: Session, race: Race, database: str) -> None:
             session.rows(statement.decode())
 
 
-def _counted(pieces: Iterator[bytes], advance: Callable[[int], None]) -> Iterator[bytes]:
+def _counted(pieces: Iterator[bytes], total: int, advance: Callable[[int], None]) -> Iterator[bytes]:
     for piece in pieces:
         yield piece
         advance(len(piece))
+        total -= len(piece)
+    advance(total)  # the lines that are left out
 
 
 def _tidy_up(session: Session, step: Step) -> None:
@@ -245,8 +248,8 @@ def _prepared(session: Session, database: str, step: Step) -> str:
         " FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = %s", (step.new,),
     )[0]  # fmt: skip
     choice = f"CHARACTER SET {settings['characters']} COLLATE {settings['collation']}"
-    session.rows(f"CREATE DATABASE IF NOT EXISTS {quoted(database)} {choice}")
-    session.rows(f"SET SESSION lock_wait_timeout = {_LOCK_SECONDS}")
+    if database not in server.databases(session):
+        session.rows(f"CREATE DATABASE IF NOT EXISTS {quoted(database)} {choice}")
     old = [name for name in _tables(session, database) if changes.is_reference(name) == step.is_reference]
     if old:
         session.rows(f"CREATE DATABASE {quoted(step.old)} {choice}")

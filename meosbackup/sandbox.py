@@ -196,7 +196,9 @@ def _make_data_folder(server: PrivateServer) -> None:
         if sys.platform == "win32":  # another program of the same name, with options of its own
             arguments.append(f"--datadir={server.folder / 'data'}")
         else:
-            arguments += [*server.options, "--skip-test-db", "--auth-root-authentication-method=normal"]
+            # A shell script, which breaks where a path holds a space: it gets paths from the folder that it runs in.
+            arguments += [option.replace(str(server.folder), ".") for option in server.options]
+            arguments += ["--skip-test-db", "--auth-root-authentication-method=normal"]
     try:
         result = process.run(arguments, limit=_LIMIT, folder=server.folder)
     except OSError as error:

@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from contextlib import closing
@@ -93,6 +94,20 @@ def test_nothing_is_left_when_the_block_ends_by_an_exception(server_program: Ser
     assert not runs(process_id)
     assert list(tmp_path.iterdir()) == []
     assert near_socket is None or not near_socket.parent.exists()
+
+
+def test_a_temporary_folder_may_be_called_anything(
+    server_program: ServerProgram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="Åsas 'tmp' $HOME ") as folder:
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        with private_server(program=server_program) as server:
+            assert str(server.folder).startswith(folder)
+            load(server, DATA / "empty.sql")
+            server.stop()
+            server.start()
+            assert len(databases(server)) == 1
+        assert list(Path(folder).iterdir()) == []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to a single process")
