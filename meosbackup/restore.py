@@ -137,7 +137,7 @@ def _save(job: Job, found: Plan) -> None:
 
 
 def _bring_back(job: Job, found: Plan, back: list[Step]) -> bool:
-    """Bring the dumps back, stage by stage, and add to `back` what is; tell whether all of them are.
+    """Bring the dumps back side by side, and add to `back` those that are; tell whether all of them are.
 
     Raises MeosBackupError where nothing was restored, StoppedError.
     """

@@ -250,7 +250,7 @@ def test_where_the_drive_is_bad_the_copy_in_the_spool_is_taken(
     server: PrivateServer, spare: PrivateServer, tent: Tent
 ) -> None:
     stored = tent.back_up(server)
-    dump, its_spool = dump_of(stored, INDIVIDUAL), ["--spool", tent.spool(server)]
+    dump, its_spool = dump_of(stored, INDIVIDUAL), ("--spool", tent.spool(server))
     assert dump.reference is not None
     flip_a_byte(stored.folder / str(dump.file))
     (stored.folder / dump.reference.file).unlink()
