@@ -45,6 +45,7 @@ _COMMON: dict[bytes, Value] = {b"0": 0, b"''": "", b"NULL": None}  # NULL, and w
 _ESCAPE = re.compile(rb"[\\'](.)", re.DOTALL)
 _ESCAPED = {b"0": b"\0", b"b": b"\b", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"Z": b"\x1a", b"%": b"\\%", b"_": b"\\_"}
 _STATEMENT_ENDS = (b";\n", b";\r\n")
+_CHARACTER_SET = re.compile(rb"SET NAMES '?(\w+)")
 _COMPLETED = re.compile(rb"\n-- Dump completed[^\n]*\s*\Z")
 # The tables whose rows tell when a race last changed: oMonitor and oCounter say nothing about it.
 _RACE_TABLES = {"oevent", "orunner", "oteam", "oclass", "oclub", "ocourse", "ocontrol", "ocard", "opunch"}
@@ -256,6 +257,13 @@ def is_completed(path: Path) -> bool:
     with path.open("rb") as dump:
         dump.seek(-min(1024, dump.seek(0, os.SEEK_END)), os.SEEK_END)
         return _COMPLETED.search(dump.read()) is not None
+
+
+def character_set(path: Path) -> str:
+    """Return the character set that a dump says it is in, `utf8mb4` where it says none. Raises OSError."""
+    with path.open("rb") as dump:
+        found = _CHARACTER_SET.search(dump.read(4096))
+    return found[1].decode().lower() if found else "utf8mb4"
 
 
 def _canonical(value: Value) -> bytes:

@@ -66,6 +66,8 @@ def convert(source: Source, target: Path, stop: threading.Event) -> Written:
     """
     if not dumpfile.is_completed(source.dump):
         raise _unfit(source.dump, "is cut short: it lacks the line that ends a whole dump")
+    if not (found := dumpfile.character_set(source.dump)).startswith("utf8"):
+        raise _unfit(source.dump, f"is in the character set {found}, and only UTF-8 is read")
     digest = hashlib.sha256()
     try:
         with target.open("wb") as file:

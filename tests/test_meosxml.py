@@ -2,6 +2,8 @@
 
 import lzma
 import re
+import shutil
+import subprocess
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,10 +19,12 @@ from hypothesis import strategies as st
 
 from meosbackup import dumpfile, meosxml, wellformed
 from meosbackup.dumpfile import BadDumpError, Row, Table, Value
-from meosbackup.errors import StoppedError
+from meosbackup.errors import MeosBackupError, StoppedError
 from meosbackup.meosextras import encoded
 from meosbackup.meosxml import Source, UnconvertibleError
-from tests.support import DATA
+from meosbackup.sandbox import PrivateServer
+from tests.day import needed
+from tests.support import DATA, RELAY
 from tests.test_dumpfile import COMPLETED, MYSQL, STYLES, Style, contents, every_style, statements
 
 PAIRS = ("empty", "individual", "relay", "innodb", "big")
@@ -84,6 +88,34 @@ def test_whatever_program_wrote_the_dump(tmp_path: Path, race: str, style: Style
     dump = tmp_path / "race.sql"
     dump.write_bytes(in_style(contents(DATA / f"{race}.sql"), style))
     assert Counter(converted(dump).splitlines()) == Counter(made_by_meos(race).splitlines())
+
+
+@pytest.mark.parametrize(
+    ("options", "refused"),
+    [
+        (["--skip-extended-insert"], ""),
+        (["--complete-insert", "--skip-opt", "--skip-tz-utc"], ""),
+        (["--hex-blob", "--single-transaction", "--net-buffer-length=4096"], ""),
+        (["--compact"], "cut short"),
+        (["--skip-comments"], "cut short"),
+        (["--skip-quote-names"], "can't be understood"),
+        (["--default-character-set=latin1"], "character set latin1"),
+    ],
+)
+def test_a_dump_that_somebody_made_by_hand_is_read_right_or_refused(
+    server: PrivateServer, tmp_path: Path, options: list[str], refused: str
+) -> None:
+    dump = tmp_path / "race.sql"
+    with dump.open("wb") as file:
+        login = ["--no-defaults", f"--socket={server.socket}", "--user=root"]
+        program = shutil.which("mysqldump") or needed("mariadb-dump")
+        subprocess.run([program, *login, *options, RELAY], stdout=file, check=True)
+    if refused:
+        with pytest.raises(MeosBackupError, match=refused):
+            converted(dump)
+        assert list(tmp_path.iterdir()) == [dump]
+    else:
+        assert Counter(converted(dump).splitlines()) == Counter(made_by_meos("relay").splitlines())
 
 
 def test_whatever_the_order_and_the_case_of_tables_and_however_many_others(tmp_path: Path) -> None:
