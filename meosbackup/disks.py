@@ -83,6 +83,25 @@ def sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder durably where there is none; the one above it must be there. Raises OSError."""
+    if not folder.is_dir():
+        folder.mkdir()
+        sync_folder(folder.parent)
+
+
+def rename(source: Path, target: Path) -> None:
+    """Give a file or folder another name, durably; a file may take the place of one. Raises OSError."""
+    source.replace(target)
+    # Linux's FAT notes where the content begins under the new name no earlier than the content itself is synced: after
+    # a power cut, a folder would be empty, though the names above it were durable.
+    if target.is_dir():
+        sync_folder(target)
+    else:
+        sync_file(target)
+    sync_folder(target.parent)
+
+
 def _mount_points() -> list[Path]:
     if sys.platform == "win32":
         letters = ctypes.windll.kernel32.GetLogicalDrives()

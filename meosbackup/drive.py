@@ -102,8 +102,7 @@ def write_durably(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    partial.replace(path)
-    disks.sync_folder(path.parent)
+    disks.rename(partial, path)
 
 
 def gone(target: Path, error: OSError | None = None) -> DriveGoneError:

@@ -144,11 +144,11 @@ def _ship(shipper: Shipper, stored: Stored) -> Path:
         return folder
     _make_room(shipper, stored)
     # No parents: where the drive was pulled out there is no root, and none is made on the system's disk.
-    (root / batch.REFERENCE_FOLDER).mkdir(exist_ok=True)
+    disks.make_folder(root / batch.REFERENCE_FOLDER)
     for dump in stored.batch.databases:
         if dump.reference is not None:
             _ship_reference(dump.reference, shipper, root)
-    folder.parent.mkdir(exist_ok=True)
+    disks.make_folder(folder.parent)
     partial = folder.with_name(folder.name + batch.PARTIAL)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
@@ -158,8 +158,7 @@ def _ship(shipper: Shipper, stored: Stored) -> Path:
         if (stored.folder / room.PIN_FILE).exists():
             (partial / room.PIN_FILE).touch()
         disks.sync_folder(partial)
-        partial.replace(folder)
-        disks.sync_folder(folder.parent)
+        disks.rename(partial, folder)
         _see_whole(folder, stored)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
@@ -215,8 +214,7 @@ def _ship_reference(reference: Reference, shipper: Shipper, root: Path) -> None:
     partial = target.with_name(name + batch.PARTIAL)
     partial.unlink(missing_ok=True)
     copying.copy(shipper.spool / batch.REFERENCE_FOLDER / name, partial, reference.sha256, shipper.stop)
-    partial.replace(target)
-    disks.sync_folder(target.parent)
+    disks.rename(partial, target)
     shipper.known_good.add(target)
 
 

@@ -48,8 +48,7 @@ def publish(root: Path, partial: Path, name: str) -> Path:
     folder.parent.mkdir(exist_ok=True)
     for file in partial.iterdir():
         disks.sync_file(file)
-    partial.replace(folder)
-    disks.sync_folder(folder.parent)
+    disks.rename(partial, folder)
     return folder
 
 
@@ -110,6 +109,7 @@ def remove(folder: Path) -> None:
     """Remove a batch's folder, so that it is never seen half removed, and its day's folder with the last one."""
     leaving = folder.with_name(folder.name + batch.PARTIAL)
     folder.replace(leaving)
+    disks.sync_folder(leaving.parent)  # or a power cut could leave it half removed under its own name
     shutil.rmtree(leaving, ignore_errors=True)
     if not any(folder.parent.iterdir()):
         folder.parent.rmdir()

@@ -18,6 +18,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import vfat
+
 EXFAT, FAT32, NTFS, EXT4, TMPFS = "exFAT", "FAT32", "NTFS", "ext4", "tmpfs"
 FUSEFAT = "FAT32 by fusefat"
 """It tells no size, and a folder that it renames loses all that it holds: a drive that can't be trusted."""
@@ -27,10 +29,13 @@ _MAKERS = {
     NTFS: ("mkntfs", "-F", "-Q", "-q"), EXT4: ("mkfs.ext4", "-q", "-F"),
 }  # fmt: skip
 _MOUNTERS = {
-    EXFAT: ("mount.exfat-fuse",), FAT32: ("mount", "-t", "vfat"), FUSEFAT: ("fusefat", "-o", "rw+"),
+    EXFAT: ("mount.exfat-fuse",), FAT32: (sys.executable, "-m", "tests.vfat"), FUSEFAT: ("fusefat", "-o", "rw+"),
     NTFS: ("ntfs-3g",), EXT4: ("mount", "-t", "ext4"),
 }  # fmt: skip
-_CHECKERS = {EXFAT: ("fsck.exfat", "-y"), FAT32: ("fsck.fat", "-a"), NTFS: ("ntfsfix",), EXT4: ("e2fsck", "-y")}
+_REPAIRERS = {EXFAT: ("fsck.exfat", "-y"), FAT32: ("fsck.fat", "-a"), NTFS: ("ntfsfix",), EXT4: ("e2fsck", "-y")}
+_CHECKERS = {
+    EXFAT: ("fsck.exfat", "-n"), FAT32: ("fsck.fat", "-n"), NTFS: ("ntfsfix", "-n"), EXT4: ("e2fsck", "-f", "-n"),
+}  # fmt: skip
 _SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
 _PATIENCE = 10.0
 
@@ -58,12 +63,9 @@ class Slot:
             _run("mount", "-t", "tmpfs", f"-osize={drive.image.stat().st_size}", "tmpfs", self.place)
             return
         source = str(drive.image)
-        if drive.kind != FUSEFAT:  # it takes a file alone
+        if drive.kind not in {FAT32, FUSEFAT}:  # they take a file
             self.device = source = _run("losetup", "--find", "--show", drive.image).strip()
-        if drive.kind == FAT32 and not _try(*_MOUNTERS[FAT32], source, self.place):
-            pytest.skip("this system's kernel knows no vfat; FAT32 by fusefat is tested all the same")
-        elif drive.kind != FAT32:
-            _run(*_MOUNTERS[drive.kind], source, self.place)
+        _run(*_MOUNTERS[drive.kind], source, self.place)
         wait_for(lambda: os.path.ismount(self.place))
 
     def plug_passing_through(
@@ -74,8 +76,7 @@ class Slot:
         One that is corrupt keeps another byte than it was given, once in each piece that is written to a dump.
         """
         self.leave()
-        if find_spec("mfusepy") is None:
-            _refuse("the package mfusepy is not installed")
+        _need_mfusepy()
         _run(
             sys.executable, "-m", "tests.passthrough", folder, self.place, f"--bytes-per-second={bytes_per_second}",
             f"--largest-file={largest_file}", *(["--corrupt"] if corrupt else []),
@@ -83,7 +84,7 @@ class Slot:
         wait_for(lambda: os.path.ismount(self.place))
 
     def pull(self) -> None:
-        """Kill the process behind the drive: every call answers "not connected" from now on (FUSE alone)."""
+        """Kill what is behind the drive: every call answers "not connected" from now on (FUSE alone)."""
         found = _server_of(self.place)
         assert found, f"no process serves {self.place}"
         for number in found:
@@ -92,8 +93,8 @@ class Slot:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Let the process behind the drive do nothing for a while, if there is one."""
-        served = _server_of(self.place)
+        """Let the processes behind the drive do nothing for a while, if there are any."""
+        served = [number for number in _server_of(self.place) if not _is_traced(number)]
         for number in served:
             os.kill(number, signal.Signals["SIGSTOP"])
         try:
@@ -123,7 +124,7 @@ class Slot:
 
     def _is_stuck(self) -> bool:
         try:
-            self.place.stat()
+            any(self.place.iterdir())
         except OSError as error:
             return error.errno == errno.ENOTCONN
         return False
@@ -153,6 +154,9 @@ def make_drive(kind: str, image: Path, megabytes: int = 64) -> Drive:
         file.truncate(megabytes << 20)
     if kind != TMPFS:
         _need(_MAKERS[kind][0], _MOUNTERS[kind][0])
+        if kind == FAT32:
+            _need_mfusepy()
+            _need(vfat.PROGRAM)
         _run(*_MAKERS[kind], image)
     return Drive(kind, image)
 
@@ -168,9 +172,16 @@ def copy_of(drive: Drive, image: Path) -> Drive:
 
 def repair(drive: Drive) -> None:
     """Let a drive that is not plugged in be repaired by the program of its file system."""
-    program, *options = _CHECKERS[drive.kind]
+    program, *options = _REPAIRERS[drive.kind]
     _need(program)
     _try(program, *options, drive.image)
+
+
+def check(drive: Drive) -> None:
+    """See that the program of its file system finds nothing wrong with a drive that is not plugged in."""
+    program, *options = _CHECKERS[drive.kind]
+    _need(program)
+    _run(program, *options, drive.image)
 
 
 def written_bytes(slot_: Slot) -> int:
@@ -190,15 +201,25 @@ def wait_for(is_so: Callable[[], object], seconds: float = _PATIENCE) -> None:
 
 
 def _server_of(place: Path) -> list[int]:
-    """Return the processes that serve the files of a mount point: it is among their arguments, and they hold FUSE."""
+    """Return the processes that serve the files of a mount point, which is among their arguments."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            if os.fsencode(place) in (process / "cmdline").read_bytes().split(b"\0") and any(
-                str(handle.readlink()) == "/dev/fuse" for handle in (process / "fd").iterdir()
-            ):
+            if os.fsencode(place) in (process / "cmdline").read_bytes().split(b"\0") and _serves(process):
                 found.append(int(process.name))
     return found
+
+
+def _serves(process: Path) -> bool:
+    """Tell whether a process answers FUSE, or is a kernel that does so for one that is."""
+    return (process / "exe").readlink().name == vfat.PROGRAM or any(
+        str(handle.readlink()) == "/dev/fuse" for handle in (process / "fd").iterdir()
+    )
+
+
+def _is_traced(number: int) -> bool:
+    """Tell whether a process runs at the whim of another one, as those within User Mode Linux do."""
+    return "\nTracerPid:\t0\n" not in Path(f"/proc/{number}/status").read_text("utf-8")
 
 
 def _alive(processes: list[int]) -> list[int]:
@@ -221,9 +242,14 @@ def _need_linux_and_root() -> None:
             _refuse(f"there is no {device}")
 
 
+def _need_mfusepy() -> None:
+    if find_spec("mfusepy") is None:
+        _refuse("the package mfusepy is not installed")
+
+
 def _need(*programs: str) -> None:
     for program in programs:
-        if _found(program) == program:
+        if shutil.which(_found(program)) is None:
             _refuse(f"there is no program {program}")
 
 

@@ -11,13 +11,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-import mfusepy as fuse  # type: ignore[import-untyped]  # it comes without types
+from meosbackup import disks
 
-_STAT = ("st_mode", "st_nlink", "st_uid", "st_gid", "st_size", "st_atime_ns", "st_mtime_ns", "st_ctime_ns")
+_STAT = ("st_mode", "st_nlink", "st_uid", "st_gid", "st_size")
+_TIMES = ("st_atime", "st_mtime", "st_ctime")
 _STATVFS = ("f_bsize", "f_frsize", "f_blocks", "f_bfree", "f_bavail", "f_files", "f_ffree", "f_namemax")
 
 
-class PassThrough(fuse.Operations):  # type: ignore[misc]  # for the same reason
+class PassThrough:
     """What the kernel asks of a file system; an OSError is its answer."""
 
     use_ns = True
@@ -27,7 +28,8 @@ class PassThrough(fuse.Operations):  # type: ignore[misc]  # for the same reason
 
     def getattr(self, path: str, fh: int | None = None) -> dict[str, Any]:
         found = self._at(path).lstat()
-        return {name: getattr(found, name) for name in _STAT}
+        times = {name: getattr(found, f"{name}_ns") for name in _TIMES}
+        return {name: getattr(found, name) for name in _STAT} | times
 
     def readdir(self, path: str, fh: int) -> list[str]:
         return [".", "..", *(entry.name for entry in self._at(path).iterdir())]
@@ -89,8 +91,23 @@ class PassThrough(fuse.Operations):  # type: ignore[misc]  # for the same reason
         os.fsync(fh)
         return 0
 
+    def fsyncdir(self, path: str, datasync: int, fh: int) -> int:
+        disks.sync_folder(self._at(path))
+        return 0
+
     def _at(self, path: str) -> Path:
         return Path(self._wanted.folder + path)
+
+
+def serve(operations: object, place: str, **options: float) -> None:
+    """Answer what the kernel asks of a place, in the background, until that is unmounted.
+
+    The kernel's cache is used as for a real drive, so that a reader has to go past it to see what the drive holds.
+    """
+    # Not above: tests.vfat uses this module where there is no FUSE. The package comes without types.
+    import mfusepy as fuse  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    fuse.FUSE(operations, place, foreground=False, kernel_cache=True, big_writes=True, **options)
 
 
 def main() -> None:
@@ -102,8 +119,7 @@ def main() -> None:
     parser.add_argument("--largest-file", type=int, default=0)
     parser.add_argument("--corrupt", action="store_true")
     wanted = parser.parse_args()
-    # The kernel's cache is used as for a real drive, so that a reader has to go past it to see what the drive holds.
-    fuse.FUSE(PassThrough(wanted), wanted.place, foreground=False, kernel_cache=True, big_writes=True)
+    serve(PassThrough(wanted), wanted.place)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import pytest
 from meosbackup import batch, drive
 from meosbackup.sandbox import PrivateServer
 from meosbackup.simulation import Laptop, run_laptops
-from tests.filesystems import EXFAT, EXT4, FAT32, FUSEFAT, NTFS, TMPFS, Slot, make_drive, slot, wait_for
+from tests.filesystems import EXFAT, EXT4, FAT32, FUSEFAT, NTFS, TMPFS, Slot, check, make_drive, slot, wait_for
 from tests.running import (
     BELL,
     PATIENCE,
@@ -70,7 +70,8 @@ def assert_all_is_shipped(target: Path, spool: Path) -> None:
 @pytest.mark.parametrize("kind", [EXFAT, NTFS, FAT32, EXT4])
 def test_batches_arrive_whole(kind: str, stick: Slot, busy: PrivateServer, tmp_path: Path) -> None:
     """Names, times and links that a file system can't hold would be found here: see `faults`."""
-    stick.plug(make_drive(kind, tmp_path / "image"))
+    used = make_drive(kind, tmp_path / "image")
+    stick.plug(used)
     with running(busy, stick.place, tmp_path, *EVERY_SECOND) as day:
         day.expect(BACKED_UP)
         day.expect(BACKED_UP)
@@ -80,6 +81,8 @@ def test_batches_arrive_whole(kind: str, stick: Slot, busy: PrivateServer, tmp_p
     assert newest is not None
     assert newest.batch.sequence >= 2
     assert newest.folder.name in (drive.root(stick.place) / batch.GUIDE_FILE).read_text("utf-8-sig")
+    stick.leave()
+    check(used)
 
 
 def test_a_drive_pulled_out_amid_copying_costs_nothing(stick: Slot, busy: PrivateServer, tmp_path: Path) -> None:

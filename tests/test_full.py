@@ -15,7 +15,7 @@ from meosbackup import batch, drive, room
 from meosbackup.batch import Stored
 from meosbackup.sandbox import PrivateServer
 from meosbackup.simulation import delete_race, run_laptops
-from tests.filesystems import EXFAT, Slot, make_drive, slot, wait_for
+from tests.filesystems import EXFAT, FAT32, Slot, check, make_drive, slot, wait_for
 from tests.running import PATIENCE, STOPS_WITHIN, Running, faults, leftovers, running, waiting
 from tests.support import EMPTY, INDIVIDUAL, INNODB, RELAY, run_meosbackup, server_options, with_password
 
@@ -72,13 +72,18 @@ def add_old(stored: Stored, root: Path, sequence: int, taken: datetime) -> Path:
     """Add a batch as if it had been made long ago, with the reference dumps that it names."""
     folder = root / f"{taken:%Y-%m-%d}" / f"{taken:%H-%M-%S}"
     partial = root / "old.partial"
-    shutil.copytree(stored.folder, partial)
+    copy_files(stored.folder, partial)
     batch.write(partial, replace(stored.batch, sequence=sequence, taken=taken))
-    shutil.copytree(
-        stored.folder / f"../../{batch.REFERENCE_FOLDER}", root / batch.REFERENCE_FOLDER, dirs_exist_ok=True
-    )
+    copy_files(stored.folder / f"../../{batch.REFERENCE_FOLDER}", root / batch.REFERENCE_FOLDER)
     folder.parent.mkdir(exist_ok=True)
     return partial.replace(folder)
+
+
+def copy_files(source: Path, target: Path) -> None:
+    """Copy the files of a folder, without their rights, which not every file system can hold."""
+    target.mkdir(exist_ok=True)
+    for path in source.iterdir():
+        shutil.copyfile(path, target / path.name)
 
 
 def ago(minutes_of_group: int, **back: int) -> datetime:
@@ -91,7 +96,7 @@ def fill(target: Path) -> Path:
     """Put a holiday picture on a drive that leaves hardly any room beside the reserve; return it."""
     usage = shutil.disk_usage(target)
     picture = target / "Strand.jpg"
-    picture.write_bytes(bytes(usage.free - usage.total // 20 - SPARE))
+    picture.write_bytes(b"\xff" * (usage.free - usage.total // 20 - SPARE))
     return picture
 
 
@@ -112,10 +117,12 @@ def removals_told(lines: list[str]) -> list[tuple[int, str, str]]:
     return told
 
 
+@pytest.mark.parametrize(("kind", "megabytes"), [(EXFAT, 12), (FAT32, 40)])
 def test_a_full_drive_loses_what_the_rules_let_go_and_nothing_else(
-    stick: Slot, busy: PrivateServer, seeds: Seeds, tmp_path: Path
+    kind: str, megabytes: int, stick: Slot, busy: PrivateServer, seeds: Seeds, tmp_path: Path
 ) -> None:
-    stick.plug(make_drive(EXFAT, tmp_path / "image", 12))
+    used = make_drive(kind, tmp_path / "image", megabytes)
+    stick.plug(used)
     root = drive.root(stick.place)
     root.mkdir()
     old = {
@@ -152,6 +159,8 @@ def test_a_full_drive_loses_what_the_rules_let_go_and_nothing_else(
         stop_when_all_is_shipped(day, tmp_path)
     assert faults(root) == []
     assert leftovers(root) == []
+    stick.leave()
+    check(used)
 
 
 def batch_time(folder: Path) -> str:
@@ -161,6 +170,7 @@ def batch_time(folder: Path) -> str:
 
 def assert_goes_on_in_the_spool(day: Running, folder: Path) -> None:
     there = len(waiting(folder / "spool"))
+    day.skip()
     for _ in range(2):
         day.expect("  FAIL  The drive at .* is full, and no batch on it may go")
     assert len(waiting(folder / "spool")) >= there + 1

@@ -81,16 +81,18 @@ def test_a_power_cut_leaves_whole_batches_and_nothing_that_was_shipped_is_lost(
     chance, used = random.Random(3), make_drive(kind, tmp_path / "image")
     root, spool_root = drive.root(stick.place), tmp_path / "spool"
     stick.plug(used)
-    cuts = []
+    cuts, amid = [], 0
     with running(busy, stick.place, tmp_path, *EVERY_SECOND) as day:
         day.expect("  OK    race list ")
         for number in range(POWER_CUTS):
             torture.bide(root, chance)
-            with day.paused(), stick.paused():
-                cuts.append(copy_of(used, tmp_path / f"cut {number}"))
+            with day.paused():
+                amid += bool(leftovers(root))
+                with stick.paused():
+                    cuts.append(copy_of(used, tmp_path / f"cut-{number}"))
                 shutil.copytree(spool_root, tmp_path / f"day {number}" / "spool")
         day.stop()
-    amid = 0
+    assert amid, "no cut came amid shipping"
     for number, cut in enumerate(cuts):
         repair(cut)
         stick.plug(cut)
@@ -98,8 +100,6 @@ def test_a_power_cut_leaves_whole_batches_and_nothing_that_was_shipped_is_lost(
         left = tmp_path / f"day {number}" / "spool"
         shipped = set(range(1, max(sequences(left)) + 1)) - {stored.batch.sequence for stored in waiting(left)}
         assert shipped <= set(sequences(root)), "what is marked as shipped has reached the medium"
-        amid += bool(leftovers(root))
-    assert amid, "no cut came amid shipping"
     highest = max(sequences(left) + sequences(root))
     with running(busy, stick.place, tmp_path / f"day {number}", *EVERY_SECOND) as day:
         day.expect("  OK    race list ")
