@@ -30,9 +30,8 @@ log = logging.getLogger(__name__)
 STOP_SECONDS = 2.5
 """How long a tick that is under way may take to leave once Ctrl-C was pressed."""
 
-
-_SHARE_FOR_SHIPPING = 0.5
-"""How much of the interval a tick's line waits for the drive; what is not shipped then goes on in its own thread."""
+_SHARE_UNTIL_THE_LINE = 0.8
+"""How much of the interval may pass from a tick's start to its line; what is not shipped by then goes on by itself."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ def run(ready: Ready, console: Console, seconds: float = math.inf) -> bool:
     Raises LoginRefusedError where the server refuses the login from the start.
     """
     end = time.monotonic() + seconds
-    day = Day(ready, Report(console))
+    day = Day(ready, Report(console), ready.settings.interval * _SHARE_UNTIL_THE_LINE)
     day.introduce()
     with signals.stopping(day.stop):
         timetable = Timetable(ready.settings.interval, day.begin_tick, day.clock_jumped)
@@ -76,7 +75,7 @@ def run(ready: Ready, console: Console, seconds: float = math.inf) -> bool:
 
 def run_once(ready: Ready, console: Console) -> int:
     """Make one batch and bring it to the drive; return the exit code. Raises LoginRefusedError."""
-    day = Day(ready, Report(console))
+    day = Day(ready, Report(console), threading.TIMEOUT_MAX)
     day.introduce()
     with signals.stopping(day.stop):
         day.begin_tick()
@@ -90,14 +89,18 @@ def run_once(ready: Ready, console: Console) -> int:
 
 
 class Day:
-    """What the ticks of one run have in common."""
+    """What the ticks of one run have in common.
 
-    def __init__(self, ready: Ready, report: Report) -> None:
+    `patience` is how many seconds after its start a tick waits for the drive at most, before it prints its line.
+    """
+
+    def __init__(self, ready: Ready, report: Report, patience: float) -> None:
         self.stop = threading.Event()
         self.refused: LoginRefusedError | None = None
         self.troubles: list[Trouble] = []
         self._ready = ready
         self._report = report
+        self._patience = patience
         self._thread: threading.Thread | None = None
         self._tick_began = _now()
         self._batches = 0
@@ -169,12 +172,13 @@ class Day:
             self._report.ticked(now, None, None, self.troubles)
 
     def _tick(self, now: datetime) -> list[Trouble]:
+        began = time.monotonic()
         outcome, troubles = self._back_up(now)
         if self.refused is None:
             verdict = self._rehearse(outcome)
             self._note_unchanged(now, outcome)
             self._dispatch.wake()
-            is_shipped = self._dispatch.settled(self._ready.settings.interval * _SHARE_FOR_SHIPPING)
+            is_shipped = self._dispatch.settled(max(0.0, self._patience - (time.monotonic() - began)))
             troubles += [Trouble("", error) for error in (self._dispatch.trouble, self._thin_spool(now)) if error]
             if verdict is not None and verdict.error is not None:
                 troubles.append(Trouble("rehearsal", verdict.error))

@@ -249,6 +249,20 @@ def test_a_slow_drive_delays_no_tick_and_no_end(stick: Slot, busy: PrivateServer
     assert_all_is_shipped(stick.place, tmp_path / "spool")
 
 
+def test_once_leaves_no_sooner_than_its_batch_is_on_a_slow_drive(
+    stick: Slot, server: PrivateServer, tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    stick.plug_passing_through(kept, bytes_per_second=60_000)
+    made = run_meosbackup(
+        "--once", "--all-races", *EVERY_SECOND, "--target", stick.place, "--spool", tmp_path / "spool", "--log-file",
+        tmp_path / "log", *server_options(server), env={**with_password(), "XDG_STATE_HOME": str(tmp_path)},
+    )  # fmt: skip
+    assert made.returncode == 0, made.stdout + made.stderr
+    assert sequences(drive.root(kept)) == [1], made.stdout
+
+
 def tick_time(line: str) -> datetime:
     return datetime.strptime(line[:8], "%H:%M:%S")  # noqa: DTZ007 - the time of the day alone
 
