@@ -89,14 +89,17 @@ def _drive(settings: Settings) -> Iterator[Finding]:
     newest = found.newest.batch if found.newest else None
     hour = _BATCHES_AN_HOUR * sum(map(_size, newest.databases)) if newest else 0
     needed = hour + retention.reserve_bytes(disks.total_bytes(place), settings.reserve_mb)
-    yield Finding(
-        free > needed,
-        "space",
-        f"{console.size(free)} free"
-        if free > needed
-        else f"{console.size(free)} free, and {console.size(needed)} are wanted for the batches of an hour."
-        " Make room on the drive, or use a larger one",
-    )
+    if free is None:
+        yield Finding(True, "space", "unknown, since the drive doesn't tell")
+    else:
+        yield Finding(
+            free > needed,
+            "space",
+            f"{console.size(free)} free"
+            if free > needed
+            else f"{console.size(free)} free, and {console.size(needed)} are wanted for the batches of an hour."
+            " Make room on the drive, or use a larger one",
+        )
     if newest is not None:
         now = datetime.now().astimezone()
         yield Finding(
@@ -115,7 +118,7 @@ def _size(dump: Dump) -> int:
 def _spool(root: Path, found: list[Path]) -> Iterator[Finding]:
     spool.prepare(root)
     found.append(root)
-    yield Finding(True, "spool", f"{root}, {console.size(drive.free_bytes(root))} free")
+    yield Finding(True, "spool", f"{root}, {console.size(disks.free_bytes(root))} free")
 
 
 def _program(settings: Settings, answered: list[Server], found: list[Program]) -> Iterator[Finding]:

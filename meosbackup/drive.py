@@ -87,10 +87,10 @@ def mark(where: Place, now: datetime) -> str:
     return new
 
 
-def free_bytes(target: Path) -> int:
-    """Return the free bytes of the drive. Raises DriveGoneError."""
+def free_bytes(target: Path) -> int | None:
+    """Return the free bytes of the drive; None where its file system doesn't tell. Raises DriveGoneError."""
     try:
-        return disks.free_bytes(target)
+        return disks.free_bytes(target) if disks.total_bytes(target) else None
     except OSError as error:
         raise gone(target, error) from error
 

@@ -39,7 +39,7 @@ class Trouble:
 
 @dataclass(frozen=True)
 class Space:
-    """What room there is: free bytes of the drive (None where it is away), and what the spool may still take.
+    """What room there is: free bytes of the drive (None where it doesn't tell), and what the spool may still take.
 
     `waiting` are the batches that wait for the drive, `is_shipped` tells whether shipping is over for now.
     """
@@ -63,12 +63,12 @@ class Report:
         self._without_file: set[str] = set()
         self._newest: datetime | None = None
 
-    def started(self, settings: Settings, target: Path, spool: Path, free: int) -> None:
+    def started(self, settings: Settings, target: Path, spool: Path, free: int | None) -> None:
         """Tell what is about to be done."""
         where = settings.socket or f"{settings.host}, port {settings.port}"
         self._console.block([
             ("Server", f"{where}, as user {clean(settings.user)}"),
-            ("Drive", f"{target}, {console.size(free)} free"),
+            ("Drive", str(target) if free is None else f"{target}, {console.size(free)} free"),
             ("Spool", str(spool)),
             ("Interval", f"{console.number(settings.interval, 'second')}; stop with Ctrl-C"),
         ])  # fmt: skip

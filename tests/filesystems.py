@@ -69,17 +69,24 @@ class Slot:
         wait_for(lambda: os.path.ismount(self.place))
 
     def plug_passing_through(
-        self, folder: Path, *, bytes_per_second: float = 0.0, largest_file: int = 0, corrupt: bool = False
+        self,
+        folder: Path,
+        *,
+        bytes_per_second: float = 0.0,
+        largest_file: int = 0,
+        corrupt: bool = False,
+        untold: bool = False,
     ) -> None:
         """Plug in a drive that keeps its files in `folder`, at this speed of writing, up to this size; 0 for any.
 
         One that is corrupt keeps another byte than it was given, once in each piece that is written to a dump.
+        One that is untold doesn't tell its size, nor what is free.
         """
         self.leave()
         _need_mfusepy()
         _run(
             sys.executable, "-m", "tests.passthrough", folder, self.place, f"--bytes-per-second={bytes_per_second}",
-            f"--largest-file={largest_file}", *(["--corrupt"] if corrupt else []),
+            f"--largest-file={largest_file}", *(["--corrupt"] if corrupt else []), *(["--untold"] if untold else []),
         )  # fmt: skip
         wait_for(lambda: os.path.ismount(self.place))
 

@@ -16,6 +16,7 @@ from meosbackup import disks
 _STAT = ("st_mode", "st_nlink", "st_uid", "st_gid", "st_size")
 _TIMES = ("st_atime", "st_mtime", "st_ctime")
 _STATVFS = ("f_bsize", "f_frsize", "f_blocks", "f_bfree", "f_bavail", "f_files", "f_ffree", "f_namemax")
+_SIZES = {"f_blocks", "f_bfree", "f_bavail"}
 
 
 class PassThrough:
@@ -38,7 +39,7 @@ class PassThrough:
         if sys.platform == "win32":
             raise OSError(errno.ENOSYS, "")
         found = os.statvfs(self._at(path))
-        return {name: getattr(found, name) for name in _STATVFS}
+        return {name: 0 if self._wanted.untold and name in _SIZES else getattr(found, name) for name in _STATVFS}
 
     def mkdir(self, path: str, mode: int) -> int:
         self._at(path).mkdir(mode)
@@ -118,6 +119,7 @@ def main() -> None:
     parser.add_argument("--bytes-per-second", type=float, default=0.0)
     parser.add_argument("--largest-file", type=int, default=0)
     parser.add_argument("--corrupt", action="store_true")
+    parser.add_argument("--untold", action="store_true")
     wanted = parser.parse_args()
     serve(PassThrough(wanted), wanted.place)
 

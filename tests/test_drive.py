@@ -263,6 +263,22 @@ def test_once_leaves_no_sooner_than_its_batch_is_on_a_slow_drive(
     assert sequences(drive.root(kept)) == [1], made.stdout
 
 
+def test_a_drive_that_tells_no_size_is_not_said_to_be_full(stick: Slot, server: PrivateServer, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    stick.plug_passing_through(kept, untold=True)
+    with running(server, stick.place, tmp_path, *EVERY_SECOND) as day:
+        day.expect(BACKED_UP)
+        day.expect("  OK    nothing changed")
+        day.stop()
+    assert " free" not in day.text
+    found = run_meosbackup(
+        "check", "--all-races", "--target", stick.place, "--spool", tmp_path / "spool", *server_options(server),
+        env={**with_password(), "XDG_STATE_HOME": str(tmp_path)},
+    )  # fmt: skip
+    assert "OK    space: unknown, since the drive doesn't tell" in found.stdout
+
+
 def tick_time(line: str) -> datetime:
     return datetime.strptime(line[:8], "%H:%M:%S")  # noqa: DTZ007 - the time of the day alone
 

@@ -138,7 +138,9 @@ def _answer_all(folder: Path) -> None:
     _succeed(libc.mount(b"/dev/ubda", _MOUNT_POINT.encode(), b"vfat", 0, None))
     line = os.open("/dev/ttyS0", os.O_RDWR)
     tty.setraw(line)
-    files = PassThrough(argparse.Namespace(folder=_MOUNT_POINT, bytes_per_second=0, largest_file=0, corrupt=False))
+    files = PassThrough(
+        argparse.Namespace(folder=_MOUNT_POINT, bytes_per_second=0, largest_file=0, corrupt=False, untold=False)
+    )
     _answer(line, None)
     for number in itertools.count(1):
         os.read(line, 1)
