@@ -39,7 +39,7 @@ class Dispatch:
         self.sequence_met = 0
         """The highest sequence on a drive that came in the place of the first one."""
         self.free: int | None = None
-        """The drive's free bytes after the last shipping, if it tells them; a tick never asks itself: a drive may hang."""
+        """The drive's free bytes after the last shipping, if told; no tick asks the drive itself, which may hang."""
         self._shipper = shipper
         self._drive_id = drive_id
         self._newest: Stored | None = None
