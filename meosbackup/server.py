@@ -11,7 +11,7 @@ from typing import Any
 import mysql.connector
 from mysql.connector.abstracts import MySQLConnectionAbstract
 
-from meosbackup import notices
+from meosbackup import ed25519, notices
 from meosbackup.batch import RACE_LIST, Race, Server
 from meosbackup.errors import MeosBackupError, RaceListMissingError, ServerUnreachableError
 from meosbackup.servererrors import explained, grant_line, is_about_tls, where
@@ -118,6 +118,7 @@ def _connected(settings: Settings) -> Any:
         "collation": "utf8mb4_general_ci", "connection_timeout": CONNECT_LIMIT, "read_timeout": ANSWER_LIMIT,
         "write_timeout": ANSWER_LIMIT, "autocommit": True,
     }  # fmt: skip
+    ed25519.register()
     try:
         return mysql.connector.connect(**arguments)
     except mysql.connector.Error as error:

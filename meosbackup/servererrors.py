@@ -19,20 +19,17 @@ TLS_REFUSED = frozenset({2026})
 TLS_WANTED = frozenset({1045, 3159})
 """What servers say that take encrypted connections only; MariaDB tells it as a login that is refused."""
 
+_LOGIN_METHOD = "uthentication plugin"
 DAMAGED = frozenset({29, 126, 127, 130, 134, 141, 144, 145, 1017, 1033, 1034, 1035, 1194, 1195})
 
 
 def explained(number: int | None, message: str, settings: Settings, account: str | None = None) -> MeosBackupError:
     """Return a server's error, known by its number, in words for a user. What the server said goes along."""
     place = where(settings)
+    if number in LOGIN_REFUSED or _LOGIN_METHOD in message:
+        return _login_refused(message, settings, place)
     if number in UNREACHABLE or is_about_tls(number, message):
         return _unreachable(number, message, place)
-    if number in LOGIN_REFUSED:
-        return LoginRefusedError(
-            f"The server at {place} refuses the user {settings.user} ({message}).",
-            "No race is backed up while this lasts.",
-            "Give the user and password that MeOS uses: --user, and --ask-password or --defaults-file.",
-        )
     if number in RIGHT_MISSING:
         return RightMissingError(
             f"The user {settings.user} lacks a right on the server at {place} ({message}).",
@@ -56,6 +53,21 @@ def explained(number: int | None, message: str, settings: Settings, account: str
         f"The server at {place} answers with an error ({message}).",
         "What was asked for is not backed up.",
         "The next try comes by itself; if it fails as well, ask whoever looks after the server.",
+    )
+
+
+def _login_refused(message: str, settings: Settings, place: str) -> LoginRefusedError:
+    means = "No race is backed up while this lasts."
+    if _LOGIN_METHOD in message:
+        return LoginRefusedError(
+            f"The server at {place} wants a login that isn't known here for the user {settings.user} ({message}).",
+            means,
+            "Take a user whose password is of the usual kind (mysql_native_password, caching_sha2_password, ed25519).",
+        )
+    return LoginRefusedError(
+        f"The server at {place} refuses the user {settings.user} ({message}).",
+        means,
+        "Give the user and password that MeOS uses: --user, and --ask-password or --defaults-file.",
     )
 
 

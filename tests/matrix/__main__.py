@@ -1,20 +1,22 @@
 """The whole matrix, and its table written into CONTRIBUTING.md.
 
-python -m tests.matrix [--tool-every N]
+python -m tests.matrix [--tool-every N] [--ticks N]
 """
 
 import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
 
-from tests.matrix import installations
-from tests.matrix.grid import Cell, cells
+from tests.matrix import installations, race_day
+from tests.matrix.grid import Cell, cells, hosts, portable_files
 from tests.matrix.installations import Installation, NotToBeHadError
+from tests.matrix.race_day import RaceDay
+from tests.support import RACE_LIST, RELAY
 
 _MARK = "<!-- the matrix -->\n"
 _DOCUMENT = Path(__file__).parents[2] / "CONTRIBUTING.md"
@@ -25,6 +27,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Every dump program, source, client program and destination.")
     parser.add_argument(
         "--tool-every", type=int, default=1, metavar="N", help="have the tool restore each Nth way only"
+    )
+    parser.add_argument(
+        "--ticks", type=int, default=60, metavar="N", help="ticks of the daemon's race day, one a second"
     )
     chosen = parser.parse_args()
     found: list[Installation] = []
@@ -40,13 +45,39 @@ def main() -> int:
             done.append(cell)
             way = f"{cell.source}, dumped by {cell.dump}, fed by {cell.client} to {cell.destination}"
             click.echo(f"{len(done)}: {way}: {cell.fault or 'ok'}")
+    days = race_days(found, chosen.ticks)
     minutes = (time.monotonic() - began) / 60
-    faults = sum(bool(cell.fault) for cell in done)
+    faults = sum(bool(cell.fault) for cell in done) + sum(bool(day.fault) for day in days.values())
     click.echo(f"{len(done)} ways, {faults} with a fault, {minutes:.1f} minutes")
+    text = table(done, [item.name for item in found]) + days_told(days)
     before, _, rest = _DOCUMENT.read_text("utf-8").partition(_MARK)
     _, _, after = rest.partition(_MARK)
-    _DOCUMENT.write_text(before + _MARK + table(done, [item.name for item in found]) + _MARK + after, "utf-8")
+    _DOCUMENT.write_text(before + _MARK + text + _MARK + after, "utf-8")
     return 1 if faults else 0
+
+
+def race_days(found: Sequence[Installation], ticks: int) -> dict[str, RaceDay]:
+    """Have the daemon work against each server, with its own dump program."""
+    days = {}
+    for item in found:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            files = portable_files(folder)
+            wanted = {RACE_LIST: files[RACE_LIST], RELAY: files[RELAY]}
+            with hosts([item], folder, files=wanted) as [host]:
+                (folder / "day").mkdir()
+                days[item.name] = race_day.run(host.server, item, folder / "day", ticks)
+        click.echo(f"{item.name}: {days[item.name]}")
+    return days
+
+
+def days_told(days: Mapping[str, RaceDay]) -> str:
+    """Return what came of the race days, a line each."""
+    lines = [
+        f"- {name}: {day.ticks} ticks, {day.batches} batches, {day.fault or 'no trouble, all verified'}"
+        for name, day in days.items()
+    ]
+    return "\n".join(["The daemon at an interval of a second, while a laptop changes a race:", "", *lines, "", ""])
 
 
 def table(done: Sequence[Cell], names: Sequence[str]) -> str:

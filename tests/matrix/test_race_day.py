@@ -1,0 +1,16 @@
+"""The daemon at work against a server of each vendor; `python -m tests.matrix` does it for longer and for all."""
+
+from pathlib import Path
+
+from meosbackup.sandbox import PrivateServer
+from tests.matrix import race_day
+from tests.matrix.installations import Installation
+
+TICKS = 8
+
+
+def test_a_race_day_with_mysql(mysql_server: PrivateServer, mysql: Installation, tmp_path: Path) -> None:
+    day = race_day.run(mysql_server, mysql, tmp_path, TICKS)
+    assert day.fault == ""
+    assert day.ticks >= TICKS
+    assert day.batches >= 3
