@@ -22,6 +22,7 @@ from meosbackup.errors import DumpFailedError, StoppedError
 # NULL is None; a number that is no integer keeps its text; a blob, and a quoted value that is no UTF-8, is bytes.
 Value: TypeAlias = int | str | bytes | None
 Row: TypeAlias = tuple[Value, ...]
+Literals: TypeAlias = list[bytes]
 
 PIECE = 1 << 18  # bytes of a long line that are read at once
 
@@ -41,7 +42,8 @@ _LITERAL = (
 )  # fmt: skip
 _ANY_LITERAL = re.compile(_LITERAL, re.DOTALL)
 _ROW = re.compile(rb"\((?:" + _LITERAL + rb",)*" + _LITERAL + rb"\)(?:[,;]\r?\n|,)", re.DOTALL)
-_COMMON: dict[bytes, Value] = {b"0": 0, b"''": "", b"NULL": None}  # NULL, and what most values of a race are
+_NULL = b"NULL"
+_COMMON: dict[bytes, Value] = {b"0": 0, b"''": "", _NULL: None}  # NULL, and what most values of a race are
 _ESCAPE = re.compile(rb"[\\'](.)", re.DOTALL)
 _ESCAPED = {b"0": b"\0", b"b": b"\b", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"Z": b"\x1a", b"%": b"\\%", b"_": b"\\_"}
 _STATEMENT_ENDS = (b";\n", b";\r\n")
@@ -92,6 +94,15 @@ def read(path: Path, wanted: Callable[[str], bool] = lambda _: True) -> Iterator
     The rows of a table whose name isn't `wanted` are passed over. A column that an INSERT leaves out is None.
     Raises BadDumpError where a statement breaks off or can't be understood, OSError where the file can't be read.
     """
+    for table, literals in _read(path, wanted):
+        if literals is None:
+            yield table, None
+        else:
+            yield table, tuple([_COMMON[one] if one in _COMMON else _value(one) for one in literals])
+
+
+def _read(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[Table, Literals | None]]:
+    """Read a dump as `read` does; rows are as the dump writes them, since few of their values are ever asked for."""
     with path.open("rb", PIECE) as dump:
         table, is_wanted = Table("", (), None), False
         while piece := dump.readline(PIECE):
@@ -120,8 +131,8 @@ def inspect(path: Path, stop: threading.Event | None = None) -> Contents:
     Raises BadDumpError and OSError as `read` does, and StoppedError where `stop` is set before the end.
     """
     tables, rows = list[str](), dict[str, int]()
-    present, finished, changes = Counter[str](), 0, set[Value]()
-    for table, row in read(path, lambda name: name.lower() in _RACE_TABLES):
+    present, finished, changes = Counter[str](), 0, set[bytes]()
+    for table, row in _read(path, lambda name: name.lower() in _RACE_TABLES):
         if stop is not None and stop.is_set():
             raise StoppedError
         if row is None:
@@ -132,13 +143,13 @@ def inspect(path: Path, stop: threading.Event | None = None) -> Contents:
             places = {column.lower(): place for place, column in enumerate(table.columns)}
             modified, removed, finish = (places.get(column, -1) for column in ("modified", "removed", "finishtime"))
             continue
-        cells = (*row, None)  # a column that another version of MeOS doesn't have is at -1
+        cells = [*row, _NULL]  # a column that another version of MeOS doesn't have is at -1
         rows[name] += 1
         changes.add(cells[modified])
-        if not cells[removed]:
+        if not _value(cells[removed]):
             present[name] += 1
-            finished += name == "orunner" and isinstance(time := cells[finish], int) and time > 0
-    last_change = max(filter(None, map(_moment, changes)), default=None)
+            finished += name == "orunner" and isinstance(time := _value(cells[finish]), int) and time > 0
+    last_change = max(filter(None, map(_moment, map(_value, changes))), default=None)
     freshness = Freshness(last_change, present["orunner"], finished, present["ocard"], present["opunch"])
     return Contents(tuple(tables), is_completed(path), rows, freshness if "orunner" in rows else None)
 
@@ -199,7 +210,7 @@ def _table(dump: BinaryIO, line: bytes) -> Table:
     return Table(_name(table[1]), tuple(columns), engine and engine[1].decode(), tuple(types))
 
 
-def _rows(dump: BinaryIO, line: bytes, insert: re.Match[bytes], table: Table) -> Iterator[Row]:
+def _rows(dump: BinaryIO, line: bytes, insert: re.Match[bytes], table: Table) -> Iterator[Literals]:
     """Yield the rows of an INSERT, whose first line is given, to its end."""
     named = table.columns if insert[2] is None else tuple(map(_name, re.findall(_NAME, insert[2])))
     fits = set(named) <= set(table.columns)
@@ -211,8 +222,7 @@ def _rows(dump: BinaryIO, line: bytes, insert: re.Match[bytes], table: Table) ->
             literals = _ANY_LITERAL.findall(line, position, row.end()) if row else []
             if row is None or len(literals) != len(named) or not fits:
                 raise _bad(dump, f"a row doesn't fit table {table.name!r:.80}")
-            values = tuple([_COMMON[literal] if literal in _COMMON else _value(literal) for literal in literals])
-            yield values if named == table.columns else tuple((*values, None)[place] for place in places)
+            yield literals if named == table.columns else [(*literals, _NULL)[place] for place in places]
             position = row.end()
         if line.endswith(_STATEMENT_ENDS):
             return
@@ -224,6 +234,8 @@ def _name(quoted: bytes) -> str:
 
 
 def _value(literal: bytes) -> Value:
+    if literal in _COMMON:
+        return _COMMON[literal]
     if literal.startswith((b"0x", b"x", b"X")):
         digits = literal[2:].rstrip(b"'")
         return unhexlify(b"0" * (len(digits) % 2) + digits)
