@@ -85,11 +85,11 @@ RIVALS: tuple[Side, ...] = (Plain(), Zipped(), Mydumper())
 
 
 @contextmanager
-def meosbackup_day(server: PrivateServer, target: Path) -> Iterator[daemon.Day]:
+def meosbackup_day(server: PrivateServer, target: Path, *, meosxml: bool = True) -> Iterator[daemon.Day]:
     """Give a day of meosbackup, whose `tick` is all that the command does in one, with shipping to the drive."""
     settings = Settings(
         target=target, any_disk=True, host=server.host, port=server.port, user=MEOS_USER, password=MEOS_PASSWORD,
-        all_races=True, interval=600,
+        all_races=True, interval=600, meosxml=meosxml,
     )  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="meosbackup-bench-") as folder:
         ready = daemon.prepare(settings, Path(folder, "spool"))

@@ -1,0 +1,318 @@
+"""What is measured of meosbackup and of the other sides: each function gives one or two rows of the table."""
+
+import shutil
+import statistics
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from meosbackup.batch import REFERENCE_TABLES
+from meosbackup.sandbox import PrivateServer
+from meosbackup.simulation import Laptop, run_laptops
+from tests.bench import sides
+from tests.bench.ground import REGISTER, change_all, fill_to, races
+from tests.bench.sides import RIVALS, meosbackup_day
+from tests.filesystems import EXT4, Slot, make_drive, slot, written_bytes
+from tests.running import Running, running
+from tests.support import query
+
+SLOW = 2e6
+"""Bytes a second that a slow target takes."""
+
+_CHANGED = r"  OK    race list "
+_TICKED = r"  (OK|WAIT|FAIL)    "
+_CALM = 2.2
+"""Seconds after which nothing that happened before is in doubt."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table; `cells` tell for each side what it took, "" where that says nothing."""
+
+    what: str
+    aim: str
+    is_reached: bool
+    ours: str
+    none: str = ""
+    rivals: Sequence[str] = ("", "", "")
+    ratio: float | None = None
+    """What meosbackup took, as a part of what (a) took."""
+
+
+# Waits
+
+
+def longest_waits(folder: Path) -> Iterator[Row]:
+    """Measure how long a laptop's change takes at most while its race is backed up to a slow target."""
+    with races(1, runners=200, register=REGISTER) as (server, names):
+        none, ours, others = _longest_waits(server, names, folder / "200")
+        limit = max(1.5 * none, 0.025)
+        yield Row(
+            "longest wait of a writer, 200 runners, 200,000 in the register, slow target",
+            f"1.5 x none or 25 ms: {_ms(limit)}", ours <= limit, _ms(ours), _ms(none), [_ms(wait) for wait in others],
+            ours / others[0],
+        )  # fmt: skip
+    with races(1, register=REGISTER) as (server, names):
+        none, ours, others = _longest_waits(server, names, folder / "1500")
+        limit = _dump_seconds(server, names[0])
+        yield Row(
+            "the same, 1,500 runners", f"its race tables to /dev/null: {_ms(limit)}", ours <= limit, _ms(ours),
+            _ms(none), [_ms(wait) for wait in others], ours / others[0],
+        )  # fmt: skip
+
+
+def _longest_waits(server: PrivateServer, names: Sequence[str], folder: Path) -> tuple[float, float, list[float]]:
+    """Return the longest waits without a backup, with meosbackup, and with the others."""
+    folder.mkdir()
+    with slot(folder) as stick:
+        none = _longest_wait(server, names, lambda: time.sleep(15))
+
+        def six_batches() -> None:
+            with running(server, stick.place, folder, "--interval", "3") as day:
+                for _ in range(6):
+                    day.expect(_CHANGED)
+
+        with _slow(stick, folder / "ours"):
+            ours = _longest_wait(server, names, six_batches)
+        others = []
+        for number, side in enumerate(RIVALS):
+            with _slow(stick, folder / str(number)) as target:
+                others.append(_longest_wait(server, names, lambda: side.back_up(server, names, target)))  # noqa: B023 - called at once
+    return none, ours, others
+
+
+@contextmanager
+def _slow(stick: Slot, kept: Path) -> Iterator[Path]:
+    kept.mkdir()
+    stick.plug_passing_through(kept, bytes_per_second=SLOW)
+    yield stick.place
+    stick.leave()
+
+
+def _longest_wait(server: PrivateServer, names: Sequence[str], backed_up: Callable[[], None]) -> float:
+    """Have two laptops at work on each race while it is backed up; return the longest change, in seconds."""
+    with run_laptops(server, [*names, *names], threading.Event(), pause=0.05) as laptops:
+        time.sleep(2)
+        for laptop in laptops:
+            laptop.longest_wait = 0.0
+        backed_up()
+        return max(laptop.longest_wait for laptop in laptops)
+
+
+def _dump_seconds(server: PrivateServer, name: str) -> float:
+    """Return how long a plain dump of a race's race tables takes that nothing holds up."""
+    left_out = [f"--ignore-table={name}.{table}" for table in REFERENCE_TABLES]
+    arguments = ["mysqldump", "--no-defaults", f"--socket={server.socket}", f"--user={server.user}", *left_out,
+                 "--result-file=/dev/null", "--databases", name]  # fmt: skip
+    return _median(lambda: subprocess.run(arguments, check=True), 9)
+
+
+# Ticks
+
+
+def quiet_tick(folder: Path) -> Iterator[Row]:
+    """Measure a tick in which no race changed, beside a backup of all by the others."""
+    with races(30, runners=200) as (server, names), _fast(folder / "quiet") as target, \
+            meosbackup_day(server, target) as day:  # fmt: skip
+        day.tick()
+        time.sleep(_CALM)
+        day.tick()
+        ours = [_seconds(day.tick) for _ in range(15)]
+        others = [_backups(side, server, names, target, 3) for side in RIVALS]
+        ours += [_seconds(day.tick) for _ in range(15)]
+        tick = statistics.median(ours)
+        yield Row(
+            "tick with 30 races, none changed", f"1/20 of (a): {_ms(others[0] / 20)}", tick <= others[0] / 20,
+            _ms(tick), "", [_ms(each) for each in others], tick / others[0],
+        )  # fmt: skip
+        locks = _locks(server, day.tick)
+        yield Row("locks that the server's general log tells of it", "none", locks == 0, str(locks))
+
+
+def _locks(server: PrivateServer, act: Callable[[], None]) -> int:
+    """Count what locks or reads a race's table while something is done, as the server itself tells it."""
+    query(server, "SET GLOBAL log_output = 'TABLE', GLOBAL general_log = ON")
+    act()
+    query(server, "SET GLOBAL general_log = OFF")
+    [(count,)] = query(
+        server, "SELECT COUNT(*) FROM mysql.general_log WHERE user_host LIKE 'meos%' AND"
+        " (argument LIKE 'LOCK%' OR argument LIKE 'FLUSH%' OR argument LIKE '%FROM `meos\\_%')",
+    )  # fmt: skip
+    return int(count)
+
+
+def busy_tick(folder: Path) -> Iterator[Row]:
+    """Measure a tick in which all races changed, beside a backup of all by the others."""
+    with races(8) as (server, names), _fast(folder / "busy") as target:
+        for what, with_meosxml in (("", True), (", meosxml = false", False)):
+            with meosbackup_day(server, target, meosxml=with_meosxml) as day:
+                day.tick()
+                ours, plain = [], []
+                for _ in range(7):
+                    change_all(server, names)
+                    ours.append(_seconds(day.tick))
+                    plain.append(_backups(RIVALS[0], server, names, target, 1))
+            others = [statistics.median(plain)]
+            if with_meosxml:
+                others += [_backups(side, server, names, target, 3) for side in RIVALS[1:]]
+            tick = statistics.median(ours)
+            cells = [_ms(each) for each in others]
+            yield Row(
+                f"tick with 8 races of 1,500 runners, all changed, fast target{what}",
+                f"0.7 of (a): {_ms(0.7 * others[0])}", tick <= 0.7 * others[0], _ms(tick), "",
+                cells + [""] * (3 - len(cells)), tick / others[0],
+            )  # fmt: skip
+
+
+def _backups(side: sides.Side, server: PrivateServer, names: Sequence[str], target: Path, times: int) -> float:
+    place = target / "others"
+    place.mkdir(exist_ok=True)
+    seconds = _median(lambda: side.back_up(server, names, place), times)
+    shutil.rmtree(place)
+    return seconds
+
+
+@contextmanager
+def _fast(folder: Path) -> Iterator[Path]:
+    """Give a drive with a file system of its own, as fast as this computer's disk."""
+    folder.mkdir()
+    with slot(folder) as stick:
+        stick.plug(make_drive(EXT4, folder / "image", 4096))
+        yield stick.place
+
+
+# Bytes
+
+
+def drive_bytes(folder: Path, ticks: int) -> Iterator[Row]:
+    """Measure what is written to the drive's device in so many ticks, one runner changed in each."""
+    with races(3, runners=200, register=REGISTER) as (server, names), closing(Laptop(server, names[0])) as laptop:
+
+        def written(times: int, act: Callable[[Path], None]) -> int:
+            place = folder / f"bytes-{time.monotonic_ns()}"
+            place.mkdir()
+            with slot(place) as stick:
+                stick.plug(make_drive(EXT4, place / "image", 16_384))
+                before = written_bytes(stick)
+                for _ in range(times):
+                    laptop.change_status()
+                    act(stick.place)
+                found = written_bytes(stick) - before
+                stick.leave()
+            shutil.rmtree(place)
+            return found
+
+        def day_of_ours() -> int:
+            day_place = folder / "bytes-ours"
+            day_place.mkdir()
+            with slot(day_place) as stick:
+                stick.plug(make_drive(EXT4, day_place / "image", 16_384))
+                before = written_bytes(stick)
+                with meosbackup_day(server, stick.place) as day:
+                    for _ in range(ticks):
+                        laptop.change_status()
+                        day.tick()
+                return written_bytes(stick) - before
+
+        ours = day_of_ours()
+        share = max(1, ticks // 10)
+        others = [
+            written(ticks if number == 0 else share, lambda target: side.back_up(server, names, target))  # noqa: B023 - called at once
+            for number, side in enumerate(RIVALS)
+        ]
+        others = [others[0], *(count * ticks // share for count in others[1:])]
+        yield Row(
+            f"bytes to the drive, {ticks} ticks, 3 races with registers, one runner changed a tick",
+            f"1/20 of (a): {_mb(others[0] / 20)}", ours <= others[0] / 20, _mb(ours), "",
+            [_mb(each) for each in others], ours / others[0],
+        )  # fmt: skip
+
+
+# Memory and steadiness
+
+
+def peak_memory(folder: Path, megabytes: int) -> Iterator[Row]:
+    """Measure the most memory that meosbackup takes for one batch of a large database."""
+    with races(1) as (server, names):
+        fill_to(server, names[0], megabytes)
+        target = folder / "memory"
+        target.mkdir()
+        with running(server, target, target, "--once", "--any-disk") as day:
+            peak = 0
+            while day.process.poll() is None:
+                peak = max(peak, _status(day, "VmHWM"))
+                time.sleep(0.02)
+        assert day.process.returncode == 0, day.text
+        yield Row(
+            f"peak memory, a database of {megabytes:,} MB, dump program not counted", "80 MB", peak <= 80_000,
+            f"{peak / 1000:.0f} MB",
+        )  # fmt: skip
+
+
+def steadiness(folder: Path, ticks: int) -> Iterator[Row]:
+    """Measure what meosbackup holds after 50 ticks, and after many more, at the shortest interval."""
+    with races(2, runners=200) as (server, names):
+        place = folder / "steady"
+        place.mkdir()
+        with run_laptops(server, names[:1], threading.Event(), pause=1.5), \
+                running(server, place, place, "--interval", "1", "--any-disk") as day:  # fmt: skip
+            for _ in range(50):
+                day.expect(_TICKED)
+            first = _held(day)
+            for _ in range(ticks - 50):
+                day.expect(_TICKED)
+            last = _held(day)
+            failures = sum("  FAIL  " in line for line in day.lines)
+    yield Row(
+        f"{ticks:,} ticks at the shortest interval: open files, threads, memory", f"as after 50: {_told(first)}",
+        last[:2] == first[:2] and last[2] <= 1.05 * first[2] and not failures, _told(last),
+    )  # fmt: skip
+
+
+def _held(day: Running) -> tuple[int, int, int]:
+    """Return how many files and threads meosbackup has between two ticks, and its memory in kB."""
+    looks = []
+    for _ in range(60):
+        handles = len(list(Path(f"/proc/{day.process.pid}/fd").iterdir()))
+        looks.append((handles, _status(day, "Threads"), _status(day, "VmRSS")))
+        time.sleep(0.05)
+    return min(look[0] for look in looks), min(look[1] for look in looks), min(look[2] for look in looks)
+
+
+def _told(held: tuple[int, int, int]) -> str:
+    return f"{held[0]}, {held[1]}, {held[2] / 1000:.1f} MB"
+
+
+def _status(day: Running, key: str) -> int:
+    """Read a figure of meosbackup's own process, without its children: memory in kB; 0 where it has ended."""
+    try:
+        text = Path(f"/proc/{day.process.pid}/status").read_text("ascii")
+    except OSError:
+        return 0
+    found = [line.split()[1] for line in text.splitlines() if line.startswith(f"{key}:")]
+    return int(found[0]) if found else 0
+
+
+# Figures
+
+
+def _seconds(act: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    act()
+    return time.perf_counter() - began
+
+
+def _median(act: Callable[[], object], times: int) -> float:
+    return statistics.median(_seconds(act) for _ in range(times))
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:,.0f} ms"
+
+
+def _mb(count: float) -> str:
+    return f"{count / 1e6:,.1f} MB"
