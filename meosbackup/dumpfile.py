@@ -10,9 +10,10 @@ import re
 import threading
 from binascii import unhexlify
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
@@ -22,7 +23,7 @@ from meosbackup.errors import DumpFailedError, StoppedError
 # NULL is None; a number that is no integer keeps its text; a blob, and a quoted value that is no UTF-8, is bytes.
 Value: TypeAlias = int | str | bytes | None
 Row: TypeAlias = tuple[Value, ...]
-Literals: TypeAlias = list[bytes]
+Literals: TypeAlias = Sequence[bytes]
 
 PIECE = 1 << 18  # bytes of a long line that are read at once
 
@@ -41,7 +42,8 @@ _LITERAL = (
     + rb"|_binary ?" + _TEXT + rb"|[xX]'[0-9A-Fa-f]*+')"
 )  # fmt: skip
 _ANY_LITERAL = re.compile(_LITERAL, re.DOTALL)
-_ROW = re.compile(rb"\((?:" + _LITERAL + rb",)*" + _LITERAL + rb"\)(?:[,;]\r?\n|,)", re.DOTALL)
+_ROW_END = rb"\)(?:[,;]\r?\n|,)"
+_ROW = re.compile(rb"\((?:" + _LITERAL + rb",)*" + _LITERAL + _ROW_END, re.DOTALL)
 _NULL = b"NULL"
 _COMMON: dict[bytes, Value] = {b"0": 0, b"''": "", _NULL: None}  # NULL, and what most values of a race are
 _ESCAPE = re.compile(rb"[\\'](.)", re.DOTALL)
@@ -51,6 +53,7 @@ _CHARACTER_SET = re.compile(rb"SET NAMES '?(\w+)")
 _COMPLETED = re.compile(rb"\n-- Dump completed[^\n]*\s*\Z")
 # The tables whose rows tell when a race last changed: oMonitor and oCounter say nothing about it.
 _RACE_TABLES = {"oevent", "orunner", "oteam", "oclass", "oclub", "ocourse", "ocontrol", "ocard", "opunch"}
+_TELLING_COLUMNS = frozenset({"modified", "removed", "finishtime"})
 
 
 class BadDumpError(DumpFailedError):
@@ -101,8 +104,14 @@ def read(path: Path, wanted: Callable[[str], bool] = lambda _: True) -> Iterator
             yield table, tuple([_COMMON[one] if one in _COMMON else _value(one) for one in literals])
 
 
-def _read(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[Table, Literals | None]]:
-    """Read a dump as `read` does; rows are as the dump writes them, since few of their values are ever asked for."""
+def _read(
+    path: Path, wanted: Callable[[str], bool], picked: frozenset[str] | None = None
+) -> Iterator[tuple[Table, Literals | None]]:
+    """Read a dump as `read` does; values are as the dump writes them.
+
+    Where columns are `picked`, by their lower-case names, a row holds those alone that its table has: to tell rows
+    apart, and to take little of each, is twice as fast.
+    """
     with path.open("rb", PIECE) as dump:
         table, is_wanted = Table("", (), None), False
         while piece := dump.readline(PIECE):
@@ -111,7 +120,7 @@ def _read(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[Table, Li
                 if insert is None or _name(insert[1]) != table.name:
                     raise _bad(dump, "an INSERT is not for the table before it")
                 if is_wanted:
-                    yield from ((table, row) for row in _rows(dump, _line(dump, piece), insert, table))
+                    yield from ((table, row) for row in _rows(dump, _line(dump, piece), insert, table, picked))
                 else:
                     _skip(dump, piece, _STATEMENT_ENDS)
             elif piece.startswith(b"CREATE TABLE "):
@@ -132,7 +141,7 @@ def inspect(path: Path, stop: threading.Event | None = None) -> Contents:
     """
     tables, rows = list[str](), dict[str, int]()
     present, finished, changes = Counter[str](), 0, set[bytes]()
-    for table, row in _read(path, lambda name: name.lower() in _RACE_TABLES):
+    for table, row in _read(path, lambda name: name.lower() in _RACE_TABLES, _TELLING_COLUMNS):
         if stop is not None and stop.is_set():
             raise StoppedError
         if row is None:
@@ -140,7 +149,8 @@ def inspect(path: Path, stop: threading.Event | None = None) -> Contents:
             name = table.name.lower()
             if name in _RACE_TABLES:
                 rows.setdefault(name, 0)
-            places = {column.lower(): place for place, column in enumerate(table.columns)}
+            columns = [column.lower() for column in table.columns if column.lower() in _TELLING_COLUMNS]
+            places = {column: place for place, column in enumerate(columns)}
             modified, removed, finish = (places.get(column, -1) for column in ("modified", "removed", "finishtime"))
             continue
         cells = [*row, _NULL]  # a column that another version of MeOS doesn't have is at -1
@@ -210,23 +220,45 @@ def _table(dump: BinaryIO, line: bytes) -> Table:
     return Table(_name(table[1]), tuple(columns), engine and engine[1].decode(), tuple(types))
 
 
-def _rows(dump: BinaryIO, line: bytes, insert: re.Match[bytes], table: Table) -> Iterator[Literals]:
+def _rows(
+    dump: BinaryIO, line: bytes, insert: re.Match[bytes], table: Table, picked: frozenset[str] | None
+) -> Iterator[Literals]:
     """Yield the rows of an INSERT, whose first line is given, to its end."""
     named = table.columns if insert[2] is None else tuple(map(_name, re.findall(_NAME, insert[2])))
     fits = set(named) <= set(table.columns)
-    places = [named.index(column) if column in named else -1 for column in table.columns]
+    columns, given = (
+        [column for column in every if picked is None or column.lower() in picked] for every in (table.columns, named)
+    )
+    places = [given.index(column) if column in given else -1 for column in columns]
+    taken = tuple(place for place, column in enumerate(named) if column in given)
+    pattern = _ROW if picked is None else _picking(len(named), taken)
     position = insert.end()
     while True:
         while position < len(line):
-            row = _ROW.match(line, position)
-            literals = _ANY_LITERAL.findall(line, position, row.end()) if row else []
-            if row is None or len(literals) != len(named) or not fits:
+            row = pattern.match(line, position)
+            literals: Literals = () if row is None else row.groups()
+            if row is not None and picked is None:
+                literals = _ANY_LITERAL.findall(line, position, row.end())
+            if row is None or len(literals) != len(given) or not fits:
                 raise _bad(dump, f"a row doesn't fit table {table.name!r:.80}")
-            yield literals if named == table.columns else [(*literals, _NULL)[place] for place in places]
+            yield literals if given == columns else [(*literals, _NULL)[place] for place in places]
             position = row.end()
         if line.endswith(_STATEMENT_ENDS):
             return
         line, position = _line(dump), 0
+
+
+@cache
+def _picking(width: int, taken: tuple[int, ...]) -> re.Pattern[bytes]:
+    """Return what matches a row of so many values, with a group for each of those at some places."""
+    pattern, before = rb"\(", 0
+    for place in range(width):
+        if place in taken or place == width - 1:
+            pattern += (
+                rb"(?:%b,){%d}" % (_LITERAL, place - before) + (rb"(%b)" if place in taken else rb"%b") % _LITERAL
+            )
+            pattern, before = pattern + (rb"," if place < width - 1 else rb""), place + 1
+    return re.compile(pattern + _ROW_END, re.DOTALL)
 
 
 def _name(quoted: bytes) -> str:

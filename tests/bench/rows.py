@@ -100,6 +100,11 @@ def _longest_wait(server: PrivateServer, names: Sequence[str], backed_up: Callab
         for laptop in laptops:
             laptop.longest_wait = 0.0
         backed_up()
+        # A change that waits counts as soon as it is made.
+        made = [laptop.changes for laptop in laptops]
+        while any(laptop.changes == before for laptop, before in zip(laptops, made, strict=True)):
+            time.sleep(0.01)
+        assert not any(laptop.failures for laptop in laptops)
         return max(laptop.longest_wait for laptop in laptops)
 
 
