@@ -30,6 +30,7 @@ from tests.support import (
     query,
     with_password,
 )
+from tests.test_bad_server import damaged
 from tests.test_restore import RACES, Tent, assert_tidy, everything, rows_of, tool_environment, work_on
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs signals and client programs made of shell")
@@ -359,6 +360,53 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
+def fill(disk: Path, left: int) -> None:
+    """Leave so many bytes free on a disk."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(b"x" * 65536)
+    os.truncate(filler, filler.stat().st_size - left)
+
+
+@pytest.mark.parametrize("copies", [0, 1], ids=["while the dumps are read", "while they are compared"])
+def test_a_full_disk_of_this_computer_leaves_the_server_as_it_was(
+    server: PrivateServer, spare: PrivateServer, tent: Tent, small_disk: Path, copies: int
+) -> None:
+    stored = tent.back_up(server)
+    sizes = [part.bytes or 0 for dump in stored.batch.races for part in (dump, dump.reference) if part is not None]
+    fill(small_disk, copies * sum(size + 4096 for size in sizes) + 40_000)
+    options = ("--spool", small_disk / "spool")
+    said = tent.restore(spare, *options, expected=1)
+    assert "the disk of this computer, where the spool is" in said.lower()
+    assert ("is as it was" if copies else "Nothing was restored") in said
+    assert list((small_disk / "spool").iterdir()) == []
+    assert_tidy(spare)
+    (small_disk / "filler").unlink()
+    tent.restore(spare, *options)
+    assert [rows_of(spare, name) for name in RACES] == [rows_of(server, name) for name in RACES]
+
+
+@pytest.mark.parametrize(("file", "at"), [("orunner.MYI", 24), ("orunner.MYD", 4000)])
+def test_a_race_with_a_damaged_table_is_replaced_where_that_is_wished(
+    server: PrivateServer, tent: Tent, file: str, at: int
+) -> None:
+    then, stored = rows_of(server, INDIVIDUAL), tent.back_up(server)
+    work_on(server, INDIVIDUAL, RELAY)
+    options = ("--race", INDIVIDUAL, "--batch", stored.when)
+    with damaged(server, INDIVIDUAL, file, at):
+        others = rows_of(server, RELAY)
+        said = tent.restore(server, *options, expected=1)
+        assert "on the server: The table" in said
+        assert "is damaged" in said
+        assert "can't be saved" in said
+        assert "--force" in said
+        tent.restore(server, *options, "--force")
+        assert rows_of(server, INDIVIDUAL) == then
+        assert rows_of(server, RELAY) == others
+        assert_tidy(server)
+
+
 def test_a_server_whose_disk_is_full_keeps_what_it_has(
     server: PrivateServer, server_program: ServerProgram, tent: Tent, small_disk: Path
 ) -> None:
@@ -370,16 +418,11 @@ def test_a_server_whose_disk_is_full_keeps_what_it_has(
         work_on(full, INNODB)
         before = rows_of(full, INNODB)
         assert before != then
-        filler = small_disk / "filler"
-        with filler.open("wb") as file, suppress(OSError):
-            while True:
-                file.write(b"x" * 65536)
-                file.flush()
-        os.truncate(filler, filler.stat().st_size - 600_000)
+        fill(small_disk, 600_000)
         said = tent.restore(full, "--race", INNODB, "--batch", tent.batches()[0].when, expected=1)
         assert "disk is full" in said
         assert rows_of(full, INNODB) == before
         assert_tidy(full)
-        filler.unlink()
+        (small_disk / "filler").unlink()
         tent.restore(full, "--race", INNODB, "--batch", tent.batches()[0].when)
         assert rows_of(full, INNODB) == then
