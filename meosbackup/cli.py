@@ -15,7 +15,7 @@ import click
 import platformdirs
 
 from meosbackup import __version__, logfile, notices, settings
-from meosbackup.console import Console
+from meosbackup.console import Console, forgive
 from meosbackup.errors import MeosBackupError
 from meosbackup.settings import Settings
 
@@ -251,6 +251,7 @@ def demo_command(context: click.Context, /, seconds: int, **flags: Any) -> None:
 
 def main() -> None:
     """Run the command line. Whatever goes wrong is told in words, and the log file has the rest."""
+    forgive()
     try:
         code = cli.main(standalone_mode=False)
     except MeosBackupError as error:

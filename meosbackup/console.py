@@ -1,9 +1,11 @@
 """All that a person sees: lines, words, colour, bell. Nothing else prints."""
 
+import codecs
 import shutil
 import sys
 import textwrap
 import threading
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -20,7 +22,28 @@ _WORD_WIDTH = 5
 _NAME_WIDTH = 13
 _MARGIN = " " * 16
 _HEIGHT = 24
+_IN_OTHER_WORDS = "meosbackup.in_other_words"
+_PLAIN = {"–": "-", "«": '"', "»": '"', "ø": "o", "Ø": "O", "æ": "ae", "Æ": "Ae", "ł": "l", "Ł": "L", "ß": "ss"}
 _BAR_WIDTH = 36
+
+
+def forgive() -> None:
+    """Have all that is printed get through, in a console of an old code page, too."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors=_IN_OTHER_WORDS)
+
+
+def _in_other_words(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Return what stands for letters that a code page hasn't: the same without marks, or question marks."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    missing = error.object[error.start : error.end]
+    plain = (_PLAIN.get(letter) or unicodedata.normalize("NFKD", letter) for letter in missing)
+    return "".join(text.encode("ascii", "ignore").decode() or "?" for text in plain), error.end
+
+
+codecs.register_error(_IN_OTHER_WORDS, _in_other_words)
 
 
 class Console:
@@ -31,9 +54,8 @@ class Console:
         self._quiet = quiet
         self._lock = threading.Lock()
         self._bar = ""
-        # A console of an old code page gets a question mark for what it hasn't, never an error.
         if hasattr(self._stream, "reconfigure"):
-            self._stream.reconfigure(errors="replace")
+            self._stream.reconfigure(errors=_IN_OTHER_WORDS)
 
     def line(self, moment: datetime, word: str, text: str) -> None:
         """Print one line of the day: time, a word for how it is, and what happened."""
