@@ -30,8 +30,8 @@ log = logging.getLogger(__name__)
 STOP_SECONDS = 2.5
 """How long a tick that is under way may take to leave once Ctrl-C was pressed."""
 
-_SHARE_UNTIL_THE_LINE = 0.8
-"""How much of the interval may pass from a tick's start to its line; what is not shipped by then goes on by itself."""
+_SHARE_FOR_SHIPPING = 0.8
+"""How much of the time until the next tick a tick's line waits for the drive; shipping goes on after it by itself."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def run(ready: Ready, console: Console, seconds: float = math.inf) -> bool:
     Raises LoginRefusedError where the server refuses the login from the start.
     """
     end = time.monotonic() + seconds
-    day = Day(ready, Report(console), ready.settings.interval * _SHARE_UNTIL_THE_LINE)
+    day = Day(ready, Report(console))
     day.introduce()
     with signals.stopping(day.stop):
         timetable = Timetable(ready.settings.interval, day.begin_tick, day.clock_jumped)
@@ -75,7 +75,7 @@ def run(ready: Ready, console: Console, seconds: float = math.inf) -> bool:
 
 def run_once(ready: Ready, console: Console) -> int:
     """Make one batch and bring it to the drive; return the exit code. Raises LoginRefusedError."""
-    day = Day(ready, Report(console), threading.TIMEOUT_MAX)
+    day = Day(ready, Report(console), is_only_tick=True)
     day.introduce()
     with signals.stopping(day.stop):
         day.begin_tick()
@@ -89,18 +89,16 @@ def run_once(ready: Ready, console: Console) -> int:
 
 
 class Day:
-    """What the ticks of one run have in common.
+    """What the ticks of one run have in common."""
 
-    `patience` is how many seconds after its start a tick waits for the drive at most, before it prints its line.
-    """
-
-    def __init__(self, ready: Ready, report: Report, patience: float) -> None:
+    def __init__(self, ready: Ready, report: Report, *, is_only_tick: bool = False) -> None:
+        """Take up the day; an only tick waits for the drive, however slow it is."""
         self.stop = threading.Event()
         self.refused: LoginRefusedError | None = None
         self.troubles: list[Trouble] = []
         self._ready = ready
         self._report = report
-        self._patience = patience
+        self._is_only_tick = is_only_tick
         self._thread: threading.Thread | None = None
         self._tick_began = _now()
         self._batches = 0
@@ -178,12 +176,17 @@ class Day:
             verdict = self._rehearse(outcome)
             self._note_unchanged(now, outcome)
             self._dispatch.wake()
-            is_shipped = self._dispatch.settled(max(0.0, self._patience - (time.monotonic() - began)))
+            is_shipped = self._dispatch.settled(self._patience(time.monotonic() - began))
             troubles += [Trouble("", error) for error in (self._dispatch.trouble, self._thin_spool(now)) if error]
             if verdict is not None and verdict.error is not None:
                 troubles.append(Trouble("rehearsal", verdict.error))
             self._report.ticked(now, outcome, self._space(is_shipped), troubles, verdict.proof if verdict else None)
         return troubles
+
+    def _patience(self, used: float) -> float:
+        """Return the seconds that a tick's line may wait for the drive, `used` seconds after the tick began."""
+        interval = self._ready.settings.interval
+        return threading.TIMEOUT_MAX if self._is_only_tick else (interval - used % interval) * _SHARE_FOR_SHIPPING
 
     def _rehearse(self, outcome: Outcome | None) -> Verdict | None:
         """Begin a rehearsal of the newest batch where one is due; return what the one before came to."""

@@ -93,13 +93,14 @@ def make_folder(folder: Path) -> None:
 def rename(source: Path, target: Path) -> None:
     """Give a file or folder another name, durably; a file may take the place of one. Raises OSError."""
     source.replace(target)
-    # Linux's FAT notes where the content begins under the new name no earlier than the content itself is synced: after
-    # a power cut, a folder would be empty, though the names above it were durable.
+    sync_folder(target.parent)
+    # Linux's FAT notes where the content begins, under the new name, only when the file or folder itself is synced; a
+    # power cut before that leaves an empty one. Were it synced first, one before the names were would leave two names
+    # for the same content, and with the one that is tidied up the other would lose it.
     if target.is_dir():
         sync_folder(target)
     else:
         sync_file(target)
-    sync_folder(target.parent)
 
 
 def _mount_points() -> list[Path]:

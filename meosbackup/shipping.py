@@ -255,6 +255,9 @@ def _remove_partial(where: Place) -> None:
         for folder in where.root.glob(f"????-??-??/??-??-??*{batch.PARTIAL}"):
             if folder.is_dir() and not folder.is_symlink():
                 shutil.rmtree(folder)
+        for folder in where.root.glob("????-??-??/??-??-??*"):
+            if folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
+                folder.rmdir()  # see disks.rename
         for pattern in (f"{batch.REFERENCE_FOLDER}/*{batch.PARTIAL}", batch.GUIDE_FILE + batch.PARTIAL):
             for file in where.root.glob(pattern):
                 file.unlink()
