@@ -4,7 +4,6 @@ import itertools
 import shutil
 import subprocess
 import tempfile
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -94,7 +93,7 @@ def meosbackup_day(server: PrivateServer, target: Path, *, meosxml: bool = True)
     )  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="meosbackup-bench-") as folder:
         ready = daemon.prepare(settings, Path(folder, "spool"))
-        day = daemon.Day(ready, Report(Console(quiet=True)), threading.TIMEOUT_MAX)
+        day = daemon.Day(ready, Report(Console(quiet=True)), is_only_tick=True)
         try:
             yield day
         finally:
