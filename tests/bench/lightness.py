@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from meosbackup.console import Console
-from tests.bench import rows, sides
+from tests.bench import amounts, rows, sides
 from tests.bench.rows import Row
 
 _HEAD = ("what", "no backup", "meosbackup", *(side.name for side in sides.RIVALS), "of (a)", "aim at most", "")
@@ -34,10 +34,10 @@ def main(ticks: int, drive_ticks: int, megabytes: int, only: tuple[str, ...]) ->
     measurements: dict[str, Callable[[Path], Iterator[Row]]] = {
         "waits": rows.longest_waits,
         "quiet": rows.quiet_tick,
-        "busy": rows.busy_tick,
-        "bytes": lambda folder: rows.drive_bytes(folder, drive_ticks),
-        "memory": lambda folder: rows.peak_memory(folder, megabytes),
-        "steadiness": lambda folder: rows.steadiness(folder, ticks),
+        "busy": rows.busy_ticks,
+        "bytes": lambda folder: amounts.drive_bytes(folder, drive_ticks),
+        "memory": lambda folder: amounts.peak_memory(folder, megabytes),
+        "steadiness": lambda folder: amounts.steadiness(folder, ticks),
     }
     found: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="meosbackup-bench-") as folder:

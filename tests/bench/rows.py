@@ -1,4 +1,4 @@
-"""What is measured of meosbackup and of the other sides: each function gives one or two rows of the table."""
+"""How long meosbackup and the other sides take, and keep others waiting: each function gives rows of the table."""
 
 import shutil
 import statistics
@@ -6,25 +6,24 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from meosbackup.batch import REFERENCE_TABLES
 from meosbackup.sandbox import PrivateServer
-from meosbackup.simulation import Laptop, run_laptops
+from meosbackup.simulation import run_laptops
 from tests.bench import sides
-from tests.bench.ground import REGISTER, change_all, fill_to, races
+from tests.bench.ground import REGISTER, change_all, races
 from tests.bench.sides import RIVALS, meosbackup_day
-from tests.filesystems import EXT4, Slot, make_drive, slot, written_bytes
-from tests.running import Running, running
+from tests.filesystems import EXT4, Slot, make_drive, slot
+from tests.running import running
 from tests.support import query
 
 SLOW = 2e6
 """Bytes a second that a slow target takes."""
 
 _CHANGED = r"  OK    race list "
-_TICKED = r"  (OK|WAIT|FAIL)    "
 _CALM = 2.2
 """Seconds after which nothing that happened before is in doubt."""
 
@@ -154,27 +153,26 @@ def _locks(server: PrivateServer, act: Callable[[], None]) -> int:
     return int(count)
 
 
-def busy_tick(folder: Path) -> Iterator[Row]:
-    """Measure a tick in which all races changed, beside a backup of all by the others."""
-    with races(8) as (server, names), _fast(folder / "busy") as target:
-        for what, with_meosxml in (("", True), (", meosxml = false", False)):
-            with meosbackup_day(server, target, meosxml=with_meosxml) as day:
-                day.tick()
+def busy_ticks(folder: Path) -> Iterator[Row]:
+    """Measure a tick in which all races changed, beside a backup of all by the others; with registers too."""
+    for register in (0, REGISTER):
+        with races(8, register=register) as (server, names), _fast(folder / f"busy-{register}") as target:
+            others = [_backups(side, server, names, target, 3) for side in RIVALS[1:]]
+            for meosxml in (True, False):
                 ours, plain = [], []
-                for _ in range(7):
-                    change_all(server, names)
-                    ours.append(_seconds(day.tick))
-                    plain.append(_backups(RIVALS[0], server, names, target, 1))
-            others = [statistics.median(plain)]
-            if with_meosxml:
-                others += [_backups(side, server, names, target, 3) for side in RIVALS[1:]]
-            tick = statistics.median(ours)
-            cells = [_ms(each) for each in others]
-            yield Row(
-                f"tick with 8 races of 1,500 runners, all changed, fast target{what}",
-                f"0.7 of (a): {_ms(0.7 * others[0])}", tick <= 0.7 * others[0], _ms(tick), "",
-                cells + [""] * (3 - len(cells)), tick / others[0],
-            )  # fmt: skip
+                with meosbackup_day(server, target, meosxml=meosxml) as day:
+                    day.tick()
+                    for _ in range(7):
+                        change_all(server, names)
+                        ours.append(_seconds(day.tick))
+                        plain.append(_backups(RIVALS[0], server, names, target, 1))
+                tick, usual = statistics.median(ours), statistics.median(plain)
+                yield Row(
+                    "tick with 8 races of 1,500 runners, all changed, fast target"
+                    f"{', each with its register' if register else ''}{'' if meosxml else ', no .meosxml files'}",
+                    f"0.7 of (a): {_ms(0.7 * usual)}", tick <= 0.7 * usual, _ms(tick), "",
+                    [_ms(each) for each in (usual, *others)], tick / usual,
+                )  # fmt: skip
 
 
 def _backups(side: sides.Side, server: PrivateServer, names: Sequence[str], target: Path, times: int) -> float:
@@ -194,118 +192,6 @@ def _fast(folder: Path) -> Iterator[Path]:
         yield stick.place
 
 
-# Bytes
-
-
-def drive_bytes(folder: Path, ticks: int) -> Iterator[Row]:
-    """Measure what is written to the drive's device in so many ticks, one runner changed in each."""
-    with races(3, runners=200, register=REGISTER) as (server, names), closing(Laptop(server, names[0])) as laptop:
-
-        def written(times: int, act: Callable[[Path], None]) -> int:
-            place = folder / f"bytes-{time.monotonic_ns()}"
-            place.mkdir()
-            with slot(place) as stick:
-                stick.plug(make_drive(EXT4, place / "image", 16_384))
-                before = written_bytes(stick)
-                for _ in range(times):
-                    laptop.change_status()
-                    act(stick.place)
-                found = written_bytes(stick) - before
-                stick.leave()
-            shutil.rmtree(place)
-            return found
-
-        def day_of_ours() -> int:
-            day_place = folder / "bytes-ours"
-            day_place.mkdir()
-            with slot(day_place) as stick:
-                stick.plug(make_drive(EXT4, day_place / "image", 16_384))
-                before = written_bytes(stick)
-                with meosbackup_day(server, stick.place) as day:
-                    for _ in range(ticks):
-                        laptop.change_status()
-                        day.tick()
-                return written_bytes(stick) - before
-
-        ours = day_of_ours()
-        share = max(1, ticks // 10)
-        others = [
-            written(ticks if number == 0 else share, lambda target: side.back_up(server, names, target))  # noqa: B023 - called at once
-            for number, side in enumerate(RIVALS)
-        ]
-        others = [others[0], *(count * ticks // share for count in others[1:])]
-        yield Row(
-            f"bytes to the drive, {ticks} ticks, 3 races with registers, one runner changed a tick",
-            f"1/20 of (a): {_mb(others[0] / 20)}", ours <= others[0] / 20, _mb(ours), "",
-            [_mb(each) for each in others], ours / others[0],
-        )  # fmt: skip
-
-
-# Memory and steadiness
-
-
-def peak_memory(folder: Path, megabytes: int) -> Iterator[Row]:
-    """Measure the most memory that meosbackup takes for one batch of a large database."""
-    with races(1) as (server, names):
-        fill_to(server, names[0], megabytes)
-        target = folder / "memory"
-        target.mkdir()
-        with running(server, target, target, "--once", "--any-disk") as day:
-            peak = 0
-            while day.process.poll() is None:
-                peak = max(peak, _status(day, "VmHWM"))
-                time.sleep(0.02)
-        assert day.process.returncode == 0, day.text
-        yield Row(
-            f"peak memory, a database of {megabytes:,} MB, dump program not counted", "80 MB", peak <= 80_000,
-            f"{peak / 1000:.0f} MB",
-        )  # fmt: skip
-
-
-def steadiness(folder: Path, ticks: int) -> Iterator[Row]:
-    """Measure what meosbackup holds after 50 ticks, and after many more, at the shortest interval."""
-    with races(2, runners=200) as (server, names):
-        place = folder / "steady"
-        place.mkdir()
-        with run_laptops(server, names[:1], threading.Event(), pause=1.5), \
-                running(server, place, place, "--interval", "1", "--any-disk") as day:  # fmt: skip
-            for _ in range(50):
-                day.expect(_TICKED)
-            first = _held(day)
-            for _ in range(ticks - 50):
-                day.expect(_TICKED)
-            last = _held(day)
-            failures = sum("  FAIL  " in line for line in day.lines)
-    yield Row(
-        f"{ticks:,} ticks at the shortest interval: open files, threads, memory", f"as after 50: {_told(first)}",
-        last[:2] == first[:2] and last[2] <= 1.05 * first[2] and not failures, _told(last),
-    )  # fmt: skip
-
-
-def _held(day: Running) -> tuple[int, int, int]:
-    """Return how many files and threads meosbackup has between two ticks, and its memory in kB."""
-    looks = []
-    for _ in range(60):
-        handles = len(list(Path(f"/proc/{day.process.pid}/fd").iterdir()))
-        looks.append((handles, _status(day, "Threads"), _status(day, "VmRSS")))
-        time.sleep(0.05)
-    return min(look[0] for look in looks), min(look[1] for look in looks), min(look[2] for look in looks)
-
-
-def _told(held: tuple[int, int, int]) -> str:
-    return f"{held[0]}, {held[1]}, {held[2] / 1000:.1f} MB"
-
-
-def _status(day: Running, key: str) -> int:
-    """Read a figure of meosbackup's own process, without its children: memory in kB; 0 where it has ended."""
-    try:
-        text = Path(f"/proc/{day.process.pid}/status").read_text("ascii")
-    except OSError:
-        return 0
-    found = [line.split()[1] for line in text.splitlines() if line.startswith(f"{key}:")]
-    return int(found[0]) if found else 0
-
-
 # Figures
 
 
@@ -321,7 +207,3 @@ def _median(act: Callable[[], object], times: int) -> float:
 
 def _ms(seconds: float) -> str:
     return f"{seconds * 1000:,.0f} ms"
-
-
-def _mb(count: float) -> str:
-    return f"{count / 1e6:,.1f} MB"
