@@ -63,10 +63,11 @@ def _clock(theirs: datetime, ours: datetime) -> Remark:
 
 def _table_names(setting: int) -> Remark:
     spare = (
-        "a spare server may have any value of it"
+        "a spare server may have any value. As a spare server, this one takes races of servers with 1, such as those of"
+        " Windows, by `meosbackup restore` alone: by the lines of RESTORE.txt, MeOS wouldn't see them"
         if setting == 0
-        else "a spare server needs that, too, or MeOS won't see the races there: on Windows it has, on Linux it is set"
-        " when the server is set up (README, Servers)"
+        else "a spare server needs that, too, or MeOS won't see what the lines of RESTORE.txt bring back. On Windows it"
+        " has; on Linux it is set when the server is set up (README, Servers)"
     )
     return Remark(False, "table names", f"lower_case_table_names is {setting}: {spare}")
 
