@@ -19,7 +19,7 @@ from meosbackup import batch, changes, drive
 from meosbackup.sandbox import PrivateServer, load, private_server
 from meosbackup.server import quoted
 from meosbackup.simulation import Laptop
-from tests.filesystems import EXFAT, Drive, Slot, make_drive, slot, wait_for
+from tests.filesystems import EXFAT, FAT32, Drive, Slot, make_drive, slot, wait_for
 from tests.running import PATIENCE, STOPS_WITHIN, Running, faults, leftovers, running, waiting
 from tests.support import (
     FILES,
@@ -268,11 +268,11 @@ def _restore(stage: Stage) -> None:
 
 
 @contextmanager
-def stage(server: PrivateServer, spare: PrivateServer, folder: Path, seed: int) -> Iterator[Stage]:
+def stage(server: PrivateServer, spare: PrivateServer, folder: Path, seed: int, kind: str = EXFAT) -> Iterator[Stage]:
     """Have laptops at work on a server that has the races of the fixture, and a drive to plug in."""
     with slot(folder) as place, laptops(server, seed) as states:
         yield Stage(
-            server, spare, place, make_drive(EXFAT, folder / "drive.image", 2048), folder, states,
+            server, spare, place, make_drive(kind, folder / "drive.image", 2048), folder, states,
             random.Random(seed), Figures(),
         )  # fmt: skip
 
@@ -282,7 +282,8 @@ def stage(server: PrivateServer, spare: PrivateServer, folder: Path, seed: int) 
 @click.option("--pulls", default=50, show_default=True)
 @click.option("--seed", default=1, show_default=True)
 @click.option("--each", default=1, show_default=True, help="Restore the newest batch after so many of them.")
-def main(kills: int, pulls: int, seed: int, each: int) -> None:
+@click.option("--kind", default=EXFAT, show_default=True, type=click.Choice([EXFAT, FAT32]), help="Of the drive.")
+def main(kills: int, pulls: int, seed: int, each: int, kind: str) -> None:
     """Kill meosbackup and pull its drive out, again and again, and print what came of it."""
     with (
         tempfile.TemporaryDirectory(prefix="meosbackup-torture-") as name,
@@ -290,7 +291,7 @@ def main(kills: int, pulls: int, seed: int, each: int) -> None:
         private_server() as spare,
     ):
         make_pristine(server, FILES, {})
-        with stage(server, spare, Path(name), seed) as where:
+        with stage(server, spare, Path(name), seed, kind) as where:
             torture(where, kills, pulls, each=each, tell=click.echo)
             for word, number in asdict(where.figures).items():
                 click.echo(f"{word.replace('_', ' '):<32} {number:>9,}")
