@@ -24,15 +24,25 @@ _NAME = re.compile(rb"`(?:[^`]|``)*`")
 
 @dataclass(frozen=True)
 class Client:
-    """The client program, with the folder in which `mysqldump.logged_in` puts the private option file.
+    """The client program with the arguments that log it in, run in the folder with the private option file.
 
     `account` is who the server takes the user for, where that is known.
     """
 
-    program: Program
+    login: tuple[str, ...]
     settings: Settings
     folder: Path
-    account: str | None = None
+    account: str | None
+
+
+def logged_in(
+    program: Program, settings: Settings, folder: Path, account: str | None, stop: threading.Event
+) -> Client:  # fmt: skip
+    """Try the login in a folder where `mysqldump.logged_in` put the option file, once for all dumps.
+
+    Raises OSError where the program can't be started, StoppedError.
+    """
+    return Client(tuple(connecting.arguments_that_log_in(program, folder, stop)), settings, folder, account)
 
 
 def redirected(source: Path, database: str) -> Iterator[bytes]:
@@ -60,8 +70,7 @@ def feed(client: Client, pieces: Iterable[bytes], stop: threading.Event) -> None
     Raises MeosBackupError where the server or the client program refuses it; what making the pieces raises;
     StoppedError.
     """
-    arguments = connecting.arguments_that_log_in(client.program, client.folder, stop)
-    arguments += ["--binary-mode", "--default-character-set=utf8mb4", "--max-allowed-packet=1G"]
+    arguments = [*client.login, "--binary-mode", "--default-character-set=utf8mb4", "--max-allowed-packet=1G"]
     with process.poured(pieces) as statements:
         result = process.run(arguments, limit=_LIMIT, stop=stop, folder=client.folder, stdin=statements)
     if result.code or result.timed_out:

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from meosbackup import (
+    client,
     drive,
     fetching,
     mysqldump,
@@ -23,7 +24,6 @@ from meosbackup import (
     signals,
     spool,
 )
-from meosbackup.client import Client
 from meosbackup.console import Console, number
 from meosbackup.errors import MeosBackupError, StoppedError
 from meosbackup.plan import Plan, Wish
@@ -147,8 +147,9 @@ def _bring_back(job: Job, found: Plan, back: list[Step]) -> bool:
         replacement.alone(session),
         mysqldump.logged_in(_fitting(job.dump_program, job, session), job.settings, folder, session.account) as runner,
     ):
-        client = Client(_fitting(job.client_program, job, session), job.settings, folder, session.account)
-        tools = Tools(job.settings, client, runner, folder, job.stop, job.is_forced)
+        program = _fitting(job.client_program, job, session)
+        feeder = client.logged_in(program, job.settings, folder, session.account, job.stop)
+        tools = Tools(job.settings, feeder, runner, folder, job.stop, job.is_forced)
         every = replacement.steps(found.dumps)
         paths = fetching.fetch(found.stored, every, folder, job.spool, job.console, job.stop)
         with (
