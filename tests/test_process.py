@@ -5,6 +5,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -155,3 +156,34 @@ def test_a_program_that_was_ended_before_is_ended_without_ado() -> None:
     started.wait(LIMIT)
     process.end(started)
     assert started.returncode == 0
+
+
+def test_what_is_poured_into_a_program_arrives_while_it_is_made() -> None:
+    pieces = [b"x" * 100_000, "åäö\n".encode() * 9, b""]
+    with process.poured(iter(pieces)) as stdin:
+        result = process.run(
+            python("import sys; print(len(sys.stdin.buffer.read()))"), limit=LIMIT, stdin=stdin
+        )  # fmt: skip
+    assert result.output.strip() == str(sum(map(len, pieces)))
+
+
+def test_a_program_that_reads_no_more_ends_the_pouring() -> None:
+    poured = []
+
+    def endless() -> Iterator[bytes]:
+        while True:
+            poured.append(1)
+            yield b"x" * 100_000
+
+    with process.poured(endless()) as stdin:
+        assert process.run(python("import sys; sys.stdin.read(10); exit(4)"), limit=LIMIT, stdin=stdin).code == 4
+    assert poured
+
+
+def test_what_cant_be_made_is_no_silent_end() -> None:
+    def broken() -> Iterator[bytes]:
+        yield b"begun"
+        raise OSError("the disk is gone")
+
+    with pytest.raises(OSError, match="the disk is gone"), process.poured(broken()) as stdin:
+        process.run(python("import sys; sys.stdin.read()"), limit=LIMIT, stdin=stdin)

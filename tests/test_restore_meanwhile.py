@@ -15,6 +15,7 @@ import pytest
 from meosbackup import batch
 from meosbackup.batch import BATCH_FILE, Stored
 from meosbackup.sandbox import PrivateServer, connect
+from tests.bad import shell_script
 from tests.support import INDIVIDUAL, INNODB, RACE_LIST, RELAY, databases, query, with_password
 from tests.test_restore import NAMES, RACES, Tent, assert_tidy, rows_of, tool_environment, work_on
 from tests.test_restore_trouble import client_program, dump_of, ended, flip_a_byte, races, until
@@ -138,6 +139,32 @@ def test_a_race_that_is_opened_while_others_come_back_is_left_alone(
 
 
 # Ctrl-C
+
+
+@pytest.mark.parametrize(
+    ("moment", "words"),
+    [
+        ("--version", "Stopped. Nothing was done."),
+        ("--result-file", "Stopped. Nothing was restored; what is on the server is as it was."),
+    ],
+    ids=["before anything is shown", "while the server's races are saved"],
+)
+def test_ctrl_c_before_anything_is_restored(
+    server: PrivateServer, tent: Tent, stored: Stored, tmp_path: Path, moment: str, words: str
+) -> None:
+    asked, before = tmp_path / "asked", races(server)
+    slow = shell_script(
+        tmp_path / "slow", f'case "$*" in *{moment}*) touch "{asked}"; sleep 60;; esac\nexec mysqldump "$@"'
+    )
+    with restoring(server, tent, "--yes", "--batch", stored.when, "--mysqldump", slow) as process:
+        until(asked.exists, "the dump program")
+        process.send_signal(signal.SIGINT)
+        code, said = ended(process)
+    assert code == 1, said
+    assert words in said
+    assert "OK" not in said
+    assert races(server) == before
+    assert [*tent.spool(server).glob("work-*"), *tent.saved()] == []
 
 
 @pytest.mark.parametrize("database", [INDIVIDUAL, INNODB])
