@@ -24,7 +24,7 @@ from meosbackup import (
     target,
 )
 from meosbackup.batch import Dump, Race, Server
-from meosbackup.errors import MeosBackupError
+from meosbackup.errors import MeosBackupError, ProgramMissingError
 from meosbackup.mysqldump import DumpProgram
 from meosbackup.programs import Program
 from meosbackup.server import DatabaseState
@@ -64,6 +64,7 @@ def run(settings: Settings, spool_root: Path) -> Iterator[Finding]:
     yield from _tried("server", lambda: _server(settings, answered))
     program: list[Program] = []
     yield from _tried("dump program", lambda: _program(settings, answered, program))
+    yield from _client(settings, answered)
     seen: list[Look] = []
     if answered:
         yield from _tried("race list", lambda: _look(settings, seen))
@@ -122,12 +123,26 @@ def _spool(root: Path, found: list[Path]) -> Iterator[Finding]:
 
 
 def _program(settings: Settings, answered: list[Server], found: list[Program]) -> Iterator[Finding]:
-    program, why = programs.find_dump_program(settings.mysqldump), ""
-    if answered:
-        program = programs.fitting(program, answered[0])
-        why = f" ({programs.reason(program, answered[0])})"
+    program, text = _fitting(programs.find_dump_program(settings.mysqldump), answered)
     found.append(program)
-    yield Finding(True, "dump program", f"{program.path}, {clean(program.version)}{why}")
+    yield Finding(True, "dump program", text)
+
+
+def _client(settings: Settings, answered: list[Server]) -> Iterator[Finding]:
+    """Tell of the program that restores; a backup can do without it."""
+    try:
+        yield Finding(True, "client program", _fitting(programs.find_client_program(settings.mysql), answered)[1])
+    except ProgramMissingError as error:
+        text = f"{error.what} `meosbackup restore` needs it here, a backup doesn't. {error.do}"
+        yield Finding(True, "client program", text, is_noted=True)
+
+
+def _fitting(program: Program, answered: list[Server]) -> tuple[Program, str]:
+    """Return the program that fits the server, and which it is and why, in words."""
+    if not answered:
+        return program, f"{program.path}, {clean(program.version)}"
+    best = programs.fitting(program, answered[0])
+    return best, f"{best.path}, {clean(best.version)} ({programs.reason(best, answered[0])})"
 
 
 def _server(settings: Settings, found: list[Server]) -> Iterator[Finding]:

@@ -1,6 +1,7 @@
 """The dump program, run: one database, or its reference tables, into a file on the local disk."""
 
 import logging
+import os
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -9,15 +10,18 @@ from pathlib import Path
 
 from meosbackup import connecting, notices, optionfile, process, programs
 from meosbackup.connecting import OPTION_FILE
-from meosbackup.errors import DumpFailedError, MeosBackupError, UnfitProgramError
+from meosbackup.errors import DumpFailedError, MeosBackupError, UnfitProgramError, WrongUsageError
 from meosbackup.programs import Program
 from meosbackup.servererrors import DAMAGED, LOGIN_REFUSED, RIGHT_MISSING, UNREACHABLE, damaged_table, explained
 from meosbackup.settings import Settings
+from meosbackup.text import clean
 
 log = logging.getLogger(__name__)
 
 # What MariaDB's dump programs since 10.6 answer a MySQL before 5.7: its information_schema lacks that column.
 _NO_SUCH_COLUMN = 1054
+# Where an option file's path has more than 511 bytes, MariaDB's programs go on without it, and say nothing.
+_LONGEST_PATH = 490
 _GONE = frozenset({1049, 1146})
 
 
@@ -40,8 +44,14 @@ def logged_in(program: Program, settings: Settings, folder: Path, account: str |
     """Put the login into a private option file in the folder, and take it away afterwards.
 
     `account` is who the server takes the user for, where that is known. Names are relative to the folder, so that no
-    path, whatever letters it holds, is ever an argument.
+    path, whatever letters it holds, is ever an argument. Raises WrongUsageError where the folder's path is too long.
     """
+    if len(os.fsencode(folder.absolute())) > _LONGEST_PATH:
+        raise WrongUsageError(
+            f"The path of the spool is too long for the programs of MySQL and MariaDB ({clean(str(folder), 60)}).",
+            "Nothing is backed up.",
+            "Choose a folder with a shorter path by --spool.",
+        )
     login = {"user": settings.user}
     if settings.password is not None:
         login["password"] = settings.password

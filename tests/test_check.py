@@ -20,7 +20,7 @@ from tests.support import (
     with_password,
 )
 
-THINGS = ["drive", "space", "spool", "server", "clock", "table names", "dump program"]
+THINGS = ["drive", "space", "spool", "server", "clock", "table names", "dump program", "client program"]
 RACES = ["Höstmedeln «Осень» O'Cup (2026-11-22)", "Stafettkväll – Relais d'Été (2026-11-23)",
          "Tom tävling (2026-11-22)", "InnoDB-tävlingen (2026-11-22)"]  # fmt: skip
 
@@ -120,7 +120,7 @@ def test_without_drive_and_server_the_rest_is_checked(place: Place, server: Priv
     assert "Plug the drive in" in failed(result)["drive"]
     assert "doesn't answer (Connection refused)" in failed(result)["server"]
     assert "See that MySQL or MariaDB runs there" in failed(result)["server"]
-    assert findings(result).keys() == {"drive", "spool", "dump program", "server"}
+    assert findings(result).keys() == {"drive", "spool", "dump program", "client program", "server"}
     assert not place.target.exists()
 
 
@@ -214,3 +214,12 @@ def test_wrong_settings_are_told_before_anything_is_checked(place: Place, server
     result = check(place, server, "--interval", "-1")
     told(result, 2, "--interval = '-1'")
     assert result.stdout == ""
+
+
+def test_a_client_program_that_is_missing_stops_no_race_day(place: Place, server: PrivateServer) -> None:
+    result = check(place, server, "--mysql", place.folder / "nothing")
+    said = told(
+        result, 0, "NOTE client program: The client program", "`meosbackup restore` needs it here, a backup doesn't"
+    )
+    assert "by --mysql PROGRAM" in said
+    assert failed(result) == {}
