@@ -10,7 +10,7 @@ from meosbackup import connecting, process, relisting
 from meosbackup.errors import MeosBackupError, RightMissingError, ServerUnreachableError
 from meosbackup.programs import Program
 from meosbackup.server import quoted
-from meosbackup.servererrors import RIGHT_MISSING, UNREACHABLE, explained
+from meosbackup.servererrors import RIGHT_MISSING, UNREACHABLE, explained, is_about_tls
 from meosbackup.settings import Settings
 
 _LIMIT = 3600.0
@@ -97,7 +97,7 @@ def failure(client: Client, said: str, number: int | None) -> MeosBackupError:
             untouched,
             "In a mysql prompt of an administrator: SET GLOBAL max_allowed_packet=1073741824; and try again.",
         )
-    if number in UNREACHABLE:
+    if number in UNREACHABLE or is_about_tls(number, said):
         error = explained(number, said, client.settings)
         return ServerUnreachableError(error.what, untouched, error.do)
     return MeosBackupError(

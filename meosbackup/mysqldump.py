@@ -12,7 +12,15 @@ from meosbackup import connecting, notices, optionfile, process, programs
 from meosbackup.connecting import OPTION_FILE
 from meosbackup.errors import DumpFailedError, MeosBackupError, UnfitProgramError, WrongUsageError
 from meosbackup.programs import Program
-from meosbackup.servererrors import DAMAGED, LOGIN_REFUSED, RIGHT_MISSING, UNREACHABLE, damaged_table, explained
+from meosbackup.servererrors import (
+    DAMAGED,
+    LOGIN_REFUSED,
+    RIGHT_MISSING,
+    UNREACHABLE,
+    damaged_table,
+    explained,
+    is_about_tls,
+)
 from meosbackup.settings import Settings
 from meosbackup.text import clean
 
@@ -154,7 +162,7 @@ def _dump(
 def _failure(result: process.Result, database: str, program: DumpProgram) -> MeosBackupError:
     """Tell why the dump program failed, from the server's error number in what it wrote on its standard error."""
     said, number = connecting.error(result)
-    if number in UNREACHABLE | LOGIN_REFUSED | RIGHT_MISSING:
+    if number in UNREACHABLE | LOGIN_REFUSED | RIGHT_MISSING or is_about_tls(number, said):
         return explained(number, said, program.settings, program.account)
     if number in DAMAGED:
         return DumpFailedError(
