@@ -1,17 +1,18 @@
 """How much meosbackup and the other sides write and hold: each function gives a row of the table."""
 
-import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 from meosbackup.simulation import Laptop, run_laptops
 from tests.bench.ground import REGISTER, fill_to, races
 from tests.bench.rows import Row
 from tests.bench.sides import RIVALS, meosbackup_day
-from tests.filesystems import EXT4, make_drive, slot, written_bytes
+from tests.filesystems import EXT4, Slot, make_drive, slot, written_bytes
 from tests.running import Running, running
 
 _TICKED = r"  (OK|WAIT|FAIL)    "
@@ -23,45 +24,34 @@ _TICKED = r"  (OK|WAIT|FAIL)    "
 def drive_bytes(folder: Path, ticks: int) -> Iterator[Row]:
     """Measure what is written to the drive's device in so many ticks, one runner changed in each."""
     with races(3, runners=200, register=REGISTER) as (server, names), closing(Laptop(server, names[0])) as laptop:
+        with _device(folder) as stick, meosbackup_day(server, stick.place) as day:
+            ours = _written(stick, laptop, ticks, day.tick)
+        others = []
+        for side in RIVALS:
+            share = ticks if side == RIVALS[0] else max(1, ticks // 10)  # they write the same each time
+            with _device(folder) as stick:
+                back_up = partial(side.back_up, server, names, stick.place)
+                others.append(_written(stick, laptop, share, back_up) * ticks // share)
+    yield Row(
+        f"bytes to the drive, {ticks} ticks, 3 races with registers, one runner changed a tick",
+        f"1/20 of (a): {_mb(others[0] / 20)}", ours <= others[0] / 20, _mb(ours), "", [_mb(each) for each in others],
+        ours / others[0],
+    )  # fmt: skip
 
-        def written(times: int, act: Callable[[Path], None]) -> int:
-            place = folder / f"bytes-{time.monotonic_ns()}"
-            place.mkdir()
-            with slot(place) as stick:
-                stick.plug(make_drive(EXT4, place / "image", 16_384))
-                before = written_bytes(stick)
-                for _ in range(times):
-                    laptop.change_status()
-                    act(stick.place)
-                found = written_bytes(stick) - before
-                stick.leave()
-            shutil.rmtree(place)
-            return found
 
-        def day_of_ours() -> int:
-            day_place = folder / "bytes-ours"
-            day_place.mkdir()
-            with slot(day_place) as stick:
-                stick.plug(make_drive(EXT4, day_place / "image", 16_384))
-                before = written_bytes(stick)
-                with meosbackup_day(server, stick.place) as day:
-                    for _ in range(ticks):
-                        laptop.change_status()
-                        day.tick()
-                return written_bytes(stick) - before
+@contextmanager
+def _device(folder: Path) -> Iterator[Slot]:
+    with tempfile.TemporaryDirectory(dir=folder) as name, slot(Path(name)) as stick:
+        stick.plug(make_drive(EXT4, Path(name, "image"), 16_384))
+        yield stick
 
-        ours = day_of_ours()
-        share = max(1, ticks // 10)
-        others = [
-            written(ticks if number == 0 else share, lambda target: side.back_up(server, names, target))  # noqa: B023 - called at once
-            for number, side in enumerate(RIVALS)
-        ]
-        others = [others[0], *(count * ticks // share for count in others[1:])]
-        yield Row(
-            f"bytes to the drive, {ticks} ticks, 3 races with registers, one runner changed a tick",
-            f"1/20 of (a): {_mb(others[0] / 20)}", ours <= others[0] / 20, _mb(ours), "",
-            [_mb(each) for each in others], ours / others[0],
-        )  # fmt: skip
+
+def _written(stick: Slot, laptop: Laptop, ticks: int, back_up: Callable[[], None]) -> int:
+    before = written_bytes(stick)
+    for _ in range(ticks):
+        laptop.change_status()
+        back_up()
+    return written_bytes(stick) - before
 
 
 # Memory and steadiness
