@@ -8,8 +8,9 @@ from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
-from meosbackup.simulation import Laptop, run_laptops
-from tests.bench.ground import REGISTER, fill_to, races
+from meosbackup.sandbox import PrivateServer
+from meosbackup.simulation import Laptop
+from tests.bench.ground import REGISTER, change_all, fill_to, races
 from tests.bench.rows import Row
 from tests.bench.sides import RIVALS, meosbackup_day
 from tests.filesystems import EXT4, Slot, make_drive, slot, written_bytes
@@ -80,8 +81,7 @@ def steadiness(folder: Path, ticks: int) -> Iterator[Row]:
     with races(2, runners=200) as (server, names):
         place = folder / "steady"
         place.mkdir()
-        with run_laptops(server, names[:1], threading.Event(), pause=1.5), \
-                running(server, place, place, "--interval", "1", "--any-disk") as day:  # fmt: skip
+        with _changing(server, names[0]), running(server, place, place, "--interval", "1", "--any-disk") as day:
             for _ in range(50):
                 day.expect(_TICKED)
             first = _held(day)
@@ -93,6 +93,24 @@ def steadiness(folder: Path, ticks: int) -> Iterator[Row]:
         f"{ticks:,} ticks at the shortest interval: open files, threads, memory", f"as after 50: {_told(first)}",
         last[:2] == first[:2] and last[2] <= 1.05 * first[2] and not failures, _told(last),
     )  # fmt: skip
+
+
+@contextmanager
+def _changing(server: PrivateServer, name: str) -> Iterator[None]:
+    """Change a race every other second, while it stays of the same size."""
+    stop = threading.Event()
+
+    def change() -> None:
+        while not stop.wait(2):
+            change_all(server, [name])
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def _held(day: Running) -> tuple[int, int, int]:
