@@ -4,7 +4,6 @@ mysqldump escapes every line end within a value, so a dump is followed line by l
 asked for are never parsed. A line can be as long as a row with a map in it, so lines are read in pieces.
 """
 
-import hashlib
 import os
 import re
 import threading
@@ -83,14 +82,6 @@ class Contents:
     freshness: Freshness | None
 
 
-@dataclass(frozen=True)
-class TableDigest:
-    """The number of a table's rows, and hexadecimal digits that depend on what they hold but not on their order."""
-
-    rows: int
-    digest: str
-
-
 def read(path: Path, wanted: Callable[[str], bool] = lambda _: True) -> Iterator[tuple[Table, Row | None]]:
     """Yield each table of a dump with None, and then the same table with each of its rows.
 
@@ -162,24 +153,6 @@ def inspect(path: Path, stop: threading.Event | None = None) -> Contents:
     last_change = max(filter(None, map(_moment, map(_value, changes))), default=None)
     freshness = Freshness(last_change, present["orunner"], finished, present["ocard"], present["opunch"])
     return Contents(tuple(tables), is_completed(path), rows, freshness if "orunner" in rows else None)
-
-
-def table_digests(path: Path) -> dict[str, TableDigest]:
-    """Return, for each table's lower-case name, a digest of its columns' names and of its rows in whatever order.
-
-    Equal contents have equal digests whichever dump program wrote them: a blob in hexadecimal digits or quoted, names
-    in whichever case. Raises BadDumpError and OSError as `read` does.
-    """
-    rows, sums = Counter[str](), Counter[str]()
-    for table, row in read(path):
-        if row is None:
-            name = table.name.lower()
-            columns = hashlib.sha256(b"".join(_canonical(column.lower()) for column in table.columns))
-        digest = columns.copy()
-        digest.update(b"".join(map(_canonical, row or ())))
-        rows[name] += row is not None
-        sums[name] += int.from_bytes(digest.digest(), "big")  # a sum: equal rows would undo each other under XOR
-    return {name: TableDigest(rows[name], f"{total % (1 << 256):064x}") for name, total in sums.items()}
 
 
 def _bad(dump: BinaryIO, why: str) -> BadDumpError:
@@ -308,13 +281,3 @@ def character_set(path: Path) -> str:
     with path.open("rb") as dump:
         found = _CHARACTER_SET.search(dump.read(4096))
     return found[1].decode().lower() if found else "utf8mb4"
-
-
-def _canonical(value: Value) -> bytes:
-    """Return bytes that no other value begins with, but for a text and the blob of its UTF-8."""
-    if value is None:
-        return b"-"
-    if isinstance(value, int):
-        return b"#%d;" % value
-    data = value.encode() if isinstance(value, str) else value
-    return b"%d:%b" % (len(data), data)

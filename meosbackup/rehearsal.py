@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from meosbackup import dumpfile, mysqldump, sandbox
+from meosbackup import fingerprint, mysqldump, sandbox
 from meosbackup.batch import Dump, Stored
-from meosbackup.dumpfile import TableDigest
 from meosbackup.errors import MeosBackupError, StoppedError
+from meosbackup.fingerprint import TableDigest
 from meosbackup.programs import Program
 from meosbackup.sandbox import PrivateServer
 from meosbackup.settings import Settings
@@ -54,7 +54,7 @@ def digests(database: str, server: PrivateServer, program: Program, stop: thread
         folder = Path(name)
         with mysqldump.logged_in(program, settings, folder) as runner:
             mysqldump.dump(runner, database, left_out=(), one_transaction=False, file="whole.sql", stop=stop)
-        return dumpfile.table_digests(folder / "whole.sql")
+        return fingerprint.table_digests(folder / "whole.sql")
 
 
 def differing(one: dict[str, TableDigest], other: dict[str, TableDigest]) -> tuple[str, ...]:
@@ -77,5 +77,5 @@ def _load(server: PrivateServer, path: Path, stop: threading.Event) -> float:
 
 def meant(stored: Stored, dump: Dump) -> dict[str, TableDigest]:
     """Return the digests of what the files of a batch hold of a database."""
-    reference = dumpfile.table_digests(stored.folder / dump.reference.file) if dump.reference else {}
-    return {**dumpfile.table_digests(stored.folder / str(dump.file)), **reference}
+    reference = fingerprint.table_digests(stored.folder / dump.reference.file) if dump.reference else {}
+    return {**fingerprint.table_digests(stored.folder / str(dump.file)), **reference}

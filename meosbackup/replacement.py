@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 
-from meosbackup import canonical, changes, client, dumpfile, mysqldump, races, relisting, server, standing
+from meosbackup import canonical, changes, client, fingerprint, mysqldump, races, relisting, server, standing
 from meosbackup.batch import Dump, Race
 from meosbackup.client import Client
 from meosbackup.errors import MeosBackupError, ServerUnreachableError
@@ -181,7 +181,7 @@ def _compared(tools: Tools, session: Session, step: Step, path: Path) -> int:
 
 
 def _compare_rows(path: Path, other: Path) -> None:
-    meant, found = dumpfile.table_digests(path), dumpfile.table_digests(other)
+    meant, found = fingerprint.table_digests(path), fingerprint.table_digests(other)
     differing = sorted(name for name in meant.keys() | found.keys() if meant.get(name) != found.get(name))
     if differing:
         raise MeosBackupError(f"They differ in {', '.join(differing)}.", _UNTOUCHED, "Restore on another server.")

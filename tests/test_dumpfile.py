@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meosbackup import dumpfile, portable
+from meosbackup import dumpfile, fingerprint, portable
 from meosbackup.batch import Freshness
 from meosbackup.dumpfile import PIECE, BadDumpError, Row, Table, Value
 from meosbackup.errors import DumpFailedError, StoppedError
@@ -151,12 +151,12 @@ def test_digests_depend_on_the_contents_alone(
     file: Path, style: Style, table: tuple[Table, list[Row]], order: random.Random
 ) -> None:
     file.write_bytes(statements(*table) + COMPLETED)
-    digests = dumpfile.table_digests(file)
+    digests = fingerprint.table_digests(file)
     rows = list(table[1])
     order.shuffle(rows)
     other = Table(table[0].name.lower(), tuple(column.lower() for column in table[0].columns), "Aria")
     file.write_bytes(statements(other, rows, style) + COMPLETED)
-    assert dumpfile.table_digests(file) == digests
+    assert fingerprint.table_digests(file) == digests
     assert [digest.rows for digest in digests.values()] == [len(rows)]
 
 
@@ -177,14 +177,14 @@ def test_digests_tell_other_contents_apart(tmp_path: Path, one: list[Row], other
     digests = []
     for rows in (one, other):
         (tmp_path / "dump.sql").write_bytes(statements(Table("t", ("a", "b"), "MyISAM"), rows) + COMPLETED)
-        digests.append(dumpfile.table_digests(tmp_path / "dump.sql")["t"])
+        digests.append(fingerprint.table_digests(tmp_path / "dump.sql")["t"])
     assert digests[0] != digests[1]
 
 
 def test_digests_tell_columns_apart_where_there_are_no_rows(tmp_path: Path) -> None:
     dump = tmp_path / "dump.sql"
     dump.write_bytes(statements(Table("T", ("Id", "Name"), "MyISAM"), []) + statements(Table("u", ("Id",), "x"), []))
-    digests = dumpfile.table_digests(dump)
+    digests = fingerprint.table_digests(dump)
     assert digests.keys() == {"t", "u"}
     assert digests["t"] != digests["u"]
 
