@@ -8,18 +8,20 @@ import os
 import shutil
 import stat
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from meosbackup import sandbox
 from meosbackup.sandbox import ServerProgram
 
 _CACHE = platformdirs.user_cache_path("meosbackup-tests", appauthor=False)
 _MIRROR = "http://deb.debian.org/debian"
-_LIMIT = 300.0
+_LIMIT = 120.0
+_HOUR = 3600.0
 _NOT_NEEDED = ("perl", "libperl", "libc-gconv", "gcc-", "mysql-common", "mariadb-common")
 
 
@@ -76,26 +78,46 @@ def find(name: str) -> Installation:
         return _own()
     wanted = _DEBIAN[name]
     home = _CACHE / f"{wanted.suite}-{wanted.names[0]}"
+    try:
+        _have(wanted, home)
+        program = ServerProgram(home / wanted.server, wanted.flavour)
+        options = (f"--basedir={home / 'usr'}", f"--plugin-dir={next(home.glob('usr/lib/*/plugin'))}")
+        return Installation(
+            _name(program), program, options, str(home / "usr/bin" / wanted.dump), str(home / "usr/bin" / wanted.client)
+        )
+    except (OSError, StopIteration, subprocess.SubprocessError, Timeout) as error:
+        raise NotToBeHadError(f"what Debian has of it doesn't work here: {error!r}") from error
+
+
+def _have(wanted: _Packages, home: Path) -> None:
+    """Fetch the packages where they aren't there; what failed within the hour is not tried again."""
     home.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{home}.lock"):
-        if not home.is_dir():
+    failed = home.with_suffix(".failed")
+    with FileLock(f"{home}.lock", timeout=_LIMIT):
+        if home.is_dir():
+            return
+        if failed.exists() and time.time() - failed.stat().st_mtime < _HOUR:
+            raise NotToBeHadError(failed.read_text("utf-8"))
+        try:
             _fetch(wanted, home)
-    program = ServerProgram(home / wanted.server, wanted.flavour)
-    options = (f"--basedir={home / 'usr'}", f"--plugin-dir={next(home.glob('usr/lib/*/plugin'))}")
-    return Installation(
-        name, program, options, str(home / "usr/bin" / wanted.dump), str(home / "usr/bin" / wanted.client)
-    )
+        except NotToBeHadError as error:
+            failed.write_text(str(error), "utf-8")
+            raise
 
 
 def _own() -> Installation:
     server = sandbox.find_server_program()
     dump = shutil.which("mariadb-dump") or shutil.which("mysqldump")
     client = shutil.which("mariadb") or shutil.which("mysql")
-    if server is None or dump is None or client is None:
-        raise NotToBeHadError("no MariaDB or MySQL server, dump program and client program are installed")
+    if dump is None or client is None:
+        raise NotToBeHadError("no dump program and client program are installed")
+    return Installation(_name(server), server, (), dump, client)
+
+
+def _name(server: ServerProgram) -> str:
     said = subprocess.run([server.path, "--version"], capture_output=True, encoding="utf-8", check=True).stdout
-    version = said.partition("Ver ")[2].partition("-")[0].rpartition(".")[0]
-    return Installation(f"{server.flavour} {version}", server, (), dump, client)
+    version = said.partition("Ver ")[2].partition("-")[0]
+    return f"{server.flavour} {'.'.join(version.split('.')[:2])}"
 
 
 def _fetch(wanted: _Packages, home: Path) -> None:
@@ -113,6 +135,7 @@ def _fetch(wanted: _Packages, home: Path) -> None:
         f'Dir::Etc::sourcelist "{apt}/sources.list"; Dir::Etc::sourceparts "/dev/null";\n'
         'Dir::Etc::preferences "/dev/null"; Dir::Etc::preferencesparts "/dev/null";\n'
         'Acquire::Languages "none"; APT::Sandbox::User ""; APT::Install-Recommends "false";\n'
+        'APT::Update::Error-Mode "any";\n'
     )
     _run("apt-get", "-c", f"{apt}/apt.conf", "update", folder=apt)
     planned = _run("apt-get", "-c", f"{apt}/apt.conf", "--simulate", "install", *wanted.names, folder=apt)
@@ -134,8 +157,8 @@ def _run(*arguments: str, folder: Path) -> str:
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NotToBeHadError(f"{arguments[0]}: {error}") from error
-    complaints = [line for line in result.stderr.splitlines() if line.startswith(("E:", "W:"))]
-    if result.returncode or (complaints and "update" in arguments):
+    if result.returncode:
+        complaints = [line for line in result.stderr.splitlines() if line.startswith(("E:", "W:", "dpkg-deb:"))]
         raise NotToBeHadError(f"{arguments[0]} {arguments[3]}: {'; '.join(complaints)}")
     return result.stdout
 

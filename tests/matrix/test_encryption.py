@@ -13,6 +13,9 @@ from tests.matrix.installations import Installation
 from tests.support import FILES, RACE_LIST, RELAY, contents, make_pristine, query, run_meosbackup, with_password
 from tests.support import server_options as options_of
 
+# The first test that needs a server may have to fetch it.
+pytestmark = pytest.mark.timeout(300)
+
 TWO = {RACE_LIST: FILES[RACE_LIST], RELAY: FILES[RELAY]}
 
 

@@ -12,6 +12,9 @@ from tests.bad import Place, new_place, told
 from tests.matrix.installations import Installation
 from tests.support import FILES, RACE_LIST, RELAY, contents, make_pristine, query, run_meosbackup
 
+# The first test that needs a server may have to fetch it.
+pytestmark = pytest.mark.timeout(300)
+
 PASSWORD = 'pässw "ö" \\ #'
 
 

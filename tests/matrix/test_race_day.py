@@ -2,9 +2,14 @@
 
 from pathlib import Path
 
+import pytest
+
 from meosbackup.sandbox import PrivateServer
 from tests.matrix import race_day
 from tests.matrix.installations import Installation
+
+# The first test that needs a server may have to fetch it.
+pytestmark = pytest.mark.timeout(300)
 
 TICKS = 8
 
