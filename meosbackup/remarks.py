@@ -15,7 +15,9 @@ _OLDEST_FOR_MEOS = "5.0.3"
 _ODD_MODES = frozenset({"ANSI", "ANSI_QUOTES", "IGNORE_SPACE", "NO_BACKSLASH_ESCAPES", "ORACLE", "MSSQL", "DB2",
                         "POSTGRESQL", "MAXDB", "PAD_CHAR_TO_FULL_LENGTH", "PIPES_AS_CONCAT"})  # fmt: skip
 # What follows the number in a version of MySQL, MariaDB and their packages.
-_KNOWN = re.compile(r"maria|mysql|percona|log|debug|debian|ubuntu|deb|rds|google|azure|cluster|enterprise|commercial")
+_KNOWN = re.compile(
+    r"maria|mysql|percona|log|debug|debian|ubuntu|deb|rds|google|azure|cluster|cll|enterprise|commercial|homebrew"
+)
 
 
 @dataclass(frozen=True)
