@@ -44,8 +44,9 @@ def main(ticks: int, drive_ticks: int, megabytes: int, only: tuple[str, ...]) ->
         for name, measure in measurements.items():
             if not only or any(part in name for part in only):
                 began = time.monotonic()
-                found += measure(Path(folder))
-                click.echo(f"{name}: measured in {time.monotonic() - began:.0f} s", err=True)
+                for row in measure(Path(folder)):
+                    found.append(row)
+                    click.echo(f"{time.monotonic() - began:5.0f} s: {'; '.join(filter(None, _line(row)))}", err=True)
     Console().table(_HEAD, [_line(row) for row in found])
 
 
