@@ -115,7 +115,7 @@ class Slot:
     def leave(self) -> None:
         """Take the drive away, such as it is; what is left is the empty folder on the system's disk."""
         served = _server_of(self.place)
-        while os.path.ismount(self.place) or self._is_stuck():  # Path's own fails on a stuck one
+        while self._is_mounted():
             _run("umount", "-i", "-l", self.place)
         # A file system without users ends by itself once it has written all; one that hangs is ended.
         with suppress(TimeoutError):
@@ -131,11 +131,17 @@ class Slot:
         options = "remount,bind,ro" if protect else "remount,bind,rw"
         wait_for(lambda: _try("mount", "-i", "-o", options, self.place))
 
+    def _is_mounted(self) -> bool:
+        """Tell whether a drive is plugged in, even one that answers nothing but errors."""
+        place = str(self.place).replace(" ", "\\040")
+        mounts = Path("/proc/self/mountinfo").read_text("utf-8").splitlines()
+        return any(line.split()[4] == place for line in mounts)
+
     def _is_stuck(self) -> bool:
         try:
             any(self.place.iterdir())
         except OSError as error:
-            return error.errno in {errno.ENOTCONN, errno.ECONNABORTED}
+            return error.errno == errno.ENOTCONN
         return False
 
 
