@@ -21,6 +21,7 @@ _COLOURS = {"OK": "green", "WAIT": "yellow", "NOTE": "yellow", "FAIL": "red"}
 _WORD_WIDTH = 5
 _NAME_WIDTH = 13
 _MARGIN = " " * 16
+_RESULT_MARGIN = " " * (_WORD_WIDTH + 1)
 _HEIGHT = 24
 _IN_OTHER_WORDS = "meosbackup.in_other_words"
 _PLAIN = {"–": "-", "«": '"', "»": '"', "ø": "o", "Ø": "O", "æ": "ae", "Æ": "Ae", "ł": "l", "Ł": "L", "ß": "ss"}
@@ -78,7 +79,7 @@ class Console:
         """Print one line of a list of checks."""
         if word != "FAIL" and self._quiet:
             return
-        self._print(f"{_coloured(word)} {clean(f'{name}: {text}')}")
+        self._print(f"{_coloured(word)} {self._wrapped(f'{name}: {text}', _RESULT_MARGIN)}")
 
     def show(self, text: str) -> None:
         """Print what was asked for, quiet or not."""
@@ -150,12 +151,15 @@ class Console:
         for part in parts[1:]:
             click.echo("  " + clean(part), err=True)
 
-    def _wrapped(self, text: str) -> str:
-        """Break a text that is longer than a line of the screen, so that the column of times stays clear."""
+    def _wrapped(self, text: str, margin: str = _MARGIN) -> str:
+        """Break a text that is longer than a line of the screen, so that the column before it stays clear.
+
+        A path is never broken: it is there to be copied.
+        """
         if not self._stream.isatty():
             return clean(text)
-        width = max(40, shutil.get_terminal_size().columns - len(_MARGIN) - 1)
-        return f"\n{_MARGIN}".join(textwrap.wrap(clean(text), width, break_on_hyphens=False))
+        width = max(40, shutil.get_terminal_size().columns - len(margin) - 1)
+        return f"\n{margin}".join(textwrap.wrap(clean(text), width, break_on_hyphens=False, break_long_words=False))
 
     def _ring(self) -> None:
         if self._stream.isatty():
