@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -98,11 +99,16 @@ def free_bytes(target: Path) -> int | None:
 def write_durably(path: Path, content: bytes) -> None:
     """Write a file so that it is there whole or not at all. Raises OSError."""
     partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    disks.rename(partial, path)
+    try:
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        disks.rename(partial, path)
+    except OSError:
+        with suppress(OSError):  # a drive that is full takes the removal, one that is gone can't
+            partial.unlink(missing_ok=True)
+        raise
 
 
 def gone(target: Path, error: OSError | None = None) -> DriveGoneError:

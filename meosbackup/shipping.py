@@ -18,6 +18,9 @@ from meosbackup.proof import Proof
 
 log = logging.getLogger(__name__)
 
+_CLUSTER = 1 << 15
+"""Bytes that a file may take beyond its own, on a stick of a usual size."""
+
 
 @dataclass(frozen=True)
 class Shipper:
@@ -226,8 +229,10 @@ def _make_room(shipper: Shipper, stored: Stored) -> None:
     root, target = shipper.place.root, shipper.place.target
     if not disks.total_bytes(target):  # some file systems don't tell; then only a failed copy does
         return
-    needed = sum((stored.folder / name).stat().st_size for name in _files(stored)) + sum(
-        dump.reference.bytes
+    # RESTORE.txt comes to the top of the drive as well.
+    files = [*_files(stored), batch.GUIDE_FILE]
+    needed = sum((stored.folder / name).stat().st_size + _CLUSTER for name in files) + sum(
+        dump.reference.bytes + _CLUSTER
         for dump in stored.batch.databases
         if dump.reference and not (root / batch.REFERENCE_FOLDER / Path(dump.reference.file).name).exists()
     )

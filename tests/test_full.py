@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from meosbackup import batch, drive, room
+from meosbackup import batch, drive, room, shipping
 from meosbackup.batch import Stored
+from meosbackup.errors import MeosBackupError
 from meosbackup.sandbox import PrivateServer
+from meosbackup.shipping import Shipper
 from meosbackup.simulation import delete_race, run_laptops
-from tests.filesystems import EXFAT, FAT32, Slot, check, make_drive, slot, wait_for
+from tests.filesystems import EXFAT, FAT32, TMPFS, Slot, check, make_drive, slot, wait_for
 from tests.running import PATIENCE, STOPS_WITHIN, Running, faults, leftovers, running, waiting
 from tests.support import EMPTY, INDIVIDUAL, INNODB, RELAY, run_meosbackup, server_options, with_password
 
@@ -161,6 +163,33 @@ def test_a_full_drive_loses_what_the_rules_let_go_and_nothing_else(
     assert leftovers(root) == []
     stick.leave()
     check(used)
+
+
+def test_a_file_that_a_full_drive_does_not_take_leaves_nothing(stick: Slot, tmp_path: Path) -> None:
+    stick.plug(make_drive(TMPFS, tmp_path / "image", 1))
+    guide = stick.place / batch.GUIDE_FILE
+    drive.write_durably(guide, b"old")
+    with pytest.raises(OSError, match="No space left"):
+        drive.write_durably(guide, bytes(2 << 20))
+    assert everything(stick.place) == {guide: hashlib.sha256(b"old").hexdigest()}
+
+
+def test_a_batch_waits_where_its_guide_at_the_top_would_find_no_room(stick: Slot, seeds: Seeds, tmp_path: Path) -> None:
+    spool = seeds.without.folder.parents[3] / "spool"
+    stick.plug(make_drive(TMPFS, tmp_path / "image", 2))
+    shipper = Shipper(spool, drive.place(stick.place), 1, threading.Event(), lambda _: None)
+    drive_id = shipping.attach(shipper, datetime.now().astimezone())
+    references = spool / batch.REFERENCE_FOLDER
+    taken = sum(path.stat().st_size + 4095 & ~4095 for folder in (seeds.without.folder, references)
+                for path in folder.iterdir())  # fmt: skip
+    free = shutil.disk_usage(stick.place).free
+    (stick.place / "Strand.jpg").write_bytes(bytes(free - taken - 8192))
+    with pytest.raises(MeosBackupError, match="is full"):
+        shipping.ship_waiting(shipper, drive_id)
+    assert not batch.find(drive.root(stick.place)).batches, "it would not be the one that RESTORE.txt tells of"
+    (stick.place / "Strand.jpg").unlink()
+    assert shipping.ship_waiting(shipper, drive_id) is not None
+    assert faults(drive.root(stick.place)) == []
 
 
 def batch_time(folder: Path) -> str:
