@@ -23,6 +23,9 @@ class Chosen:
     stored: Stored
     note: str = ""
 
+    def __str__(self) -> str:
+        return f"Batch of {self.stored.when}" + (f" ({self.note})" if self.note else "")
+
 
 def batch_at(batches: Sequence[Stored], when: str) -> Chosen:
     """Return the batch of a time: as `list` prints it, or its start (`14:03`), or `latest`.

@@ -13,6 +13,9 @@ from meosbackup.server import quoted
 from meosbackup.servererrors import RIGHT_MISSING, UNREACHABLE, explained, is_about_tls
 from meosbackup.settings import Settings
 
+UNTOUCHED = "What is on the server is as it was."
+"""What a restore that fails means, whatever it was that failed."""
+
 _LIMIT = 3600.0
 _PIECE = 1 << 16
 _READ_ONLY = frozenset({1290, 1792, 1836})
@@ -79,29 +82,28 @@ def feed(client: Client, pieces: Iterable[bytes], stop: threading.Event) -> None
 
 def failure(client: Client, said: str, number: int | None) -> MeosBackupError:
     """Tell why a server refused what restoring does. Whatever it was, the races on the server are as they were."""
-    untouched = "What is on the server is as it was."
     if number in RIGHT_MISSING:
         user, _, host = (client.account or f"{client.settings.user}@%").rpartition("@")
         return RightMissingError(
             f"The user {user} may not restore on this server ({said}).",
-            untouched,
+            UNTOUCHED,
             f"In a mysql prompt of an administrator: GRANT {_RIGHTS} ON *.* TO '{user}'@'{host}';",
         )
     if number in _READ_ONLY:
         return MeosBackupError(
-            f"The server is read-only ({said}).", untouched, "Restore on another server, or have its read_only lifted."
+            f"The server is read-only ({said}).", UNTOUCHED, "Restore on another server, or have its read_only lifted."
         )
     if number in _TOO_LARGE:
         return MeosBackupError(
             f"The server doesn't take a row as large as one of the dump's, or stopped ({said}).",
-            untouched,
+            UNTOUCHED,
             "In a mysql prompt of an administrator: SET GLOBAL max_allowed_packet=1073741824; and try again.",
         )
     if number in UNREACHABLE or is_about_tls(number, said):
         error = explained(number, said, client.settings)
-        return ServerUnreachableError(error.what, untouched, error.do)
+        return ServerUnreachableError(error.what, UNTOUCHED, error.do)
     return MeosBackupError(
         f"The server didn't take the dump ({said or 'the client program said nothing'}).",
-        untouched,
+        UNTOUCHED,
         "If its disk is full, make room; else take another batch, or another server.",
     )

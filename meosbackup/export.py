@@ -34,7 +34,7 @@ def run(target: Path | None, when: str, called: tuple[str, ...], folder: Path, s
     chosen = choice.batch_at(found.batches, when)
     dumps = choice.dumps_named(chosen.stored.batch.races, called)
     _make_folder(folder)
-    screen.say(f"Batch of {chosen.stored.when}" + (f" ({chosen.note})" if chosen.note else ""))
+    screen.say(str(chosen))
     done = [_told(chosen.stored, dump, folder, screen) for dump in dumps]
     if any(done):
         screen.say(

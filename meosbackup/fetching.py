@@ -7,11 +7,10 @@ from pathlib import Path
 
 from meosbackup import batch, choice, copying
 from meosbackup.batch import Stored
+from meosbackup.client import UNTOUCHED
 from meosbackup.console import Console
 from meosbackup.errors import BadBatchError, MeosBackupError
 from meosbackup.replacement import Step
-
-_UNTOUCHED = "What is on the server is as it was."
 
 
 def fetch(
@@ -55,11 +54,11 @@ def _fetch(
                 "Make room on it, or name a folder on another disk by --spool.",
             ) from error  # fmt: skip
         raise BadBatchError(
-            f"{step.file} can't be read ({error.strerror or error}).", _UNTOUCHED, "Take another batch."
+            f"{step.file} can't be read ({error.strerror or error}).", UNTOUCHED, "Take another batch."
         ) from error
     if not is_good:
         raise BadBatchError(
-            f"{step.file} is not what it was when it was made.", _UNTOUCHED, "Take another batch of that race."
+            f"{step.file} is not what it was when it was made.", UNTOUCHED, "Take another batch of that race."
         )
     return target
 

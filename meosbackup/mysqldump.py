@@ -94,19 +94,17 @@ def dump(
     DumpFailedError, ServerUnreachableError and others of MeosBackupError; StoppedError. What the file holds then is no
     dump.
     """
-
-    def tried(candidate: Program) -> None:
-        _dump(
-            replace(program, program=candidate), database, left_out=left_out, one_transaction=one_transaction,
-            file=file, stop=stop, limit=limit,
-        )  # fmt: skip
-
+    wanted = [f"--result-file={file}", *(f"--ignore-table={database}.{table}" for table in left_out)]
+    if one_transaction:
+        wanted.append("--single-transaction")
+    wanted += ["--databases", "--", database]
+    limit = limit or program.settings.dump_limit
     try:
-        tried(program.program)
+        _run(program, database, wanted, stop, limit)
     except UnfitProgramError:
         for other in programs.others(program.program):
             try:
-                tried(other)
+                _run(replace(program, program=other), database, wanted, stop, limit)
             except UnfitProgramError:
                 continue
             notices.tell(f"{program.program.path} can't dump a server as old as this one: {other.path} does it")
@@ -114,34 +112,20 @@ def dump(
         raise
 
 
-def _dump(
-    program: DumpProgram,
-    database: str,
-    *,
-    left_out: Iterable[str],
-    one_transaction: bool,
-    file: str,
-    stop: threading.Event,
-    limit: int | None,
-) -> None:
+def _run(program: DumpProgram, database: str, wanted: list[str], stop: threading.Event, limit: int) -> None:
+    """Run the dump program with the options that it knows, and tell why where it fails."""
     options = program.program.options
-    arguments = ["--no-tablespaces", "--hex-blob", "--default-character-set=utf8mb4", "--skip-dump-date",
-                 f"--result-file={file}"]  # fmt: skip
+    arguments = ["--no-tablespaces", "--hex-blob", "--default-character-set=utf8mb4", "--skip-dump-date"]
     if "set-gtid-purged" in options:
         arguments.append("--set-gtid-purged=OFF")
     if "column-statistics" in options:
         arguments.append("--column-statistics=0")
     if "max-allowed-packet" in options:
         arguments.append("--max-allowed-packet=1G")  # else an image or a map of more than 12 MB is too large for some
-    if one_transaction:
-        arguments.append("--single-transaction")
-    arguments += [f"--ignore-table={database}.{table}" for table in left_out]
-    limit = limit or program.settings.dump_limit
     try:
         result = connecting.run(
-            program.program, [*arguments, "--databases", "--", database], limit=limit, stop=stop,
-            folder=program.folder, patience=0,
-        )  # fmt: skip
+            program.program, [*arguments, *wanted], limit=limit, stop=stop, folder=program.folder, patience=0
+        )
     except OSError as error:
         raise DumpFailedError(
             f"The dump program can't be started ({error.strerror or error}).",

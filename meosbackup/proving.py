@@ -22,7 +22,7 @@ def run(settings: Settings, target: Path, when: str, console: Console) -> bool:
     chosen = choice.batch_at(batches, when)
     program = programs.find_dump_program(settings.mysqldump)
     taken = chosen.stored.batch.taken
-    console.say(f"Batch of {chosen.stored.when}" + (f" ({chosen.note})" if chosen.note else ""))
+    console.say(str(chosen))
     is_proven = rehearse(chosen.stored, program, console)
     if is_proven:
         _note(root, batches[-1], Proof(taken, datetime.now().astimezone().replace(microsecond=0)), console)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from meosbackup import canonical, changes, client, fingerprint, mysqldump, races, relisting, server, standing
 from meosbackup.batch import Dump, Race
-from meosbackup.client import Client
+from meosbackup.client import UNTOUCHED, Client
 from meosbackup.errors import MeosBackupError, ServerUnreachableError
 from meosbackup.mysqldump import DumpProgram
 from meosbackup.server import Session, quoted, spelled
@@ -21,7 +21,6 @@ log = logging.getLogger(__name__)
 
 _OURS = re.compile(r"meosbackup_(new|old)(_\d+)?")
 _LOCK_SECONDS = 8
-_UNTOUCHED = "What is on the server is as it was."
 _COMMENTS = (b"--", b"/*M!999999", b"/*!999999")
 
 
@@ -173,7 +172,7 @@ def _compared(tools: Tools, session: Session, step: Step, path: Path) -> int:
             _compare_rows(path, tools.folder / name)
     except MeosBackupError as error:
         what = f"What the server made of the dump is not known to be the same. {error.what}"
-        raise MeosBackupError(what, _UNTOUCHED, error.do) from error
+        raise MeosBackupError(what, UNTOUCHED, error.do) from error
     finally:
         (tools.folder / name).unlink(missing_ok=True)
     counts = (f"(SELECT COUNT(*) FROM {quoted(step.new)}.{quoted(table)})" for table in _tables(session, step.new))
@@ -184,7 +183,7 @@ def _compare_rows(path: Path, other: Path) -> None:
     meant, found = fingerprint.table_digests(path), fingerprint.table_digests(other)
     differing = sorted(name for name in meant.keys() | found.keys() if meant.get(name) != found.get(name))
     if differing:
-        raise MeosBackupError(f"They differ in {', '.join(differing)}.", _UNTOUCHED, "Restore on another server.")
+        raise MeosBackupError(f"They differ in {', '.join(differing)}.", UNTOUCHED, "Restore on another server.")
 
 
 def _is_same_text(dump: Path, other: Path) -> bool:
@@ -224,7 +223,7 @@ def _refuse_if_open(session: Session, database: str) -> None:
     clients = standing.clients(session, database)
     if clients:
         raise MeosBackupError(
-            f"MeOS has it open by now, on {standing.called(clients)}.", _UNTOUCHED, standing.HOW_TO_CLOSE
+            f"MeOS has it open by now, on {standing.called(clients)}.", UNTOUCHED, standing.HOW_TO_CLOSE
         )
 
 
