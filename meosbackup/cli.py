@@ -14,10 +14,10 @@ from typing import Any, Protocol, TypeVar
 import click
 import platformdirs
 
-from meosbackup import __version__, logfile, notices, settings
+from meosbackup import __version__, logfile, notices
 from meosbackup.console import Console, forgive
 from meosbackup.errors import MeosBackupError
-from meosbackup.settings import Settings
+from meosbackup.settings.model import Settings, load
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +102,8 @@ def cli(context: click.Context, /, once: bool | None, **flags: Any) -> None:
     if context.invoked_subcommand is not None:
         context.obj = flags
         return
-    from meosbackup import daemon, lock
+    from meosbackup.day import daemon
+    from meosbackup.system import lock
 
     chosen, console = _begin(flags)
     ready = daemon.prepare(chosen, _spool(chosen))
@@ -120,7 +121,7 @@ def check_command(context: click.Context, /, **flags: Any) -> None:
 
     Example:  meosbackup check --target /media/usb
     """
-    from meosbackup import check
+    from meosbackup.commands import check
 
     chosen, console = _begin(_merged(context.obj, flags))
     faults = 0
@@ -155,8 +156,10 @@ def restore_command(
 
     Example:  meosbackup restore --target /media/usb --batch 14:03 --race Långdistans
     """
-    from meosbackup import inventory, lock, restore
-    from meosbackup.plan import Wish
+    from meosbackup.restore import restore
+    from meosbackup.restore.plan import Wish
+    from meosbackup.store import inventory
+    from meosbackup.system import lock
 
     chosen, console = _begin(_merged(context.obj, flags))
     wish = Wish(batch or _LATEST, race, bool(whole_list), bool(force))
@@ -177,11 +180,12 @@ def rehearse_command(context: click.Context, /, batch: str | None, **flags: Any)
 
     Example:  meosbackup rehearse --target /media/usb
     """
-    from meosbackup import inventory, proving
+    from meosbackup.commands import rehearse
+    from meosbackup.store import inventory
 
     chosen, console = _begin(_merged(context.obj, flags))
     place = inventory.root_of(chosen.target).parent
-    context.exit(0 if proving.run(chosen, place, batch or _LATEST, console) else 1)
+    context.exit(0 if rehearse.run(chosen, place, batch or _LATEST, console) else 1)
 
 
 @cli.command("export")
@@ -196,7 +200,7 @@ def export_command(context: click.Context, /, batch: str | None, race: tuple[str
 
     Example:  meosbackup export --target /media/usb --race Långdistans --to .
     """
-    from meosbackup import export
+    from meosbackup.commands import export
 
     chosen, console = _begin(_merged(context.obj, flags))
     is_done = export.run(chosen.target, batch or _LATEST, race, Path(to).expanduser().absolute(), console)
@@ -214,7 +218,7 @@ def list_command(context: click.Context, /, race: str | None, as_json: bool, **f
 
     Example:  meosbackup list --target /media/usb --race Stafett
     """
-    from meosbackup import listing
+    from meosbackup.commands import list as listing
 
     chosen, console = _begin(_merged(context.obj, flags))
     listing.run(chosen.target, console, race, as_json=as_json)
@@ -228,7 +232,7 @@ def verify_command(context: click.Context, /, **flags: Any) -> None:
 
     Example:  meosbackup verify --target /media/usb
     """
-    from meosbackup import verify
+    from meosbackup.commands import verify
 
     chosen, console = _begin(_merged(context.obj, flags))
     context.exit(0 if verify.run(chosen.target, console) else 1)
@@ -243,7 +247,7 @@ def demo_command(context: click.Context, /, seconds: int, **flags: Any) -> None:
 
     Example:  meosbackup demo
     """
-    from meosbackup import demo
+    from meosbackup.commands import demo
 
     _, console = _begin(flags)
     context.exit(0 if demo.run(console, seconds) else 1)
@@ -283,7 +287,7 @@ def _begin(flags: Mapping[str, Any]) -> tuple[Settings, Console]:
     """Read the settings, open the log, and ask for the password where that is wanted."""
     config = flags.get("config")
     given = {name: value for name, value in flags.items() if name != "config" and value not in (None, ())}
-    chosen = settings.load(given, os.environ, Path(config) if config else None)
+    chosen = load(given, os.environ, Path(config) if config else None)
     logfile.begin(chosen.log_file or STATE_FOLDER / "meosbackup.log", verbose=chosen.verbose)
     if chosen.ask_password:
         chosen = replace(chosen, password=click.prompt("Password", hide_input=True, default="", show_default=False))

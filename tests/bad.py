@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from meosbackup import batch
-from meosbackup.programs import find_dump_program
-from meosbackup.sandbox import PrivateServer
+from meosbackup.mysql.private_server import PrivateServer
+from meosbackup.mysql.programs import find_dump_program
+from meosbackup.store import inventory
 from tests.support import run_meosbackup, server_options, with_password
 
 STOPS_WITHIN = 3.0
@@ -92,12 +92,12 @@ def assert_no_backup(target: Path) -> None:
 
 def assert_batches_are_whole(place: Place) -> None:
     """See that each folder that passes for a batch is one: with dumps, and each of them as it was made."""
-    assert place.batches == sorted(stored.folder for stored in batch.find(place.target / "meosbackup").batches)
+    assert place.batches == sorted(stored.folder for stored in inventory.find(place.target / "meosbackup").batches)
     for folder in place.batches:
-        dumps = [dump for dump in batch.read(folder).databases if dump.file is not None]
+        dumps = [entry for entry in inventory.read(folder).databases if entry.dump is not None]
         assert dumps
-        references = [dump.reference for dump in dumps if dump.reference is not None]
-        files = [(dump.file, dump.bytes, dump.sha256) for dump in dumps]
+        references = [entry.reference for entry in dumps if entry.reference is not None]
+        files = [(entry.dump.file, entry.dump.bytes, entry.dump.sha256) for entry in dumps]
         files += [(reference.file, reference.bytes, reference.sha256) for reference in references]
         for name, size, sha256 in files:
             data = (folder / str(name)).read_bytes()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from meosbackup.errors import ProgramMissingError
-from meosbackup.sandbox import PrivateServer, ServerProgram, find_server_program, private_server
+from meosbackup.mysql.private_server import PrivateServer, ServerProgram, find_server_program, private_server
 from tests.support import FILES, make_pristine
 
 

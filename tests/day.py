@@ -17,9 +17,10 @@ from typing import Any, TypeVar
 
 import pytest
 
-from meosbackup import batch, drive
-from meosbackup.batch import Batch, Dump, Stored
-from meosbackup.sandbox import PrivateServer
+from meosbackup.batch import names
+from meosbackup.batch.model import Batch, Entry, Stored
+from meosbackup.mysql.private_server import PrivateServer
+from meosbackup.store import drive, inventory
 from tests.support import MEOS_PASSWORD, query, run_meosbackup, server_options, with_password
 
 Found = TypeVar("Found")
@@ -184,13 +185,13 @@ class Day:
 
     def stored(self) -> list[Stored]:
         """Return the batches on the target with their folders, oldest first; nothing there is doubtful."""
-        found = batch.find(self.root)
+        found = inventory.find(self.root)
         assert found.doubtful == ()
         return list(found.batches)
 
     def reference_files(self) -> set[str]:
         """Return the names of the dumps of reference tables on the target."""
-        return {path.name for path in (self.root / batch.REFERENCE_FOLDER).iterdir()}
+        return {path.name for path in (self.root / names.REFERENCE_FOLDER).iterdir()}
 
     def leftovers(self) -> list[str]:
         """Return what is half done on the target or in the spool, and the processes that are still at work there."""
@@ -198,9 +199,9 @@ class Day:
         return [*map(str, partial), *_processes_within(self.folder)]
 
 
-def dump_of(whole: Batch, database: str) -> Dump:
+def dump_of(whole: Batch, database: str) -> Entry:
     """Return a batch's dump of a database."""
-    [found] = [dump for dump in whole.databases if dump.database.lower() == database.lower()]
+    [found] = [entry for entry in whole.databases if entry.database.lower() == database.lower()]
     return found
 
 

@@ -19,14 +19,16 @@ from pathlib import Path
 import click
 import mysql.connector
 
-from meosbackup import changes, programs, spool
-from meosbackup.backup import Backup
-from meosbackup.batch import Stored
+from meosbackup.backup.backup import Backup
+from meosbackup.batch.model import Stored
+from meosbackup.commands.simulation import Laptop
 from meosbackup.errors import MeosBackupError
-from meosbackup.sandbox import PrivateServer, connect, load, private_server
-from meosbackup.server import quoted
-from meosbackup.settings import Settings
-from meosbackup.simulation import Laptop
+from meosbackup.meos import changes
+from meosbackup.mysql import programs
+from meosbackup.mysql.private_server import PrivateServer, connect, load, private_server
+from meosbackup.mysql.sessions import quoted
+from meosbackup.settings.model import Settings
+from meosbackup.store import spool
 from tests.support import EMPTY, FILES, INDIVIDUAL, MEOS_PASSWORD, MEOS_USER, RACE_LIST, RELAY, make_pristine, query
 
 RACES = (INDIVIDUAL, RELAY, EMPTY)
@@ -171,24 +173,27 @@ class Stage:
         """See that a batch, restored, is what the server holds."""
         assert newest is not None, "the tick after the writers paused failed"
         assert newest.batch.complete
-        for dump in newest.batch.databases:
-            assert dump.file is not None
-            files = [newest.folder / dump.file, *([newest.folder / dump.reference.file] if dump.reference else [])]
-            identity = " ".join(str((dump.sha256, dump.reference and dump.reference.sha256)))
-            if self.restored.get(dump.database) != identity:
-                query(self.spare, f"DROP DATABASE IF EXISTS {quoted(dump.database)}")
+        for entry in newest.batch.databases:
+            assert entry.dump is not None
+            files = [
+                newest.folder / entry.dump.file,
+                *([newest.folder / entry.reference.file] if entry.reference else []),
+            ]
+            identity = " ".join(str((entry.dump.sha256, entry.reference and entry.reference.sha256)))
+            if self.restored.get(entry.database) != identity:
+                query(self.spare, f"DROP DATABASE IF EXISTS {quoted(entry.database)}")
                 for file in files:
                     load(self.spare, file)
-                self.restored[dump.database] = identity
+                self.restored[entry.database] = identity
                 self.figures["databases restored"] += 1
             there, here = (
-                picture(server, dump.database, with_empty=dump.reference is not None)
+                picture(server, entry.database, with_empty=entry.reference is not None)
                 for server in (self.server, self.spare)
             )
             wrong = {
                 name: (there.get(name), here.get(name)) for name in {*there, *here} if there.get(name) != here.get(name)
             }
-            assert not wrong, f"{dump.database}: {wrong}"
+            assert not wrong, f"{entry.database}: {wrong}"
             self.figures["databases compared"] += 1
 
 

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from meosbackup import disks
+from meosbackup.system import disks
 
 _STAT = ("st_mode", "st_nlink", "st_uid", "st_gid", "st_size")
 _TIMES = ("st_atime", "st_mtime", "st_ctime")

@@ -16,10 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from meosbackup import batch, spool
-from meosbackup.batch import Stored
-from meosbackup.sandbox import PrivateServer
-from meosbackup.server import quoted
+from meosbackup.batch import names
+from meosbackup.batch.model import Stored
+from meosbackup.mysql.private_server import PrivateServer
+from meosbackup.mysql.sessions import quoted
+from meosbackup.store import inventory, spool
 from tests.filesystems import wait_for
 from tests.support import query, server_options, with_password
 
@@ -120,7 +121,7 @@ def running(server: PrivateServer, target: Path, folder: Path, *more: str | Path
 
 def faults(root: Path) -> list[str]:
     """Read back all that claims to be whole on a drive, and return what is wrong with it."""
-    found = batch.find(root)
+    found = inventory.find(root)
     wrong = [f"{folder}: {error}" for folder, error in found.doubtful]
     times = Counter(stored.batch.sequence for stored in found.batches)
     wrong += [f"sequence {sequence} is there {count} times" for sequence, count in times.items() if count > 1]
@@ -140,9 +141,9 @@ def faults(root: Path) -> list[str]:
 
 def _files(stored: Stored) -> dict[Path, str | None]:
     """Return the files that a batch must have, and their SHA-256 where it is known."""
-    files: dict[Path, str | None] = {stored.folder / batch.GUIDE_FILE: None}
-    for dump in stored.batch.databases:
-        for part in (dump, dump.reference, dump.meosxml):
+    files: dict[Path, str | None] = {stored.folder / names.GUIDE_FILE: None}
+    for entry in stored.batch.databases:
+        for part in (entry, entry.reference, entry.meosxml):
             if part is not None and part.file is not None:
                 files[Path(os.path.normpath(stored.folder / part.file))] = part.sha256
     return files
@@ -157,7 +158,7 @@ def waiting(spool_root: Path) -> list[Stored]:
     """Return the batches that wait in a spool, though somebody be at work there."""
     while True:
         with suppress(OSError):
-            return spool.waiting(batch.find(spool_root))
+            return spool.waiting(inventory.find(spool_root))
 
 
 def fill_reference_tables(server: PrivateServer, database: str, rows: int) -> None:

@@ -8,8 +8,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from meosbackup.sandbox import PrivateServer, connect, load
-from meosbackup.server import quoted, spelled
+from meosbackup.mysql.private_server import PrivateServer, connect, load
+from meosbackup.mysql.sessions import quoted, spelled
 
 DATA = Path(__file__).parent / "data"
 RACE_LIST = "meosmain"

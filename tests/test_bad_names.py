@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from meosbackup import batch
-from meosbackup.sandbox import PrivateServer, connect, load
-from meosbackup.server import quoted
+from meosbackup.mysql.private_server import PrivateServer, connect, load
+from meosbackup.mysql.sessions import quoted
+from meosbackup.store import inventory
 from tests.bad import (
     Place,
     assert_batches_are_whole,
@@ -74,8 +74,8 @@ def test_races_of_any_name_are_backed_up(place: Place, server: PrivateServer) ->
     assert "\x1b" not in said
     assert_batches_are_whole(place)
     (folder,) = place.batches
-    races = batch.read(folder).races
-    assert [dump.race.name for dump in races if dump.race] == RACE_NAMES
+    races = inventory.read(folder).races
+    assert [entry.race.name for entry in races if entry.race] == RACE_NAMES
     files = [path for path in place.target.rglob("*") if path.is_file()]
     for path in files:
         assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*[A-Za-z0-9]", path.name), path
@@ -124,13 +124,13 @@ def test_databases_of_any_name_are_dumped_and_restored(
     told(once(place, server, timeout=100), 0, f"race list + {len(DATABASES)} races")
     assert_batches_are_whole(place)
     (folder,) = place.batches
-    races = batch.read(folder).races
-    assert [dump.database for dump in races] == DATABASES
-    for dump in races:
-        assert dump.reference is not None
-        for file in (dump.file, dump.reference.file):
+    races = inventory.read(folder).races
+    assert [entry.database for entry in races] == DATABASES
+    for entry in races:
+        assert entry.reference is not None
+        for file in (entry.dump.file, entry.reference.file):
             load(spare, folder / str(file))
-        assert contents(spare, dump.database) == contents(server, dump.database), dump.database
+        assert contents(spare, entry.database) == contents(server, entry.database), entry.database
 
 
 def test_a_name_that_is_asked_for_and_that_no_race_has(place: Place, server: PrivateServer) -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from meosbackup import batch, places
+from meosbackup.commands.simulation import run_laptops
 from meosbackup.errors import ProgramMissingError
-from meosbackup.programs import find_dump_program
-from meosbackup.sandbox import PrivateServer
-from meosbackup.simulation import run_laptops
+from meosbackup.mysql import programs
+from meosbackup.mysql.private_server import PrivateServer
+from meosbackup.mysql.programs import find_dump_program
+from meosbackup.store import inventory
 from tests.bad import (
     Completed,
     Place,
@@ -55,7 +56,7 @@ def test_a_dump_program_that_is_not_there(place: Place, name: str) -> None:
 
 def test_a_computer_without_any_dump_program(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(place.folder))
-    monkeypatch.setattr(places, "folders", lambda *_: ())
+    monkeypatch.setattr(programs, "folders", lambda *_: ())
     with pytest.raises(ProgramMissingError) as caught:
         find_dump_program(None)
     assert "No dump program (mysqldump or mariadb-dump) was found" in caught.value.what
@@ -129,8 +130,8 @@ def test_a_dump_program_that_hangs_is_ended(place: Place, server: PrivateServer)
     )  # fmt: skip
     assert "InnoDB-tävlingen (2026-11-22): The dump program" not in said
     assert_batches_are_whole(place)
-    newest = batch.read(place.batches[-1])
-    assert {dump.database for dump in newest.databases if dump.file is not None} == {"meosmain", INNODB}
+    newest = inventory.read(place.batches[-1])
+    assert {entry.database for entry in newest.databases if entry.dump is not None} == {"meosmain", INNODB}
     assert not newest.complete
 
 
@@ -164,7 +165,7 @@ def test_a_dump_that_keeps_tables_locked_is_ended_and_tried_once_more(
     until(lambda: query(server, locking, RELAY) == [(0,)], "nothing of the dump program is left on the server")
     if times == 2:
         told(result, 1, "Relais", "kept the tables locked for longer than 1 s", "MeOS waited as long", "lock_limit")
-        assert not batch.read(place.batches[-1]).complete
+        assert not inventory.read(place.batches[-1]).complete
     else:
         told(result, 0, "race list + 4 races")
     assert_batches_are_whole(place)
@@ -175,7 +176,9 @@ def test_a_race_list_that_is_not_dumped_is_not_said_to_be_saved(place: Place, se
     said = told(once(place, server, "--mysqldump", wrapper), 1, "race list: The dump program ended with code 2")
     assert "race list + 4 races" not in said
     assert_batches_are_whole(place)
-    assert {dump.database for dump in batch.read(place.batches[-1]).databases if dump.file} == set(FILES) - {"meosmain"}
+    assert {entry.database for entry in inventory.read(place.batches[-1]).databases if entry.dump} == set(FILES) - {
+        "meosmain"
+    }
 
 
 @pytest.mark.parametrize("text", [FAILS, IS_CUT_SHORT], ids=["error", "cut short"])
@@ -185,8 +188,8 @@ def test_a_race_that_fails_later_keeps_its_dump_from_before(place: Place, server
     wrapper = dump_wrapper(place.folder, f'case "$database" in {INDIVIDUAL}) {text} ;; *) exec "$real" "$@" ;; esac')
     told(once(place, server, "--mysqldump", wrapper), 1, "O'Cup", "Its newest good dump is of")
     assert_batches_are_whole(place)
-    first, second = (batch.read(folder) for folder in place.batches)
-    before, after = (next(dump for dump in whole.races if dump.database == INDIVIDUAL) for whole in (first, second))
+    first, second = (inventory.read(folder) for folder in place.batches)
+    before, after = (next(entry for entry in whole.races if entry.database == INDIVIDUAL) for whole in (first, second))
     assert (after.sha256, after.taken) == (before.sha256, before.taken)
     assert before.error is None
     assert after.error is not None

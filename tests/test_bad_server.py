@@ -13,9 +13,9 @@ from threading import Thread
 
 import pytest
 
-from meosbackup import batch
-from meosbackup.sandbox import HOST, PrivateServer, connect, load
-from meosbackup.server import quoted
+from meosbackup.mysql.private_server import HOST, PrivateServer, connect, load
+from meosbackup.mysql.sessions import quoted
+from meosbackup.store import inventory
 from tests.bad import (
     Completed,
     Place,
@@ -111,7 +111,7 @@ def test_the_day_goes_on_when_the_server_is_lost_during_dumps_and_comes_back(
         tool.waits_for("all is well again; there was trouble since")
         told(tool.press_ctrl_c(), 0, "stopped; 1 batch made, the newest is of")
     assert_batches_are_whole(place)
-    assert [batch.read(folder).complete for folder in place.batches] == [True]
+    assert [inventory.read(folder).complete for folder in place.batches] == [True]
 
 
 def test_a_server_that_is_lost_during_every_dump_of_the_only_batch(place: Place, server: PrivateServer) -> None:
@@ -136,7 +136,7 @@ def test_a_server_that_is_lost_while_a_dump_waits_for_it(place: Place, server: P
     told(result, 75, "O'Cup", "doesn't answer", "Lost connection", "See that MySQL or MariaDB runs there")
     assert_batches_are_whole(place)
     for folder in place.batches:
-        assert not batch.read(folder).complete
+        assert not inventory.read(folder).complete
 
 
 def dumped(place: Place) -> int:
@@ -240,7 +240,7 @@ def test_a_missing_right_is_named_with_the_line_that_cures_it(
     assert len(lines) == 1, said
     query(server, lines.pop())
     told(once(place, server, "--user", "svea"), 0, ALL_IS_WELL)
-    assert batch.read(place.batches[-1]).complete
+    assert inventory.read(place.batches[-1]).complete
 
 
 def test_a_server_without_a_race_list(place: Place, spare: PrivateServer) -> None:
@@ -291,13 +291,13 @@ def test_a_damaged_table_fails_alone(place: Place, server: PrivateServer, file: 
         )  # fmt: skip
         assert said.count("is damaged") == 1
         assert_batches_are_whole(place)
-        dumps = {dump.database: dump for dump in batch.read(place.batches[-1]).databases}
-        assert {name for name, dump in dumps.items() if dump.error is None} == set(FILES) - {INDIVIDUAL}
+        dumps = {entry.database: entry for entry in inventory.read(place.batches[-1]).databases}
+        assert {name for name, entry in dumps.items() if entry.error is None} == set(FILES) - {INDIVIDUAL}
         assert dumps[INDIVIDUAL].file is None
         if repairable:
             query(server, f"REPAIR TABLE {INDIVIDUAL}.orunner EXTENDED")
             told(once(place, server), 0, ALL_IS_WELL)
-            assert batch.read(place.batches[-1]).complete
+            assert inventory.read(place.batches[-1]).complete
 
 
 def test_a_damaged_table_leaves_the_dump_from_before(place: Place, server: PrivateServer, spare: PrivateServer) -> None:
@@ -307,14 +307,14 @@ def test_a_damaged_table_leaves_the_dump_from_before(place: Place, server: Priva
         query(server, f"INSERT INTO {RELAY}.oclub (Name) VALUES ('new')")
         told(once(place, server), 1, "The table orunner of this race is damaged", "Its newest good dump is of")
     assert_batches_are_whole(place)
-    newest = batch.read(place.batches[-1])
-    dump = next(dump for dump in newest.databases if dump.database == INDIVIDUAL)
-    assert dump.error is not None
-    assert dump.file is not None
+    newest = inventory.read(place.batches[-1])
+    entry = next(entry for entry in newest.databases if entry.database == INDIVIDUAL)
+    assert entry.error is not None
+    assert entry.dump is not None
     assert not newest.complete
-    load(spare, place.batches[-1] / dump.file)
-    assert dump.reference is not None
-    load(spare, place.batches[-1] / dump.reference.file)
+    load(spare, place.batches[-1] / entry.dump.file)
+    assert entry.reference is not None
+    load(spare, place.batches[-1] / entry.reference.file)
     assert contents(spare, INDIVIDUAL) == good
 
 
@@ -322,7 +322,7 @@ def test_a_damaged_register_does_not_keep_its_race_from_being_saved(place: Place
     with damaged(server, RELAY, "dbrunner.MYI", 0):
         said = told(once(place, server), 1, "dbrunner", "is damaged", "Repair Selected Competition")
         assert "This race is not in the newest backup" not in said
-        dumps = {dump.database: dump for dump in batch.read(place.batches[-1]).databases}
+        dumps = {entry.database: entry for entry in inventory.read(place.batches[-1]).databases}
         assert dumps[RELAY].file is not None
         assert dumps[RELAY].error is None
 

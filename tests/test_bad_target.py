@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from meosbackup.sandbox import PrivateServer
+from meosbackup.mysql.private_server import PrivateServer
 from tests.bad import Completed, Place, assert_batches_are_whole, assert_no_backup, new_place, once, small_disk, told
 from tests.support import run_meosbackup
 

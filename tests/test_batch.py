@@ -11,33 +11,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meosbackup.batch import (
-    BATCH_FILE,
-    Batch,
-    Dump,
-    Freshness,
-    MeosFile,
-    Race,
-    Reference,
-    Server,
-    carried,
-    find,
-    from_json,
-    read,
-    to_json,
-    write,
-)
+from meosbackup.batch.model import Batch, Entry, Freshness, Race, Server, StoredFile, carried
+from meosbackup.batch.names import BATCH_FILE, from_json, read, to_json, write
 from meosbackup.errors import BadBatchError
+from meosbackup.store.inventory import find
 
 TAKEN = datetime(2026, 11, 22, 14, 3, tzinfo=timezone(timedelta(hours=1)))
-RACE_LIST = Dump("meosmain", file="meosmain_2026-11-22_14-03-00.dump.sql", bytes=3217, sha256="ab" * 32, taken=TAKEN)
-LONG_DISTANCE = Dump(
+RACE_LIST = Entry("meosmain", file="meosmain_2026-11-22_14-03-00.dump.sql", bytes=3217, sha256="ab" * 32, taken=TAKEN)
+LONG_DISTANCE = Entry(
     "meos_20261122_211702_1e5",
     Race("Långdistans «Осень» O'Cup", "", "2026-11-22", "meos_20261122_211702_1E5", 1, 101),
     Freshness(TAKEN - timedelta(seconds=2), 412, 208, 187, 640),
     "Langdistans_2026-11-22_14-03-00.dump.sql", 67261, "cd" * 32, TAKEN, 127, None,
-    Reference("../../reference/Langdistans_3f9a2c71.dump.sql", 17819891, "3f9a2c71" * 8),
-    MeosFile("Langdistans_2026-11-22_14-03-00.meosxml", 59730, "ef" * 32),
+    StoredFile("../../reference/Langdistans_3f9a2c71.dump.sql", 17819891, "3f9a2c71" * 8),
+    StoredFile("Langdistans_2026-11-22_14-03-00.meosxml", 59730, "ef" * 32),
 )  # fmt: skip
 BATCH = Batch(
     128, TAKEN, True, Server("localhost", 3306, "MySQL", "8.0.45", 1), "mysqldump  Ver 8.0.45", "0.1.0",
@@ -50,7 +37,7 @@ numbers = st.integers(-(2**63), 2**64)
 times = st.datetimes(timezones=st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes))))
 file_names = st.from_regex(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,20}", fullmatch=True)
 dumps = st.builds(
-    Dump,
+    Entry,
     database=texts,
     race=st.none() | st.builds(Race, texts, texts, texts, texts, numbers, numbers),
     freshness=st.none() | st.builds(Freshness, st.none() | times, numbers, numbers, numbers, numbers),
@@ -60,8 +47,8 @@ dumps = st.builds(
     taken=st.none() | times,
     unchanged_since=st.none() | numbers,
     error=st.none() | texts,
-    reference=st.none() | st.builds(Reference, file_names.map("../../reference/{}".format), numbers, texts),
-    meosxml=st.none() | st.builds(MeosFile, file_names, numbers, texts),
+    reference=st.none() | st.builds(StoredFile, file_names.map("../../reference/{}".format), numbers, texts),
+    meosxml=st.none() | st.builds(StoredFile, file_names, numbers, texts),
 )
 batches = st.builds(
     Batch,
@@ -195,7 +182,7 @@ def test_no_file_outside_of_its_batch_is_believed(name: str) -> None:
     with pytest.raises(BadBatchError):
         from_json(to_json(replace(BATCH, databases=(replace(RACE_LIST, file=name),))))
     with pytest.raises(BadBatchError):
-        from_json(to_json(replace(BATCH, databases=(replace(LONG_DISTANCE, meosxml=MeosFile(name, 1, "ef")),))))
+        from_json(to_json(replace(BATCH, databases=(replace(LONG_DISTANCE, meosxml=StoredFile(name, 1, "ef")),))))
 
 
 @pytest.mark.parametrize(
@@ -203,7 +190,7 @@ def test_no_file_outside_of_its_batch_is_believed(name: str) -> None:
     [*OUTSIDE, *(f"../../reference/{name}" for name in OUTSIDE), "b.sql", "../reference/b.sql", "../../other/b.sql"],
 )
 def test_no_reference_outside_of_its_folder_is_believed(name: str) -> None:
-    reference = Reference(name, 1, "3f9a2c71" * 8)
+    reference = StoredFile(name, 1, "3f9a2c71" * 8)
     with pytest.raises(BadBatchError):
         from_json(to_json(replace(BATCH, databases=(replace(LONG_DISTANCE, reference=reference),))))
 

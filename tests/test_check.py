@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from meosbackup import batch
-from meosbackup.sandbox import PrivateServer
+from meosbackup.mysql.private_server import PrivateServer
+from meosbackup.store import inventory
 from tests.bad import Completed, Place, dump_wrapper, new_place, once, running, small_disk, told, until, waiting_dump
 from tests.support import (
     INDIVIDUAL,
@@ -83,7 +83,7 @@ def test_it_does_not_disturb_a_backup_that_is_under_way(place: Place, server: Pr
         told(check(place, server, "--log-file", place.folder / "check.log"), 0)
         (place.folder / "gate").touch()
         told(tool.ended(), 0, "race list + 4 races")
-    assert batch.read(place.batches[0]).complete
+    assert inventory.read(place.batches[0]).complete
 
 
 @pytest.mark.parametrize("rights", [

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from meosbackup.batch import Batch, Dump, Race, Server, Stored
-from meosbackup.choice import batch_at, dumps_named
+from meosbackup.batch.choosing import batch_at, dumps_named
+from meosbackup.batch.model import Batch, Entry, Race, Server, Stored
 from meosbackup.errors import WrongUsageError
 
 LOCAL = timezone(timedelta(hours=1))
@@ -214,15 +214,15 @@ def test_whatever_is_typed_there_is_a_batch_or_words(found: list[Stored], when: 
 # Which races
 
 
-def race(name: str, name_id: str, number: int = 1) -> Dump:
-    return Dump(name_id.lower(), Race(name, "", "2026-11-22", name_id, number, 101), file=f"{name_id}.dump.sql")
+def race(name: str, name_id: str, number: int = 1) -> Entry:
+    return Entry(name_id.lower(), Race(name, "", "2026-11-22", name_id, number, 101), file=f"{name_id}.dump.sql")
 
 
 LONG = race("Långdistans", "meos_20261122_211702_1E5")
 MIDDLE = race("Medeldistans", "meos_20261123_100000_2F", 2)
 RELAY = race("Stafett", "meos_20261122_211713_94", 3)
 ODD = race("94", "oxygen_race", 4)
-LIST = Dump("meosmain", file="meosmain.dump.sql")
+LIST = Entry("meosmain", file="meosmain.dump.sql")
 RACES = (LIST, LONG, MIDDLE, RELAY, ODD)
 
 
@@ -240,15 +240,15 @@ RACES = (LIST, LONG, MIDDLE, RELAY, ODD)
         (["stafett", "lång", "Stafett", "_94"], [RELAY, LONG]),
     ],
 )
-def test_races_are_called_by_name_nameid_or_a_part(names: list[str], meant: list[Dump]) -> None:
+def test_races_are_called_by_name_nameid_or_a_part(names: list[str], meant: list[Entry]) -> None:
     assert list(dumps_named(RACES, names)) == meant
 
 
 @pytest.mark.parametrize(("name", "candidates"), [("distans", (LONG, MIDDLE)), ("20261122", (LONG, RELAY))])
-def test_a_name_that_several_races_have_lists_them(name: str, candidates: tuple[Dump, ...]) -> None:
+def test_a_name_that_several_races_have_lists_them(name: str, candidates: tuple[Entry, ...]) -> None:
     with pytest.raises(WrongUsageError) as caught:
         dumps_named(RACES, ["Stafett", name])
-    shown = [dump for dump in RACES if dump.race and dump.race.name_id in caught.value.what]
+    shown = [entry for entry in RACES if entry.race and entry.race.name_id in caught.value.what]
     assert shown == list(candidates)
 
 
@@ -273,8 +273,8 @@ names = st.text(st.sampled_from("abåÅ_1 "), min_size=1, max_size=4)
 @given(st.lists(st.tuples(names, names), max_size=5, unique_by=lambda pair: pair[1].casefold()), names)
 def test_a_name_means_one_race_that_bears_it_or_none(pairs: list[tuple[str, str]], name: str) -> None:
     dumps = [race(*pair) for pair in pairs]
-    bearing = [dump for dump in dumps if dump.race and name.casefold() in
-               f"{dump.race.name}\n{dump.race.name_id}".casefold()]  # fmt: skip
+    bearing = [entry for entry in dumps if entry.race and name.casefold() in
+               f"{entry.race.name}\n{entry.race.name_id}".casefold()]  # fmt: skip
     assume(bearing)
     try:
         [found] = dumps_named(dumps, [name])

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meosbackup import client, relisting
-from meosbackup.batch import Race
-from meosbackup.server import quoted
+from meosbackup.batch.model import Race
+from meosbackup.dump import client
+from meosbackup.meos import relisting
+from meosbackup.mysql.sessions import quoted
 
 ROWS = b"INSERT INTO `oEvent` VALUES (1,'USE `x`;\\nCREATE DATABASE `y`');\n"
 

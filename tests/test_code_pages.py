@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from meosbackup.sandbox import PrivateServer
+from meosbackup.mysql.private_server import PrivateServer
 from tests.bad import Place, new_place
 from tests.support import server_options, with_password
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from meosbackup import connecting
-from meosbackup.process import Result
+from meosbackup.dump import connecting
+from meosbackup.system.process import Result
 
 NEXT_TO_IT = "mysqldump: Error: 'Access denied; you need the PROCESS privilege' when trying to dump tablespaces"
 SHOWN = "--------------\nINSERT INTO x VALUES ('ERROR 9999 (HY000)')\n--------------\n"

@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
-from meosbackup import batch, drive
-from meosbackup.sandbox import PrivateServer, load
-from meosbackup.simulation import Laptop, delete_race
+from meosbackup.batch import names
+from meosbackup.commands.simulation import Laptop, delete_race
+from meosbackup.mysql.private_server import PrivateServer, load
+from meosbackup.store import drive
 from tests.day import (
     PATIENCE,
     Day,
@@ -69,7 +70,9 @@ def test_a_batch_is_laid_out_as_designed(day: Day) -> None:
     assert abs(datetime.now(UTC) - stamp) < timedelta(seconds=PATIENCE)
     assert stored.folder == day.root / f"{stamp:%Y-%m-%d}" / f"{stamp:%H-%M-%S}"
     references = {
-        f"{STEMS[dump.database]}_{dump.reference.sha256[:8]}.dump.sql" for dump in stored.batch.races if dump.reference
+        f"{STEMS[dump.database]}_{dump.reference.sha256[:8]}.dump.sql"
+        for entry in stored.batch.races
+        if entry.reference
     }
     assert {path.relative_to(day.root) for path in day.root.rglob("*") if path.is_file()} == {
         Path("RESTORE.txt"),
@@ -154,7 +157,7 @@ def test_reference_tables_without_rows_make_no_reference_dump(day: Day) -> None:
     day.once()
     [whole] = day.batches()
     assert whole.complete
-    assert [dump.database for dump in whole.races if dump.reference] == [INDIVIDUAL, INNODB]
+    assert [entry.database for entry in whole.races if entry.reference] == [INDIVIDUAL, INNODB]
     assert len(day.reference_files()) == 2
 
 
@@ -201,13 +204,21 @@ def test_later_batches_carry_what_did_not_change(day: Day) -> None:
     assert [whole.sequence for whole in (first, second, third)] == [1, 2, 3]
     for database in (RACE_LIST, INDIVIDUAL, EMPTY, INNODB):
         dumps = [dump_of(whole, database) for whole in (first, second, third)]
-        assert [dump.unchanged_since for dump in dumps] == [None, 1, 1]
-        assert len({(dump.sha256, dump.bytes, dump.taken, dump.freshness, dump.reference) for dump in dumps}) == 1
+        assert [entry.unchanged_since for entry in dumps] == [None, 1, 1]
+        assert (
+            len(
+                {
+                    (entry.dump.sha256, entry.dump.bytes, entry.taken, entry.freshness, entry.reference)
+                    for entry in dumps
+                }
+            )
+            == 1
+        )
     dumps = [dump_of(whole, RELAY) for whole in (first, second, third)]
-    assert [dump.unchanged_since for dump in dumps] == [None, None, None]
-    assert len({dump.sha256 for dump in dumps}) == 3
-    assert len({dump.reference for dump in dumps}) == 1
-    entries = [dump.freshness.entries for dump in dumps if dump.freshness]
+    assert [entry.unchanged_since for entry in dumps] == [None, None, None]
+    assert len({entry.dump.sha256 for entry in dumps}) == 3
+    assert len({entry.reference for entry in dumps}) == 1
+    entries = [entry.freshness.entries for entry in dumps if entry.freshness]
     assert entries == [entries[0], entries[0] + 1, entries[0] + 2]
 
     query(day.server, f"UPDATE {INDIVIDUAL}.dbrunner SET CardNo = CardNo + 1 LIMIT 1")
@@ -220,12 +231,12 @@ def test_later_batches_carry_what_did_not_change(day: Day) -> None:
     assert after.reference.file == f"../../reference/{added}"
     assert (after.sha256, after.unchanged_since) == (before.sha256, 1)
     for stored in day.stored():
-        for dump in stored.batch.databases:
-            assert dump.file
-            assert hashlib.sha256((stored.folder / dump.file).read_bytes()).hexdigest() == dump.sha256
-            if dump.reference:
-                data = (stored.folder / dump.reference.file).read_bytes()
-                assert hashlib.sha256(data).hexdigest() == dump.reference.sha256
+        for entry in stored.batch.databases:
+            assert entry.dump.file
+            assert hashlib.sha256((stored.folder / entry.dump.file).read_bytes()).hexdigest() == entry.dump.sha256
+            if entry.reference:
+                data = (stored.folder / entry.reference.file).read_bytes()
+                assert hashlib.sha256(data).hexdigest() == entry.reference.sha256
 
 
 # The daemon
@@ -263,7 +274,7 @@ def test_a_day_tells_each_tick_as_it_comes(day: Day) -> None:
         list_race(day.server, "Storloppet\n\x1b[31m", BIG, date="2026-11-22")
         screen.wait_for(r"NOTE new race: Storloppet �\[31m \(2026-11-22\); it is backed up from now on")
         screen.wait_for(r"race list \+ 5 races")
-        wait_until(lambda: any(dump.database == BIG for dump in day.batches()[-1].races), "the new race in a batch")
+        wait_until(lambda: any(entry.database == BIG for entry in day.batches()[-1].races), "the new race in a batch")
         delete_race(day.server, BIG)
         screen.wait_for(r"NOTE Storloppet �\[31m \(2026-11-22\) is gone; earlier batches on the drive hold it")
         wait_until(lambda: len(day.batches()[-1].races) == 4, "a batch without the race")
@@ -409,7 +420,7 @@ def test_what_a_failed_tick_had_dumped_is_dumped_again(day: Day) -> None:
     hidden = day.folder / "hidden"
     with day.terminal("--interval", "1") as screen:
         screen.wait_for(A_BATCH)
-        references = day.spool / batch.REFERENCE_FOLDER
+        references = day.spool / names.REFERENCE_FOLDER
         references.rename(hidden)
         references.write_text("in the way", "utf-8")
         enter_runner(day.server, RELAY)

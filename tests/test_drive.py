@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from meosbackup import batch, drive
-from meosbackup.sandbox import PrivateServer
-from meosbackup.simulation import Laptop, run_laptops
+from meosbackup.batch import names
+from meosbackup.commands.simulation import Laptop, run_laptops
+from meosbackup.mysql.private_server import PrivateServer
+from meosbackup.store import drive, inventory
 from tests.filesystems import EXFAT, EXT4, FAT32, FUSEFAT, NTFS, TMPFS, Slot, check, make_drive, slot, wait_for
 from tests.running import (
     BELL,
@@ -49,7 +50,7 @@ def busy(server: PrivateServer) -> Iterator[PrivateServer]:
 
 
 def sequences(root: Path) -> list[int]:
-    return [stored.batch.sequence for stored in batch.find(root).batches]
+    return [stored.batch.sequence for stored in inventory.find(root).batches]
 
 
 def stop_when_all_is_shipped(day: Running, spool: Path) -> None:
@@ -77,10 +78,10 @@ def test_batches_arrive_whole(kind: str, stick: Slot, busy: PrivateServer, tmp_p
         day.expect(BACKED_UP)
         stop_when_all_is_shipped(day, tmp_path / "spool")
     assert_all_is_shipped(stick.place, tmp_path / "spool")
-    newest = batch.find(drive.root(stick.place)).newest
+    newest = inventory.find(drive.root(stick.place)).newest
     assert newest is not None
     assert newest.batch.sequence >= 2
-    assert newest.folder.name in (drive.root(stick.place) / batch.GUIDE_FILE).read_text("utf-8-sig")
+    assert newest.folder.name in (drive.root(stick.place) / names.GUIDE_FILE).read_text("utf-8-sig")
     stick.leave()
     check(used)
 
@@ -189,7 +190,7 @@ def test_the_newest_batch_goes_to_a_second_drive_though_nothing_waits(
         day.expect("  NOTE  another drive is plugged in")
         day.expect("  OK    nothing changed")
         day.stop()
-    newest = batch.find(tmp_path / "spool").newest
+    newest = inventory.find(tmp_path / "spool").newest
     assert newest is not None
     assert sequences(drive.root(stick.place)) == [newest.batch.sequence]
     assert faults(drive.root(stick.place)) == []
@@ -216,17 +217,17 @@ def test_a_drive_of_another_run_with_higher_sequences(stick: Slot, busy: Private
     assert faults(root) == []
     ours = set(sequences(root)) - others
     assert others < set(sequences(root)), "theirs are all there"
-    newest = batch.find(root).newest
+    newest = inventory.find(root).newest
     assert newest is not None
     assert newest.batch.sequence in ours
     assert newest.batch.sequence > max(others), "ours, being newer, come after theirs"
-    assert newest.folder.name in (root / batch.GUIDE_FILE).read_text("utf-8-sig")
+    assert newest.folder.name in (root / names.GUIDE_FILE).read_text("utf-8-sig")
 
 
 def renumber(root: Path, by: int) -> None:
     """Raise the sequence of every batch on a drive."""
-    for stored in batch.find(root).batches:
-        path = stored.folder / batch.BATCH_FILE
+    for stored in inventory.find(root).batches:
+        path = stored.folder / names.BATCH_FILE
         document = json.loads(path.read_text("utf-8"))
         path.write_text(json.dumps({**document, "sequence": document["sequence"] + by}), "utf-8")
 

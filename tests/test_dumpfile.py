@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meosbackup import dumpfile, fingerprint, portable
-from meosbackup.batch import Freshness
-from meosbackup.dumpfile import PIECE, BadDumpError, Row, Table, Value
+from meosbackup.batch.model import Freshness
+from meosbackup.dump import fingerprint, portable, reader
+from meosbackup.dump.portable import Written
+from meosbackup.dump.reader import PIECE, BadDumpError, Row, Table, Value
 from meosbackup.errors import DumpFailedError, StoppedError
-from meosbackup.portable import Written
 
 DATA = Path(__file__).parent / "data"
 SANDBOX = b"/*M!999999\\- enable the sandbox mode */ \n"
@@ -102,7 +102,7 @@ def seen(value: Value, style: Style) -> Value:
 
 def contents(path: Path, wanted: Callable[[str], bool] = lambda _: True) -> list[tuple[Table, list[Row]]]:
     tables: list[tuple[Table, list[Row]]] = []
-    for table, row in dumpfile.read(path, wanted):
+    for table, row in reader.read(path, wanted):
         if row is None:
             tables.append((table, []))
         else:
@@ -141,7 +141,7 @@ def test_what_was_written_is_read_back(file: Path, style: Style, tables: list[tu
     expected = [(table, [tuple(seen(value, style) for value in row) for row in rows]) for table, rows in tables]
     assert contents(file) == expected
     assert contents(file, lambda _: False) == [(table, []) for table, _ in tables]
-    assert dumpfile.inspect(file).completed
+    assert reader.inspect(file).completed
 
 
 @every_style
@@ -355,7 +355,7 @@ RACE_TABLES = "dbClub dbRunner oCard oClass oClub oControl oCounter oCourse oEve
 @pytest.mark.parametrize("race", RACE_FIGURES)
 def test_the_figures_of_real_races(race: str) -> None:
     change, entries, finished, cards, punches, rows = RACE_FIGURES[race]
-    contents = dumpfile.inspect(DATA / f"{race}.sql")
+    contents = reader.inspect(DATA / f"{race}.sql")
     last_change = datetime.fromisoformat(f"2026-11-22T{change}").replace(tzinfo=UTC)
     assert contents.freshness == Freshness(last_change, entries, finished, cards, punches)
     assert contents.rows == rows
@@ -367,7 +367,7 @@ def test_the_figures_of_real_races(race: str) -> None:
 
 
 def test_the_race_list_has_no_freshness() -> None:
-    assert dumpfile.inspect(DATA / "meosmain.sql") == dumpfile.Contents(("oevent",), True, {"oevent": 4}, None)
+    assert reader.inspect(DATA / "meosmain.sql") == reader.Contents(("oevent",), True, {"oevent": 4}, None)
     ((table, rows),) = contents(DATA / "meosmain.sql")
     assert table.columns[:5] == ("Id", "Name", "Annotation", "Date", "ZeroTime")
     assert table.engine == "MyISAM"
@@ -384,7 +384,7 @@ def test_freshness_does_with_the_columns_there_are(tmp_path: Path) -> None:
         + statements(Table("oMonitor", ("Modified",), "MyISAM"), [("2026-11-22 12:00:00",)])
         + COMPLETED
     )  # fmt: skip
-    inspected = dumpfile.inspect(dump)
+    inspected = reader.inspect(dump)
     assert inspected.freshness == Freshness(datetime(2026, 11, 22, 10, 0, 1, tzinfo=UTC), 4, 1, 4, 0)
     assert inspected.rows == {"orunner": 4, "ocard": 5}
     assert inspected.tables == ("ORUNNER", "oCard", "oMonitor")
@@ -407,15 +407,15 @@ def test_freshness_does_with_the_columns_there_are(tmp_path: Path) -> None:
 def test_a_whole_dump_ends_with_the_line_that_says_so(tmp_path: Path, end: bytes, completed: bool) -> None:
     dump = tmp_path / "dump.sql"
     dump.write_bytes(b"/*!40111 SET SQL_NOTES=@OLD_SQL_NOTES */;\n" + end)
-    assert dumpfile.inspect(dump).completed is completed
+    assert reader.inspect(dump).completed is completed
     dump.write_bytes(end.lstrip())
-    dumpfile.inspect(dump)
+    reader.inspect(dump)
 
 
 def never_passes(dump: Path, content: bytes) -> None:
     dump.write_bytes(content)
     with suppress(BadDumpError):
-        assert not dumpfile.inspect(dump).completed
+        assert not reader.inspect(dump).completed
 
 
 @given(race=st.sampled_from(["big", "individual", "meosmain"]), share=st.floats(0, 1))
@@ -565,9 +565,9 @@ def peak(work: Callable[[], object]) -> int:
 
 
 def test_a_map_that_nobody_asks_for_takes_no_memory(map_dump: Path, tmp_path: Path) -> None:
-    inspected: list[dumpfile.Contents] = []
-    assert peak(lambda: inspected.append(dumpfile.inspect(map_dump))) < 5_000_000
-    assert inspected == [dumpfile.Contents(("oImage", "oEvent"), True, {"oevent": 1}, None)]
+    inspected: list[reader.Contents] = []
+    assert peak(lambda: inspected.append(reader.inspect(map_dump))) < 5_000_000
+    assert inspected == [reader.Contents(("oImage", "oEvent"), True, {"oevent": 1}, None)]
     copy = tmp_path / "copy.sql"
     written: list[Written] = []
     assert peak(lambda: written.append(portable.make_portable(map_dump, copy))) < 5_000_000

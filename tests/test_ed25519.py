@@ -2,7 +2,7 @@
 
 import pytest
 
-from meosbackup.ed25519 import signature
+from meosbackup.mysql.ed25519 import signature
 
 VECTORS = (
     ("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60", "",

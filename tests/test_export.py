@@ -10,12 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from meosbackup import batch, export, meosxml
-from meosbackup.batch import Batch, Dump, Freshness, MeosFile, Race, Reference, Server
+from meosbackup.batch import batch_file
+from meosbackup.batch.model import Batch, Entry, Freshness, Race, Server, StoredFile
+from meosbackup.commands import export
 from meosbackup.console import Console
-from meosbackup.dumpfile import Table
+from meosbackup.dump.reader import Table
 from meosbackup.errors import MeosBackupError, WrongUsageError
-from meosbackup.meosxml import Source
+from meosbackup.meosxml import convert
+from meosbackup.meosxml.convert import Source
+from meosbackup.store import inventory
 from tests.support import DATA, run_meosbackup
 from tests.test_dumpfile import COMPLETED, MYSQL, statements
 from tests.test_meosxml import LISTS, MAPS, NEVER, decoded, made_by_meos, race_of, tree
@@ -68,20 +71,20 @@ def drive(tmp_path: Path) -> Drive:
         dumps = tuple(dump_of(folder, name, minute, with_file=minute == 4) for name in RACES)
         taken = TAKEN + timedelta(minutes=minute - 3)
         server = Server("laptop", 3306, "MySQL", "8.0.45", 1)
-        batch.write(folder, Batch(minute, taken, True, server, "mysqldump", "0.1.0", dumps))
+        batch_file.write(folder, Batch(minute, taken, True, server, "mysqldump", "0.1.0", dumps))
     return found
 
 
-def dump_of(folder: Path, race: str, minute: int, *, with_file: bool) -> Dump:
+def dump_of(folder: Path, race: str, minute: int, *, with_file: bool) -> Entry:
     name = f"{race}_2026-11-22_14-0{minute}-00"
     data = (DATA / f"{race}.sql").read_bytes()
     path = folder / f"{name}.dump.sql"
     path.write_bytes(data)
     written = None
     if with_file:
-        made = meosxml.convert(Source(path, 101), folder / f"{name}.meosxml", NEVER)
-        written = MeosFile(f"{name}.meosxml", made.bytes, made.sha256)
-    return Dump(
+        made = convert.convert(Source(path, 101), folder / f"{name}.meosxml", NEVER)
+        written = StoredFile(f"{name}.meosxml", made.bytes, made.sha256)
+    return Entry(
         RACES[race].name_id.lower(), RACES[race], Freshness(TAKEN, 70, 41, 40, 12), path.name, len(data),
         sha256(data).hexdigest(), TAKEN, meosxml=written,
     )  # fmt: skip
@@ -89,9 +92,9 @@ def dump_of(folder: Path, race: str, minute: int, *, with_file: bool) -> Dump:
 
 def change(folder: Path, **changes: object) -> None:
     """Change what a batch says of its first race."""
-    found = batch.read(folder)
+    found = inventory.read(folder)
     first, *others = found.databases
-    batch.write(folder, replace(found, databases=(replace(first, **changes), *others)))  # type: ignore[arg-type]
+    batch_file.write(folder, replace(found, databases=(replace(first, **changes), *others)))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("minute", "when"), [(3, "14:03"), (4, "latest")])
@@ -180,7 +183,7 @@ def test_images_come_from_the_reference_tables(drive: Drive, tmp_path: Path) -> 
     reference.write_bytes(images + COMPLETED)
     dump = drive.batch(3) / "individual_2026-11-22_14-03-00.dump.sql"
     dump.write_bytes(text)
-    kept = Reference(f"../../reference/{reference.name}", 1, sha256(reference.read_bytes()).hexdigest())
+    kept = StoredFile(f"../../reference/{reference.name}", 1, sha256(reference.read_bytes()).hexdigest())
     change(drive.batch(3), sha256=sha256(text).hexdigest(), reference=kept)
     drive.export("Höst", when="14:03")
     [path] = drive.out.iterdir()

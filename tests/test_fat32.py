@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from meosbackup import batch, drive
-from meosbackup.sandbox import PrivateServer
+from meosbackup.batch import names
+from meosbackup.mysql.private_server import PrivateServer
+from meosbackup.store import drive, inventory
 from tests.filesystems import FAT32, Slot, check, make_drive, slot
 from tests.running import faults, leftovers
 from tests.support import INDIVIDUAL, contents, run_meosbackup, server_options, with_password
@@ -51,13 +52,13 @@ def test_two_batches_of_one_second_lie_beside_each_other(stick: Slot, server: Pr
     stick.plug(used)
     root = drive.root(stick.place)
     run("--once --all-races", stick, tmp_path, *server_options(server))
-    [there] = batch.find(root).batches
-    path = there.folder / batch.BATCH_FILE
+    [there] = inventory.find(root).batches
+    path = there.folder / names.BATCH_FILE
     path.write_text(json.dumps({**json.loads(path.read_text("utf-8")), "sequence": 500}), "utf-8")
     [mark] = (tmp_path / "meosbackup").rglob("SHIPPED")
     mark.unlink()
     run("--once --all-races", stick, tmp_path, *server_options(server))
-    folders = {found.batch.sequence: found.folder for found in batch.find(root).batches}
+    folders = {found.batch.sequence: found.folder for found in inventory.find(root).batches}
     assert folders[500] == there.folder
     assert folders[1].name.startswith(f"{there.folder.name}_")  # _2, or _3 where the newest is of this second, too
     assert faults(root) == []

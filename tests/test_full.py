@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from meosbackup import batch, drive, room, shipping
-from meosbackup.batch import Stored
+from meosbackup.batch import batch_file, names
+from meosbackup.batch.model import Stored
+from meosbackup.commands.simulation import delete_race, run_laptops
 from meosbackup.errors import MeosBackupError
-from meosbackup.sandbox import PrivateServer
-from meosbackup.shipping import Shipper
-from meosbackup.simulation import delete_race, run_laptops
+from meosbackup.mysql.private_server import PrivateServer
+from meosbackup.store import drive, inventory, retention, shipping
+from meosbackup.store.shipping import Shipper
+from meosbackup.system import disks
 from tests.filesystems import EXFAT, FAT32, TMPFS, Slot, check, make_drive, slot, wait_for
 from tests.running import PATIENCE, STOPS_WITHIN, Running, faults, leftovers, running, waiting
 from tests.support import EMPTY, INDIVIDUAL, INNODB, RELAY, run_meosbackup, server_options, with_password
@@ -66,7 +68,7 @@ def seed(server: PrivateServer, folder: Path) -> Stored:
         "--log-file", folder / "log", *server_options(server), env={**with_password(), "XDG_STATE_HOME": str(folder)},
     )  # fmt: skip
     assert made.returncode == 0, made.stderr
-    [stored] = batch.find(drive.root(folder / "drive")).batches
+    [stored] = inventory.find(drive.root(folder / "drive")).batches
     return stored
 
 
@@ -75,8 +77,8 @@ def add_old(stored: Stored, root: Path, sequence: int, taken: datetime) -> Path:
     folder = root / f"{taken:%Y-%m-%d}" / f"{taken:%H-%M-%S}"
     partial = root / "old.partial"
     copy_files(stored.folder, partial)
-    batch.write(partial, replace(stored.batch, sequence=sequence, taken=taken))
-    copy_files(stored.folder / f"../../{batch.REFERENCE_FOLDER}", root / batch.REFERENCE_FOLDER)
+    batch_file.write(partial, replace(stored.batch, sequence=sequence, taken=taken))
+    copy_files(stored.folder / f"../../{names.REFERENCE_FOLDER}", root / names.REFERENCE_FOLDER)
     folder.parent.mkdir(exist_ok=True)
     return partial.replace(folder)
 
@@ -138,7 +140,7 @@ def test_a_full_drive_loses_what_the_rules_let_go_and_nothing_else(
         "next ten minutes": add_old(seeds.without, root, 10, ago(10, hours=5)),
         "half an hour ago": add_old(seeds.without, root, 11, datetime.now().astimezone() - timedelta(minutes=30)),
     }  # fmt: skip
-    (old["pinned"] / room.PIN_FILE).touch()
+    (old["pinned"] / names.PIN_FILE).touch()
     may_go = ["relay, first", "hour, first", "ten minutes, first"]
     picture = fill(stick.place)
 
@@ -167,10 +169,10 @@ def test_a_full_drive_loses_what_the_rules_let_go_and_nothing_else(
 
 def test_a_file_that_a_full_drive_does_not_take_leaves_nothing(stick: Slot, tmp_path: Path) -> None:
     stick.plug(make_drive(TMPFS, tmp_path / "image", 1))
-    guide = stick.place / batch.GUIDE_FILE
-    drive.write_durably(guide, b"old")
+    guide = stick.place / names.GUIDE_FILE
+    disks.write_durably(guide, b"old")
     with pytest.raises(OSError, match="No space left"):
-        drive.write_durably(guide, bytes(2 << 20))
+        disks.write_durably(guide, bytes(2 << 20))
     assert everything(stick.place) == {guide: hashlib.sha256(b"old").hexdigest()}
 
 
@@ -179,14 +181,14 @@ def test_a_batch_waits_where_its_guide_at_the_top_would_find_no_room(stick: Slot
     stick.plug(make_drive(TMPFS, tmp_path / "image", 2))
     shipper = Shipper(spool, drive.place(stick.place), 1, threading.Event(), lambda _: None)
     drive_id = shipping.attach(shipper, datetime.now().astimezone())
-    references = spool / batch.REFERENCE_FOLDER
+    references = spool / names.REFERENCE_FOLDER
     taken = sum(path.stat().st_size + 4095 & ~4095 for folder in (seeds.without.folder, references)
                 for path in folder.iterdir())  # fmt: skip
     free = shutil.disk_usage(stick.place).free
     (stick.place / "Strand.jpg").write_bytes(bytes(free - taken - 8192))
     with pytest.raises(MeosBackupError, match="is full"):
         shipping.ship_waiting(shipper, drive_id)
-    assert not batch.find(drive.root(stick.place)).batches, "it would not be the one that RESTORE.txt tells of"
+    assert not inventory.find(drive.root(stick.place)).batches, "it would not be the one that RESTORE.txt tells of"
     (stick.place / "Strand.jpg").unlink()
     assert shipping.ship_waiting(shipper, drive_id) is not None
     assert faults(drive.root(stick.place)) == []
@@ -208,14 +210,14 @@ def assert_goes_on_in_the_spool(day: Running, folder: Path) -> None:
 def assert_restorable_relay(root: Path) -> None:
     """See that a good dump of the race that was deleted is still there, with its reference tables."""
     dumps = [
-        (stored.folder, dump) for stored in batch.find(root).batches for dump in stored.batch.races
-        if dump.database == RELAY
+        (stored.folder, entry) for stored in inventory.find(root).batches for entry in stored.batch.races
+        if entry.database == RELAY
     ]  # fmt: skip
-    [(folder, dump)] = dumps
-    assert dump.file is not None
-    assert dump.reference is not None
-    assert (folder / dump.file).is_file()
-    assert (folder / dump.reference.file).is_file()
+    [(folder, entry)] = dumps
+    assert entry.dump is not None
+    assert entry.reference is not None
+    assert (folder / entry.dump.file).is_file()
+    assert (folder / entry.reference.file).is_file()
 
 
 def stop_when_all_is_shipped(day: Running, folder: Path) -> None:
@@ -254,5 +256,5 @@ def test_a_spool_over_its_limit_is_thinned_by_the_same_rules_and_told(
         day.expect(WELL_AGAIN)
         stop_when_all_is_shipped(day, tmp_path)
     assert faults(root) == []
-    assert {50 + 4, *range(60, 70), 100, 101} <= {stored.batch.sequence for stored in batch.find(root).batches}
-    assert room.used_bytes(spool) < 1 << 20
+    assert {50 + 4, *range(60, 70), 100, 101} <= {stored.batch.sequence for stored in inventory.find(root).batches}
+    assert retention.used_bytes(spool) < 1 << 20

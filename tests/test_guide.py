@@ -14,26 +14,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meosbackup.batch import Batch, Dump, Freshness, MeosFile, Race, Reference, Server
-from meosbackup.guide import ENCODING, held_in, restore_text
-from meosbackup.portable import make_portable
-from meosbackup.proof import Proof
-from meosbackup.relisting import statements
-from meosbackup.sandbox import private_server
+from meosbackup.batch.model import Batch, Entry, Freshness, Proof, Race, Server, StoredFile
+from meosbackup.dump.portable import make_portable
+from meosbackup.guide.restore_txt import ENCODING, held_in, restore_text
+from meosbackup.meos.relisting import statements
+from meosbackup.mysql.private_server import private_server
 
 TAKEN = datetime(2026, 11, 22, 21, 30, tzinfo=timezone(timedelta(hours=1)))
 TOP = "2026-11-22/21-30-00"
 PASSWORD = "hemligt 'åäö"
 
-RACE_LIST = Dump("meosmain", file="meosmain_2026-11-22_21-30-00.dump.sql", taken=TAKEN)
-INDIVIDUAL = Dump(
+RACE_LIST = Entry("meosmain", file="meosmain_2026-11-22_21-30-00.dump.sql", taken=TAKEN)
+INDIVIDUAL = Entry(
     "meos_20261122_211702_1e5",
     Race("Höstmedeln «Осень» O'Cup", "", "2026-11-22", "meos_20261122_211702_1E5", 1, 101),
     Freshness(datetime(2026, 11, 22, 20, 17, 5, tzinfo=UTC), 70, 41, 40, 12),
     "Hostmedeln_Osen_O_Cup_2026-11-22_21-30-00.dump.sql", taken=TAKEN,
-    reference=Reference("../../reference/Hostmedeln_Osen_O_Cup_3f9a2c71.dump.sql", 1, "3f9a2c71"),
+    reference=StoredFile("../../reference/Hostmedeln_Osen_O_Cup_3f9a2c71.dump.sql", 1, "3f9a2c71"),
 )  # fmt: skip
-RELAY = Dump(
+RELAY = Entry(
     "meos_20261122_211713_94",
     Race("Stafettkväll – Relais d'Été", "", "2026-11-23", "meos_20261122_211713_94", 2, 101),
     Freshness(datetime(2026, 11, 21, 20, 17, 5, tzinfo=UTC), 24, 1, 1, 1),
@@ -44,8 +43,8 @@ BATCH = Batch(
 )  # fmt: skip
 
 
-def with_databases(*dumps: Dump) -> Batch:
-    return replace(BATCH, databases=dumps, complete=all(dump.error is None for dump in dumps))
+def with_databases(*dumps: Entry) -> Batch:
+    return replace(BATCH, databases=dumps, complete=all(entry.error is None for entry in dumps))
 
 
 def lines(batch: Batch, folder: str | None = None) -> list[str]:
@@ -89,7 +88,7 @@ def chapter(text: list[str]) -> list[str]:
 
 def test_the_quick_way_comes_before_all_steps_and_names_each_race_s_file() -> None:
     name = "Hostmedeln_Osen_O_Cup_2026-11-22_21-30-00.meosxml"
-    quick = with_databases(RACE_LIST, replace(INDIVIDUAL, meosxml=MeosFile(name, 1, "0")), RELAY)
+    quick = with_databases(RACE_LIST, replace(INDIVIDUAL, meosxml=StoredFile(name, 1, "0")), RELAY)
     for folder in (None, TOP):
         found = chapter(lines(quick, folder))
         place = found.index(f"   {name}")
@@ -105,7 +104,7 @@ def test_the_quick_way_comes_before_all_steps_and_names_each_race_s_file() -> No
             "one laptop alone",
         ):
             assert word in " ".join(found)
-    missing = with_databases(replace(INDIVIDUAL, meosxml=MeosFile(name, 1, "0")), replace(RELAY, file=None))
+    missing = with_databases(replace(INDIVIDUAL, meosxml=StoredFile(name, 1, "0")), replace(RELAY, file=None))
     assert "   It is missing in this batch: see PART B." in chapter(lines(missing))
 
 
@@ -276,10 +275,10 @@ def spare(running: Spare) -> Spare:
     (running.drive / TOP).mkdir(parents=True)
     (running.drive / "reference").mkdir()
     data = Path(__file__).parent / "data"
-    for dump, source in ((RACE_LIST, "meosmain"), (INDIVIDUAL, "individual"), (RELAY, "relay")):
-        assert dump.file is not None
-        listing = statements(dump.race, dump.database, "oevent") if dump.race else b""
-        make_portable(data / f"{source}.sql", running.drive / TOP / dump.file, ending=listing)
+    for entry, source in ((RACE_LIST, "meosmain"), (INDIVIDUAL, "individual"), (RELAY, "relay")):
+        assert entry.dump is not None
+        listing = statements(entry.race, entry.database, "oevent") if entry.race else b""
+        make_portable(data / f"{source}.sql", running.drive / TOP / entry.dump.file, ending=listing)
     (running.drive / "reference" / "Hostmedeln_Osen_O_Cup_3f9a2c71.dump.sql").write_text(
         "USE `meos_20261122_211702_1e5`; CREATE TABLE reference_was_here (Id INT);\n", "utf-8"
     )
@@ -370,8 +369,8 @@ def test_one_race_alone_of_a_database_that_needs_quotes(spare: Spare) -> None:
     spare.ask("DELETE FROM meosmain.oevent WHERE Id = 1")
     odd = with_databases(RACE_LIST, replace(INDIVIDUAL, database="meos-$HOME"))
     assert INDIVIDUAL.file is not None
-    dump = spare.drive / TOP / INDIVIDUAL.file
-    dump.write_bytes(dump.read_bytes().replace(INDIVIDUAL.database.encode(), b"meos-$HOME"))
+    entry = spare.drive / TOP / INDIVIDUAL.file
+    entry.write_bytes(entry.read_bytes().replace(INDIVIDUAL.database.encode(), b"meos-$HOME"))
     for command in commands(lines(odd, TOP), "PART C - LINUX (bash)"):
         assert "ERROR" not in spare.paste(command)
     assert race_list(spare).startswith("1\tHöstmedeln")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from meosbackup import batch, drive
-from meosbackup.sandbox import PrivateServer
-from meosbackup.simulation import run_laptops
+from meosbackup.commands.simulation import run_laptops
+from meosbackup.mysql.private_server import PrivateServer
+from meosbackup.store import drive, inventory
 from tests import torture
 from tests.filesystems import EXFAT, EXT4, FAT32, Drive, Slot, copy_of, make_drive, repair, slot, wait_for
 from tests.running import PATIENCE, faults, leftovers, running, waiting
@@ -35,7 +35,7 @@ def busy(server: PrivateServer) -> Iterator[PrivateServer]:
 
 
 def sequences(root: Path) -> list[int]:
-    return [stored.batch.sequence for stored in batch.find(root).batches]
+    return [stored.batch.sequence for stored in inventory.find(root).batches]
 
 
 def test_killed_and_pulled_out_at_random_moments(server: PrivateServer, spare: PrivateServer, tmp_path: Path) -> None:

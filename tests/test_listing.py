@@ -16,10 +16,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meosbackup import batch, listing
-from meosbackup.batch import Batch, Dump, Freshness, Race, Server, Stored
+from meosbackup.batch import batch_file
+from meosbackup.batch.model import Batch, Entry, Freshness, Race, Server, Stored
+from meosbackup.commands import list as listing
 from meosbackup.errors import WrongUsageError
-from meosbackup.sandbox import PrivateServer
+from meosbackup.mysql.private_server import PrivateServer
+from meosbackup.store import inventory
 from tests.support import INDIVIDUAL, RELAY, query, run_meosbackup, server_options, with_password
 
 ZONE = timezone(timedelta(hours=1))
@@ -29,16 +31,16 @@ MEDEL = Race("Höstmedeln", "", "2026-11-22", "meos_20261122_211702_1E5", 1, 101
 STAFETT = Race("Stafettkväll", "", "2026-11-23", "meos_20261122_211713_94", 2, 101)
 
 
-def a_race(race: Race, changed: datetime | None, entries: int = 412, finished: int = 208, **more: Any) -> Dump:
+def a_race(race: Race, changed: datetime | None, entries: int = 412, finished: int = 208, **more: Any) -> Entry:
     fresh = Freshness(changed and changed.astimezone(UTC), entries, finished, 187, 640)
-    return replace(Dump(race.name_id.lower(), race, fresh, f"{race.id}.dump.sql", 1, "00", changed), **more)
+    return replace(Entry(race.name_id.lower(), race, fresh, f"{race.id}.dump.sql", 1, "00", changed), **more)
 
 
-def a_batch(sequence: int, taken: datetime, *races: Dump) -> Batch:
+def a_batch(sequence: int, taken: datetime, *races: Entry) -> Batch:
     dumps = races or (a_race(MEDEL, taken - timedelta(seconds=2), finished=sequence),)
     return Batch(
-        sequence, taken, all(dump.error is None for dump in dumps), Server("laptop-1", 3306, "MySQL", "8.0.45", 1),
-        "mysqldump", "0.1.0", (Dump("meosmain", file="meosmain.dump.sql"), *dumps),
+        sequence, taken, all(entry.error is None for entry in dumps), Server("laptop-1", 3306, "MySQL", "8.0.45", 1),
+        "mysqldump", "0.1.0", (Entry("meosmain", file="meosmain.dump.sql"), *dumps),
     )  # fmt: skip
 
 
@@ -55,7 +57,7 @@ def on_drive(target: Path, batches: Sequence[Batch]) -> Path:
     for found in batches:
         folder = target / "meosbackup" / stored(found).folder
         folder.mkdir(parents=True)
-        batch.write(folder, found)
+        batch_file.write(folder, found)
     return target
 
 
@@ -80,12 +82,12 @@ def test_a_drive_of_the_real_command(server: PrivateServer, tmp_path: Path) -> N
     for _ in range(2):
         assert run_meosbackup(*backup, env=with_password()).returncode == 0
         query(server, f"DELETE FROM {INDIVIDUAL}.orunner WHERE Id = (SELECT MIN(Id) FROM {INDIVIDUAL}.orunner)")
-    found = [one.batch for one in batch.find(target / "meosbackup").batches]
+    found = [one.batch for one in inventory.find(target / "meosbackup").batches]
     assert [len(one.races) for one in found] == [2, 2]
 
     first, second, blank, head, *races = listed(target).splitlines()
     for line, one in zip((first, second), found, strict=True):
-        entries = sum(dump.freshness.entries for dump in one.races if dump.freshness)
+        entries = sum(entry.freshness.entries for entry in one.races if entry.freshness)
         assert line.startswith(f"{one.taken:%Y-%m-%d %H:%M:%S}")
         assert f"  complete    {entries} entries" in line
     assert (blank, head.startswith("The newest is 2")) == ("", True)
@@ -110,7 +112,7 @@ def test_a_race_is_found_by_its_name_its_name_id_or_a_part(called: str) -> None:
     both = a_batch(1, START, a_race(MEDEL, START), a_race(STAFETT, START, entries=7))
     batches = [stored(both), stored(a_batch(2, START + MINUTE, a_race(STAFETT, START)))]
     [only] = listing.of_race(batches, called)
-    assert [dump.race for dump in only.batch.databases] == [MEDEL]
+    assert [entry.race for entry in only.batch.databases] == [MEDEL]
     [line] = listing.lines([only], 24)
     assert line == "2026-11-22 08:00:00    complete    412 entries, 208 finished, changed 08:00:00"
 
@@ -135,7 +137,7 @@ def test_what_a_program_gets_of_a_race(tmp_path: Path) -> None:
     (target / "meosbackup" / stored(batches[1]).folder / "PINNED").touch()
     [only] = json.loads(listed(target, "--race", "höst", "--json", "--quiet"))
     assert (only["folder"], only["pinned"], only["sequence"]) == ("2026-11-22/08-01-00", True, 2)
-    assert [dump["race"]["name"] for dump in only["databases"]] == ["Höstmedeln"]
+    assert [entry["race"]["name"] for entry in only["databases"]] == ["Höstmedeln"]
 
 
 # What a line tells
@@ -143,7 +145,7 @@ def test_what_a_program_gets_of_a_race(tmp_path: Path) -> None:
 
 def test_faults_and_pins_are_told(tmp_path: Path) -> None:
     older = a_race(MEDEL, START, error="The table is crashed.")
-    missing = replace(Dump("meos_x", STAFETT), error="The table is crashed.")
+    missing = replace(Entry("meos_x", STAFETT), error="The table is crashed.")
     batches = [a_batch(1, START, older, missing), a_batch(2, START + MINUTE, a_race(MEDEL, START - timedelta(days=1)))]
     target = on_drive(tmp_path / "drive", batches)
     (target / "meosbackup" / stored(batches[0]).folder / "PINNED").touch()
@@ -188,9 +190,9 @@ def test_a_batch_without_a_race_and_one_without_freshness() -> None:
 def test_a_time_at_the_end_of_the_calendar(moment: str) -> None:
     for zone in ("-14:00", "+14:00"):
         odd = datetime.fromisoformat(moment + zone)
-        dump = replace(a_race(MEDEL, None), freshness=Freshness(odd, 1, 1, 1, 1))
+        entry = replace(a_race(MEDEL, None), freshness=Freshness(odd, 1, 1, 1, 1))
         for taken in (START, odd):
-            [line] = listing.lines([Stored(Path("2026-11-22/08-00-00"), a_batch(1, taken, dump))], 24)
+            [line] = listing.lines([Stored(Path("2026-11-22/08-00-00"), a_batch(1, taken, entry))], 24)
             assert "1 entry, 1 finished, changed" in line
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from meosbackup.errors import MeosBackupError
-from meosbackup.lock import AlreadyRunningError, held
+from meosbackup.system.lock import AlreadyRunningError, held
 
 # Hold the places until the standard input ends; a child, where one is wanted, answers from the same input.
 HOLDER = """

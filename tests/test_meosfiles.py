@@ -11,14 +11,14 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from meosbackup import meosxml
-from meosbackup.batch import Dump, MeosFile, Race, Stored
+from meosbackup.batch.model import Entry, Race, Stored, StoredFile
 from meosbackup.console import Console
-from meosbackup.meosfiles import MeosFiles
-from meosbackup.meosxml import Source
-from meosbackup.races import LeftOutRace
-from meosbackup.report import Report
-from meosbackup.sandbox import PrivateServer
+from meosbackup.day.report import Report
+from meosbackup.meos.race_list import LeftOutRace
+from meosbackup.meosxml import convert
+from meosbackup.meosxml.batch_files import MeosFiles
+from meosbackup.meosxml.convert import Source
+from meosbackup.mysql.private_server import PrivateServer
 from tests.day import Day, dump_of
 from tests.support import DATA, EMPTY, INDIVIDUAL, INNODB, RELAY, query
 from tests.test_meosxml import LISTS, MAPS, decoded, made_by_meos
@@ -35,13 +35,13 @@ def day(server: PrivateServer, tmp_path: Path) -> Day:
 
 def file_of(stored: Stored, database: str) -> Path:
     """Return a race's file in a batch, which is as `batch.json` says."""
-    dump = dump_of(stored.batch, database)
-    assert dump.file is not None
-    assert dump.meosxml is not None
-    assert dump.meosxml.file == dump.file.replace(".dump.sql", ".meosxml")
-    path = stored.folder / dump.meosxml.file
+    entry = dump_of(stored.batch, database)
+    assert entry.dump is not None
+    assert entry.meosxml is not None
+    assert entry.meosxml.file == entry.dump.file.replace(".dump.sql", ".meosxml")
+    path = stored.folder / entry.meosxml.file
     data = path.read_bytes()
-    assert (dump.meosxml.bytes, dump.meosxml.sha256) == (len(data), hashlib.sha256(data).hexdigest())
+    assert (entry.meosxml.bytes, entry.meosxml.sha256) == (len(data), hashlib.sha256(data).hexdigest())
     return path
 
 
@@ -55,9 +55,9 @@ def test_each_race_has_the_file_that_meos_makes_of_it(day: Day, tmp_path: Path) 
     for database, race in RACES.items():
         made = file_of(stored, database)
         assert Counter(made.read_bytes().splitlines()) == Counter(made_by_meos(race).splitlines())
-        dump = dump_of(stored.batch, database)
-        assert dump.file is not None
-        meosxml.convert(Source(stored.folder / dump.file, 101), tmp_path / "again.meosxml", threading.Event())
+        entry = dump_of(stored.batch, database)
+        assert entry.dump is not None
+        convert.convert(Source(stored.folder / entry.dump.file, 101), tmp_path / "again.meosxml", threading.Event())
         assert (tmp_path / "again.meosxml").read_bytes() == made.read_bytes()
     assert dump_of(stored.batch, "meosmain").meosxml is None
     assert len(files(day)[0]) == len(RACES)
@@ -82,8 +82,8 @@ def test_it_can_be_switched_off_and_on_again(day: Day) -> None:
     day.once(env=OFF)
     assert [len(found) for found in files(day)] == [0, len(RACES), 0]
     off, on, off_again = day.batches()
-    assert [dump.unchanged_since for dump in (*on.races, *off_again.races)] == [off.sequence] * 2 * len(RACES)
-    assert all(dump.meosxml is None for dump in (*off.databases, *off_again.databases))
+    assert [entry.unchanged_since for entry in (*on.races, *off_again.races)] == [off.sequence] * 2 * len(RACES)
+    assert all(entry.meosxml is None for entry in (*off.databases, *off_again.databases))
 
 
 def test_a_race_that_cannot_be_converted_loses_its_file_alone_and_says_why(day: Day) -> None:
@@ -120,33 +120,33 @@ def test_an_image_of_a_map_comes_from_the_reference_tables(day: Day) -> None:
 
 
 RACE = Race("Kväll", "", "2026-11-22", "meos_1", 1, 101)
-DUMP = Dump("meos_1", RACE, file="Kvall_1.dump.sql", bytes=1, sha256="0" * 64)
+DUMP = Entry("meos_1", RACE, file="Kvall_1.dump.sql", bytes=1, sha256="0" * 64)
 NEVER = threading.Event()
 
 
 def test_a_dump_of_which_no_file_can_be_made_is_tried_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "Kvall_1.dump.sql").write_bytes((DATA / "meosmain.sql").read_bytes())
     maker, taken = MeosFiles(tmp_path), datetime.now(UTC)
-    dump = maker.bring(replace(DUMP, meosxml=MeosFile("gone.meosxml", 1, "0")), tmp_path, tmp_path, taken, NEVER)
-    assert dump == DUMP
-    [missing] = maker.missing((dump,))
+    entry = maker.bring(replace(DUMP, meosxml=StoredFile("gone.meosxml", 1, "0")), tmp_path, tmp_path, taken, NEVER)
+    assert entry == DUMP
+    [missing] = maker.missing((entry,))
     assert missing.race == RACE
     assert "4 rows" in missing.reason
-    monkeypatch.delattr(meosxml, "convert")
+    monkeypatch.delattr(convert, "convert")
     assert maker.bring(DUMP, tmp_path, None, taken, NEVER) == DUMP
-    assert maker.missing((dump,)) == (missing,)
+    assert maker.missing((entry,)) == (missing,)
 
 
 def test_a_disk_that_was_full_is_tried_again(tmp_path: Path) -> None:
     (tmp_path / "Kvall_1.dump.sql").write_bytes((DATA / "relay.sql").read_bytes())
     maker, taken = MeosFiles(tmp_path), datetime.now(UTC)
     (tmp_path / "Kvall_1.meosxml").symlink_to("/dev/full")
-    dump = maker.bring(DUMP, tmp_path, None, taken, NEVER)
-    assert dump.meosxml is None
-    assert "No space left" in maker.missing((dump,))[0].reason
-    dump = maker.bring(DUMP, tmp_path, None, taken, NEVER)
-    assert dump.meosxml is not None
-    assert maker.missing((dump,)) == ()
+    entry = maker.bring(DUMP, tmp_path, None, taken, NEVER)
+    assert entry.meosxml is None
+    assert "No space left" in maker.missing((entry,))[0].reason
+    entry = maker.bring(DUMP, tmp_path, None, taken, NEVER)
+    assert entry.meosxml is not None
+    assert maker.missing((entry,)) == ()
 
 
 def test_why_a_race_has_no_file_is_told_once(day: Day) -> None:

@@ -17,12 +17,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meosbackup import dumpfile, meosxml, wellformed
-from meosbackup.dumpfile import BadDumpError, Row, Table, Value
+from meosbackup.dump import reader
+from meosbackup.dump.reader import BadDumpError, Row, Table, Value
 from meosbackup.errors import MeosBackupError, StoppedError
-from meosbackup.meosextras import encoded
-from meosbackup.meosxml import Source, UnconvertibleError
-from meosbackup.sandbox import PrivateServer
+from meosbackup.meosxml import convert, wellformed
+from meosbackup.meosxml.convert import Source, UnconvertibleError
+from meosbackup.meosxml.extras import encoded
+from meosbackup.mysql.private_server import PrivateServer
 from tests.day import needed
 from tests.support import DATA, RELAY
 from tests.test_dumpfile import COMPLETED, MYSQL, STYLES, Style, contents, every_style, statements
@@ -43,7 +44,7 @@ def made_by_meos(race: str) -> bytes:
 
 def converted(dump: Path, version: int = VERSION, **more: Any) -> bytes:
     target = dump.with_suffix(".meosxml") if dump.parent != DATA else Path("never")
-    written = meosxml.convert(Source(dump, version, **more), target, NEVER)
+    written = convert.convert(Source(dump, version, **more), target, NEVER)
     data = target.read_bytes()
     assert written.bytes == len(data)
     return data
@@ -133,7 +134,7 @@ def test_the_race_of_a_server_with_names_in_both_cases(tmp_path: Path) -> None:
     dump = tmp_path / "race.sql"
     race = (DATA / "lctn0.sql").read_bytes().split(b"\nCREATE DATABASE ")[-1]
     dump.write_bytes(race)
-    found = dumpfile.inspect(dump).freshness
+    found = reader.inspect(dump).freshness
     assert found is not None
     assert len(tree(converted(dump)).findall("RunnerList/Runner")) == found.entries > 0
 
@@ -179,7 +180,7 @@ def test_it_stops_when_it_is_told_to(tmp_path: Path) -> None:
     stop = threading.Event()
     stop.set()
     with pytest.raises(StoppedError):
-        meosxml.convert(Source(DATA / "big.sql", VERSION), tmp_path / "race.meosxml", stop)
+        convert.convert(Source(DATA / "big.sql", VERSION), tmp_path / "race.meosxml", stop)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -331,7 +332,7 @@ def test_any_row_gives_well_formed_xml_that_holds_it(
     dump.write_bytes(in_style(tables, style))
     item = tree(converted(dump)).find(where)
     assert item is not None
-    [read] = [row for _, row in dumpfile.read(dump, lambda table: table == name) if row is not None]
+    [read] = [row for _, row in reader.read(dump, lambda table: table == name) if row is not None]
     found = {element.tag: element.text for element in [*item, *item.iterfind("oData/*")] if element.tag != "oData"}
     tags = {"StartTime": "Start"} if name in {"oRunner", "oTeam"} else {}
     expected = {

@@ -14,8 +14,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from mysql.connector.connection import MySQLConnection
 
-from meosbackup import optionfile, sandbox
 from meosbackup.errors import WrongUsageError
+from meosbackup.mysql import private_server
+from meosbackup.settings import option_file
 
 NASTY = [
     "plain", "with blank", " blank at both ends ", 'double"quote', "single'quote", "back\\slash", "\\", '"', "'",
@@ -42,17 +43,17 @@ def as_programs_see_it(path: Path) -> str:
 
 
 @hypothesis_settings(deadline=None)
-@given(st.dictionaries(st.sampled_from(optionfile.OPTIONS), texts))
-@example(dict(zip(optionfile.OPTIONS, NASTY, strict=False)))
+@given(st.dictionaries(st.sampled_from(option_file.OPTIONS), texts))
+@example(dict(zip(option_file.OPTIONS, NASTY, strict=False)))
 def test_what_is_written_is_read(options: dict[str, str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        optionfile.write(Path(folder) / "my.cnf", options)
-        assert optionfile.read(Path(folder) / "my.cnf") == options
+        option_file.write(Path(folder) / "my.cnf", options)
+        assert option_file.read(Path(folder) / "my.cnf") == options
 
 
 @pytest.mark.parametrize("value", NASTY)
 def test_what_is_written_is_what_the_dump_program_takes(tmp_path: Path, value: str) -> None:
-    optionfile.write(tmp_path / "my.cnf", {"user": value})
+    option_file.write(tmp_path / "my.cnf", {"user": value})
     assert as_programs_see_it(tmp_path / "my.cnf") == f"--user={value}"
 
 
@@ -61,28 +62,28 @@ def test_what_is_written_is_what_the_dump_program_takes(tmp_path: Path, value: s
 def test_a_value_is_read_as_the_dump_program_reads_it(value: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = written(Path(folder), f"[client]\nuser = {value}\n")
-        assert f"--user={optionfile.read(path)['user']}" == as_programs_see_it(path)
+        assert f"--user={option_file.read(path)['user']}" == as_programs_see_it(path)
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[sandbox.PrivateServer]:
-    with sandbox.private_server() as running:
+def server() -> Iterator[private_server.PrivateServer]:
+    with private_server.private_server() as running:
         yield running
 
 
 @pytest.mark.parametrize("password", NASTY)
-def test_a_written_password_logs_in(server: sandbox.PrivateServer, tmp_path: Path, password: str) -> None:
-    with closing(sandbox.connect(server)) as connection, connection.cursor() as cursor:
+def test_a_written_password_logs_in(server: private_server.PrivateServer, tmp_path: Path, password: str) -> None:
+    with closing(private_server.connect(server)) as connection, connection.cursor() as cursor:
         cursor.execute("CREATE OR REPLACE USER nasty@'%' IDENTIFIED BY %s", (password,))
     path = tmp_path / "my.cnf"
-    optionfile.write(path, {"host": server.host, "port": str(server.port), "user": "nasty", "password": password})
+    option_file.write(path, {"host": server.host, "port": str(server.port), "user": "nasty", "password": password})
     client = shutil.which("mysql") or shutil.which("mariadb")
     assert client, "this test needs mysql or mariadb"
     asked = subprocess.run(
         [client, f"--defaults-file={path}", "--protocol=tcp", "-NBe", "SELECT USER()"], capture_output=True, check=False
     )
     assert (asked.stdout.split(b"@")[0], asked.stderr) == (b"nasty", b"")
-    login = optionfile.read(path)
+    login = option_file.read(path)
     with closing(
         MySQLConnection(
             host=login["host"], port=int(login["port"]), user=login["user"], password=login["password"],
@@ -103,7 +104,7 @@ def test_a_file_of_the_user(tmp_path: Path, caplog: pytest.LogCaptureFixture) ->
         "[mysqld]\r\nport = 9999\r\nsocket = /run/other.sock\r\n",
     )
     with caplog.at_level(logging.WARNING):
-        assert optionfile.read(path) == {
+        assert option_file.read(path) == {
             "host": "db.club.example", "port": "3307", "user": "dump", "password": "own # one",
         }  # fmt: skip
     assert "line 10: !include /etc/other.cnf is not followed" in caplog.text
@@ -120,7 +121,7 @@ def test_a_file_of_the_user(tmp_path: Path, caplog: pytest.LogCaptureFixture) ->
 def test_a_faulty_file(tmp_path: Path, content: str | bytes, said: str) -> None:
     path = written(tmp_path, content)
     with pytest.raises(WrongUsageError) as caught:
-        optionfile.read(path)
+        option_file.read(path)
     assert str(path) in caught.value.what
     assert said in caught.value.what
 
@@ -128,7 +129,7 @@ def test_a_faulty_file(tmp_path: Path, content: str | bytes, said: str) -> None:
 def test_a_file_that_is_not_there_or_a_folder(tmp_path: Path) -> None:
     for path in (tmp_path / "none.cnf", tmp_path):
         with pytest.raises(WrongUsageError, match="can't be used"):
-            optionfile.read(path)
+            option_file.read(path)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such right")
@@ -136,7 +137,7 @@ def test_a_file_that_everyone_may_write_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path, "[client]\nuser = someone\n")
     path.chmod(0o666)
     with pytest.raises(WrongUsageError, match="everyone may write it"):
-        optionfile.read(path)
+        option_file.read(path)
 
 
 @hypothesis_settings(deadline=None)
@@ -145,27 +146,27 @@ def test_any_file_is_read_or_refused(content: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = written(Path(folder), content)
         try:
-            options = optionfile.read(path)
+            options = option_file.read(path)
         except WrongUsageError as error:
             options, said = {}, error.what
         else:
             said = str(path)
     assert str(path) in said
-    assert set(options) <= set(optionfile.OPTIONS)
+    assert set(options) <= set(option_file.OPTIONS)
 
 
 def test_a_written_file_is_new_and_private(tmp_path: Path) -> None:
     path = tmp_path / "my.cnf"
-    optionfile.write(path, {"user": "meos"})
+    option_file.write(path, {"user": "meos"})
     if sys.platform != "win32":
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     with pytest.raises(FileExistsError):
-        optionfile.write(path, {"user": "other"})
-    assert optionfile.read(path) == {"user": "meos"}
+        option_file.write(path, {"user": "other"})
+    assert option_file.read(path) == {"user": "meos"}
 
 
 @pytest.mark.parametrize("value", ["a\0b", "x" * 5000, "å" * 2500])
 def test_a_value_that_no_option_file_holds(tmp_path: Path, value: str) -> None:
     with pytest.raises(ValueError):
-        optionfile.write(tmp_path / "my.cnf", {"password": value})
+        option_file.write(tmp_path / "my.cnf", {"password": value})
     assert not (tmp_path / "my.cnf").exists()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from meosbackup.sandbox import PrivateServer
+from meosbackup.mysql.private_server import PrivateServer
 from tests.bad import assert_batches_are_whole, new_place, once, told
 from tests.support import RELAY, contents, query, run_meosbackup, server_options, with_password
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from meosbackup import process
 from meosbackup.errors import StoppedError
+from meosbackup.system import process
 from tests.bad import shell_script, until
 
 LIMIT = 20.0

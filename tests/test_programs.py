@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from meosbackup import mysqldump
-from meosbackup.batch import Server
+from meosbackup.batch.model import Server
+from meosbackup.dump import mysqldump
 from meosbackup.errors import UnfitProgramError
-from meosbackup.programs import Program, candidates, find_dump_program, fitting, others, reason
-from meosbackup.sandbox import PrivateServer
-from meosbackup.settings import Settings
+from meosbackup.mysql.private_server import PrivateServer
+from meosbackup.mysql.programs import Program, candidates, find_dump_program, fitting, others, reason
+from meosbackup.settings.model import Settings
 from tests.bad import Place, dump_wrapper, new_place, once, shell_script, told
 from tests.support import MEOS_PASSWORD, MEOS_USER, RELAY, run_meosbackup, server_options, with_password
 

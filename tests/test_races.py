@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meosbackup.batch import Dump, Race
-from meosbackup.races import matching, parsed_date, select
-from meosbackup.sandbox import PrivateServer, ServerProgram, load, private_server
-from meosbackup.server import ListedRace
-from meosbackup.simulation import open_lost_race
+from meosbackup.batch.choosing import matching
+from meosbackup.batch.model import Entry, Race
+from meosbackup.commands.simulation import open_lost_race
+from meosbackup.meos.race_list import ListedRace, parsed_date, select
+from meosbackup.mysql.private_server import PrivateServer, ServerProgram, load, private_server
 from tests.day import Day, counts, dump_of, list_race
 from tests.support import (
     DATA,
@@ -128,7 +128,7 @@ def day(server: PrivateServer, tmp_path: Path) -> Day:
 
 def backed_up(day: Day) -> set[str]:
     """Return the races of the newest batch on the target."""
-    return {dump.database for dump in day.batches()[-1].races}
+    return {entry.database for entry in day.batches()[-1].races}
 
 
 def set_date(server: PrivateServer, database: str, text: str) -> None:
@@ -198,7 +198,7 @@ def test_a_row_that_names_the_race_list_itself_does_no_harm(day: Day) -> None:
         assert day.batches()[-1].race_list is not None
 
 
-def older(day: Day, database: str) -> tuple[Dump, Dump]:
+def older(day: Day, database: str) -> tuple[Entry, Entry]:
     """Return a database's dump in the first batch, and in the newest, where it is a good one of an earlier moment."""
     before, after = dump_of(day.batches()[0], database), dump_of(day.batches()[-1], database)
     assert not day.batches()[-1].complete
@@ -259,7 +259,7 @@ def test_a_race_list_without_a_race_is_a_whole_batch(day: Day) -> None:
     query(day.server, "DELETE FROM meosmain.oevent")
     screen = words(day.once().stdout)
     assert "none yet; a new one is backed up as soon as it is there" in screen
-    assert [dump.database for dump in day.batches()[-1].databases] == [RACE_LIST]
+    assert [entry.database for entry in day.batches()[-1].databases] == [RACE_LIST]
     assert day.batches()[-1].complete
 
 
@@ -282,7 +282,7 @@ def test_names_are_taken_as_the_server_spells_them(
     day.once()
     [stored] = day.stored()
     assert stored.batch.server.lower_case_table_names == 0
-    assert [dump.database for dump in stored.batch.databases] == ["MeOSMain", race]
+    assert [entry.database for entry in stored.batch.databases] == ["MeOSMain", race]
     freshness = dump_of(stored.batch, race).freshness
     assert freshness
     assert freshness.entries == query(day.server, f"SELECT COUNT(*) FROM {race}.oRunner WHERE Removed = 0")[0][0] > 0
@@ -290,21 +290,21 @@ def test_names_are_taken_as_the_server_spells_them(
 
     query(day.server, f"UPDATE {race}.oRunner SET Name = 'Ändrad' LIMIT 1")
     day.once()
-    assert [dump.unchanged_since for dump in day.batches()[-1].databases] == [1, None]
+    assert [entry.unchanged_since for entry in day.batches()[-1].databases] == [1, None]
     stored = day.stored()[-1]
-    for dump in stored.batch.databases:
-        assert dump.file
-        load(spare, stored.folder / dump.file)
-        if dump.reference:
-            load(spare, stored.folder / dump.reference.file)
-        assert contents(spare, dump.database) == contents(day.server, dump.database)
+    for entry in stored.batch.databases:
+        assert entry.dump.file
+        load(spare, stored.folder / entry.dump.file)
+        if entry.reference:
+            load(spare, stored.folder / entry.reference.file)
+        assert contents(spare, entry.database) == contents(day.server, entry.database)
 
 
 def test_a_server_that_keeps_names_in_lower_case_is_asked_for_those(day: Day) -> None:
     day.once()
     [whole] = day.batches()
     assert whole.server.lower_case_table_names == 1
-    dump = dump_of(whole, INDIVIDUAL)
-    assert (dump.database, dump.race and dump.race.name_id) == (INDIVIDUAL, "meos_20261122_211702_1E5")
-    assert dump.freshness
-    assert dump.freshness.entries == counts(day.server, INDIVIDUAL)[0]
+    entry = dump_of(whole, INDIVIDUAL)
+    assert (entry.database, entry.race and entry.race.name_id) == (INDIVIDUAL, "meos_20261122_211702_1E5")
+    assert entry.freshness
+    assert entry.freshness.entries == counts(day.server, INDIVIDUAL)[0]

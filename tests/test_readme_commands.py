@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from meosbackup.batch import Stored
-from meosbackup.sandbox import PrivateServer
-from meosbackup.simulation import delete_race
+from meosbackup.batch.model import Stored
+from meosbackup.commands.simulation import delete_race
+from meosbackup.mysql.private_server import PrivateServer
 from tests.day import needed
 from tests.support import INDIVIDUAL, MEOS_PASSWORD, MEOS_USER, query, with_password
 from tests.test_restore import RACES, Tent, rows_of, work_on

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from meosbackup import batch
-from meosbackup.batch import GUIDE_FILE, Stored
-from meosbackup.programs import find_dump_program
-from meosbackup.rehearser import Rehearser
-from meosbackup.sandbox import PrivateServer
+from meosbackup.batch.model import Stored
+from meosbackup.batch.names import GUIDE_FILE
+from meosbackup.day.rehearsal_thread import Rehearser
+from meosbackup.mysql.private_server import PrivateServer
+from meosbackup.mysql.programs import find_dump_program
+from meosbackup.store import inventory
 from tests.support import run_meosbackup, server_options, with_password
 
 
@@ -23,7 +24,7 @@ def made(server: PrivateServer, tmp_path: Path) -> Stored:
         *server_options(server), env=with_password(),
     )  # fmt: skip
     assert result.returncode == 0, result.stdout + result.stderr
-    newest = batch.find(tmp_path / "drive" / "meosbackup").newest
+    newest = inventory.find(tmp_path / "drive" / "meosbackup").newest
     assert newest is not None
     return newest
 
@@ -52,8 +53,8 @@ def test_a_batch_that_restores_is_proven_and_the_drive_says_so(made: Stored) -> 
 
 
 def test_what_a_server_makes_something_else_of_is_not_proven(made: Stored) -> None:
-    dump = next(dump for dump in made.batch.races if "O'Cup" in str(dump.race))
-    file = made.folder / str(dump.file)
+    entry = next(entry for entry in made.batch.races if "O'Cup" in str(entry.race))
+    file = made.folder / str(entry.dump.file)
     # More than the column takes: a server that isn't strict cuts it down without an error.
     clipped = rb"\g<1>99999999999"
     data, count = re.subn(rb"(INSERT INTO `opunch` VALUES\s*\(\d+,)\d+", clipped, file.read_bytes(), count=1)

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meosbackup import batch, relisting
-from meosbackup.batch import Batch, Race
-from meosbackup.sandbox import PrivateServer, ServerProgram, private_server
-from meosbackup.simulation import delete_race
+from meosbackup.batch.model import Batch, Race
+from meosbackup.commands.simulation import delete_race
+from meosbackup.meos import changes, relisting
+from meosbackup.mysql.private_server import PrivateServer, ServerProgram, private_server
+from meosbackup.store import inventory
 from tests.support import (
     EMPTY,
     INDIVIDUAL,
@@ -57,16 +58,16 @@ def dumps(server: PrivateServer, tmp_path: Path) -> dict[str, Path]:
         *server_options(server), env=with_password(),
     )  # fmt: skip
     assert made.returncode == 0, made.stdout + made.stderr
-    [stored] = batch.find(folder).batches
-    return {dump.database: stored.folder / str(dump.file) for dump in stored.batch.races}
+    [stored] = inventory.find(folder).batches
+    return {entry.database: stored.folder / str(entry.dump.file) for entry in stored.batch.races}
 
 
-def feed(server: PrivateServer, dump: Path) -> None:
+def feed(server: PrivateServer, entry: Path) -> None:
     """Do what a helper without meosbackup does: mysql < dump."""
     client = shutil.which("mysql") or shutil.which("mariadb")
     assert client is not None
     address = [f"--socket={server.socket}"] if server.socket else [f"--host={server.host}", f"--port={server.port}"]
-    with dump.open("rb") as statements:
+    with entry.open("rb") as statements:
         done = subprocess.run(
             [client, "--no-defaults", *address, "--user=root"], stdin=statements, capture_output=True, check=False
         )
@@ -97,7 +98,7 @@ def told(row: dict[str, Any]) -> dict[str, Any]:
 
 def race_rows(server: PrivateServer, database: str) -> dict[str, list[tuple[Any, ...]]]:
     """Return all rows of a race's race tables."""
-    return {name: rows for name, rows in contents(server, database).items() if name not in batch.REFERENCE_TABLES}
+    return {name: rows for name, rows in contents(server, database).items() if name not in changes.REFERENCE_TABLES}
 
 
 @pytest.mark.parametrize("database", RACES)
@@ -260,6 +261,6 @@ def test_nothing_of_a_race_but_its_nameid_stands_there_as_text(name: str) -> Non
 
 
 def test_a_batch_says_what_its_dumps_say(dumps: dict[str, Path]) -> None:
-    found: Batch = batch.read(next(iter(dumps.values())).parent)
-    assert {dump.database for dump in found.races} == set(RACES)
-    assert all(dumps[dump.database].read_bytes().count(relisting.MARK) == 4 for dump in found.races)
+    found: Batch = inventory.read(next(iter(dumps.values())).parent)
+    assert {entry.database for entry in found.races} == set(RACES)
+    assert all(dumps[entry.database].read_bytes().count(relisting.MARK) == 4 for entry in found.races)

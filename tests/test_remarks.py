@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from meosbackup.sandbox import PrivateServer, ServerProgram, private_server
+from meosbackup.mysql.private_server import PrivateServer, ServerProgram, private_server
 from tests.bad import Place, new_place, once, told
 from tests.support import FILES, RACE_LIST, RELAY, make_pristine, query, run_meosbackup, server_options, with_password
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from meosbackup import batch, drive
-from meosbackup.batch import Stored
-from meosbackup.room import PIN_FILE
-from meosbackup.sandbox import PrivateServer, ServerProgram, load, private_server
-from meosbackup.simulation import Laptop, delete_race, open_lost_race
+from meosbackup.batch.model import Stored
+from meosbackup.batch.names import PIN_FILE
+from meosbackup.commands.simulation import Laptop, delete_race, open_lost_race
+from meosbackup.mysql.private_server import PrivateServer, ServerProgram, load, private_server
+from meosbackup.store import drive, inventory
 from tests.support import (
     BIG,
     DATA,
@@ -88,7 +88,7 @@ class Tent:
 
     def batches(self) -> list[Stored]:
         """Return the batches on the drive, oldest first."""
-        return list(batch.find(self.root).batches)
+        return list(inventory.find(self.root).batches)
 
     def saved(self) -> list[Stored]:
         """Return the batches on the drive that are never thinned out."""
@@ -203,7 +203,7 @@ def test_a_server_that_tells_case_apart_gets_the_names_of_meos(
     server: PrivateServer, exact: PrivateServer, tent: Tent, backed_up: Stored
 ) -> None:
     tent.restore(exact)
-    name_ids = {dump.race.name_id for dump in backed_up.batch.races if dump.race}
+    name_ids = {entry.race.name_id for entry in backed_up.batch.races if entry.race}
     assert databases(exact) == {"MeOSMain", *name_ids}
     assert any(name != name.lower() for name in name_ids)
     for name in name_ids:
@@ -286,9 +286,9 @@ def test_what_is_replaced_is_saved_first_and_comes_back_by_another_restore(
     [saved] = tent.saved()
     assert saved.batch.sequence > backed_up.batch.sequence
     assert f"saved as the batch of {saved.when}" in said
-    assert [(stored.batch, (stored.folder / PIN_FILE).exists()) for stored in batch.find(tent.spool(server)).batches][
-        -1
-    ] == (saved.batch, True)
+    assert [
+        (stored.batch, (stored.folder / PIN_FILE).exists()) for stored in inventory.find(tent.spool(server)).batches
+    ][-1] == (saved.batch, True)
 
     tent.restore(server, "--batch", saved.when)
     assert everything(server) == now
@@ -408,17 +408,17 @@ def test_a_yes_is_enough(server: PrivateServer, tent: Tent, backed_up: Stored) -
 
 
 def test_then_and_now_and_what_is_lost_are_shown(server: PrivateServer, tent: Tent, backed_up: Stored) -> None:
-    [dump] = [dump for dump in backed_up.batch.races if dump.database == INDIVIDUAL]
-    assert dump.freshness is not None
+    [entry] = [entry for entry in backed_up.batch.races if entry.database == INDIVIDUAL]
+    assert entry.freshness is not None
     query(server, f"UPDATE `{INDIVIDUAL}`.orunner SET FinishTime = 50000 WHERE FinishTime = 0 ORDER BY Id LIMIT 3")
     query(server, f"UPDATE `{INDIVIDUAL}`.orunner SET Removed = 1 WHERE FinishTime > 0 ORDER BY Id LIMIT 1")
-    last = dump.freshness.last_change
+    last = entry.freshness.last_change
     assert last is not None
     query(server, f"UPDATE `{INDIVIDUAL}`.orunner SET Modified = FROM_UNIXTIME(%s) WHERE Counter > 0",
           int(last.timestamp()) + 720)  # fmt: skip
     said = tent.restore(server, "--dry-run", "--race", INDIVIDUAL)
     then, now = said.split("on the server:")
-    entries, finished = dump.freshness.entries, dump.freshness.finished
+    entries, finished = entry.freshness.entries, entry.freshness.finished
     assert f"{entries} entries, {finished} finished, {dump.freshness.cards} cards, last change" in then
     assert f"{last.astimezone():%H:%M:%S}" in then
     assert f"{entries - 1} entries, {finished + 2} finished" in now

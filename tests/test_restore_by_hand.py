@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from meosbackup import batch
-from meosbackup.sandbox import PrivateServer
-from meosbackup.simulation import Laptop, delete_race
+from meosbackup.commands.simulation import Laptop, delete_race
+from meosbackup.meos import changes
+from meosbackup.mysql.private_server import PrivateServer
+from meosbackup.store import inventory
 from tests.day import Day, counts, paste, pasted_lines
 from tests.support import EMPTY, INDIVIDUAL, INNODB, RACE_LIST, RELAY, contents, databases, query
 
@@ -68,7 +69,7 @@ def everything(server: PrivateServer) -> dict[str, dict[str, list[tuple[Any, ...
 @pytest.mark.parametrize("place", ["in the batch", "at the top"])
 def test_the_lines_of_step_3_bring_everything_back(day: Day, spare: PrivateServer, helper: Helper, place: str) -> None:
     assert databases(spare) == set()
-    folder = helper.drive if place == "at the top" else batch.find(helper.drive).batches[-1].folder
+    folder = helper.drive if place == "at the top" else inventory.find(helper.drive).batches[-1].folder
     guide = helper.guide(folder)
     lines = pasted_lines(guide, STEP_3)
     assert len(lines) == 1 + len(RACES) + 4
@@ -92,7 +93,7 @@ def test_the_race_tables_alone_are_enough_to_carry_on(day: Day, spare: PrivateSe
         expected = contents(day.server, database)
         found = contents(spare, database)
         assert found == {name: rows for name, rows in expected.items() if name in found}
-        assert expected.keys() - found.keys() <= batch.REFERENCE_TABLES
+        assert expected.keys() - found.keys() <= changes.REFERENCE_TABLES
 
 
 @pytest.mark.parametrize("is_deleted", [True, False], ids=["a race that was deleted", "a race that was ruined"])

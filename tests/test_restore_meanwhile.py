@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from meosbackup import batch
-from meosbackup.batch import BATCH_FILE, Stored
-from meosbackup.sandbox import PrivateServer, connect
+from meosbackup.batch.model import Stored
+from meosbackup.batch.names import BATCH_FILE
+from meosbackup.meos import changes
+from meosbackup.mysql.private_server import PrivateServer, connect
 from tests.bad import shell_script
 from tests.support import INDIVIDUAL, INNODB, RACE_LIST, RELAY, databases, query, with_password
 from tests.test_restore import NAMES, RACES, Tent, assert_tidy, rows_of, tool_environment, work_on
@@ -205,7 +206,7 @@ def is_changing_places(server: PrivateServer, database: str) -> bool:
 
 
 def without_reference_tables(rows: dict[str, list[tuple[object, ...]]]) -> dict[str, list[tuple[object, ...]]]:
-    return {name: found for name, found in rows.items() if name not in batch.REFERENCE_TABLES}
+    return {name: found for name, found in rows.items() if name not in changes.REFERENCE_TABLES}
 
 
 def test_two_restores_dont_meet_on_a_server(server: PrivateServer, spare: PrivateServer, tent: Tent) -> None:
@@ -244,10 +245,10 @@ def leave_out(stored: Stored, database: str) -> None:
     """Make of a batch one that never had a good dump of a race."""
     path = stored.folder / BATCH_FILE
     document = json.loads(path.read_text("utf-8"))
-    for dump in document["databases"]:
-        if dump["database"] == database:
-            dump.update(file=None, bytes=None, sha256=None, taken=None, reference=None, freshness=None)
-            dump["error"] = "The table orunner of this race is damaged."
+    for entry in document["databases"]:
+        if entry["database"] == database:
+            entry.update(file=None, bytes=None, sha256=None, taken=None, reference=None, freshness=None)
+            entry["error"] = "The table orunner of this race is damaged."
     path.write_text(json.dumps(document), "utf-8")
 
 
@@ -280,11 +281,11 @@ def test_where_the_drive_is_bad_the_copy_in_the_spool_is_taken(
     server: PrivateServer, spare: PrivateServer, tent: Tent
 ) -> None:
     stored = tent.back_up(server)
-    dump, its_spool = dump_of(stored, INDIVIDUAL), ("--spool", tent.spool(server))
-    assert dump.reference is not None
-    flip_a_byte(stored.folder / str(dump.file))
-    (stored.folder / dump.reference.file).unlink()
-    copy = next(tent.spool(server).glob(f"*/*/{dump.file}"))
+    entry, its_spool = dump_of(stored, INDIVIDUAL), ("--spool", tent.spool(server))
+    assert entry.reference is not None
+    flip_a_byte(stored.folder / str(entry.dump.file))
+    (stored.folder / entry.reference.file).unlink()
+    copy = next(tent.spool(server).glob(f"*/*/{entry.dump.file}"))
     flip_a_byte(copy)
     assert "is not what it was when it was made" in tent.restore(spare, *its_spool, expected=1)
     assert databases(spare) == set()

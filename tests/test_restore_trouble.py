@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from meosbackup import batch
-from meosbackup.batch import Dump, Stored
-from meosbackup.programs import find_client_program
-from meosbackup.sandbox import PrivateServer, ServerProgram, private_server
-from meosbackup.simulation import run_laptops
+from meosbackup.batch.model import Entry, Stored
+from meosbackup.commands.simulation import run_laptops
+from meosbackup.meos import changes
+from meosbackup.mysql.private_server import PrivateServer, ServerProgram, private_server
+from meosbackup.mysql.programs import find_client_program
 from tests.support import (
     INDIVIDUAL,
     INNODB,
@@ -138,9 +138,9 @@ def races(server: PrivateServer) -> dict[str, dict[str, list[tuple[object, ...]]
     return {name: rows_of(server, name) for name in (*RACES, RACE_LIST)}
 
 
-def dump_of(stored: Stored, database: str) -> Dump:
-    [dump] = [dump for dump in stored.batch.races if dump.database == database]
-    return dump
+def dump_of(stored: Stored, database: str) -> Entry:
+    [entry] = [entry for entry in stored.batch.races if entry.database == database]
+    return entry
 
 
 def flip_a_byte(path: Path) -> None:
@@ -191,8 +191,8 @@ def test_a_damaged_register_keeps_no_race_from_coming_back(
     said = tent.restore(spare, expected=1)
     assert re.search(r"FAIL Höstmedeln[^;]*reference tables", said), said
     back, there = everything(spare), everything(server)
-    assert {name: back[INDIVIDUAL][name] for name in back[INDIVIDUAL] if name not in batch.REFERENCE_TABLES} == {
-        name: there[INDIVIDUAL][name] for name in there[INDIVIDUAL] if name not in batch.REFERENCE_TABLES
+    assert {name: back[INDIVIDUAL][name] for name in back[INDIVIDUAL] if name not in changes.REFERENCE_TABLES} == {
+        name: there[INDIVIDUAL][name] for name in there[INDIVIDUAL] if name not in changes.REFERENCE_TABLES
     }
     assert [back[name] for name in RACES[1:]] == [there[name] for name in RACES[1:]]
 
@@ -374,7 +374,7 @@ def test_a_full_disk_of_this_computer_leaves_the_server_as_it_was(
     server: PrivateServer, spare: PrivateServer, tent: Tent, small_disk: Path, copies: int
 ) -> None:
     stored = tent.back_up(server)
-    sizes = [part.bytes or 0 for dump in stored.batch.races for part in (dump, dump.reference) if part is not None]
+    sizes = [part.bytes or 0 for entry in stored.batch.races for part in (entry, entry.reference) if part is not None]
     fill(small_disk, copies * sum(size + 4096 for size in sizes) + 40_000)
     options = ("--spool", small_disk / "spool")
     said = tent.restore(spare, *options, expected=1)

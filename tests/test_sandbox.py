@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from meosbackup import places
 from meosbackup.errors import MeosBackupError, ProgramMissingError
-from meosbackup.sandbox import PrivateServer, ServerProgram, find_server_program, load, private_server
+from meosbackup.mysql import programs
+from meosbackup.mysql.private_server import PrivateServer, ServerProgram, find_server_program, load, private_server
 from tests.support import BIG, DATA, FILES, INDIVIDUAL, RACE_LIST, contents, databases, query
 
 
@@ -236,6 +236,6 @@ def test_without_a_server_program_the_advice_says_how_to_get_one(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(places, "folders", tuple)
+    monkeypatch.setattr(programs, "folders", tuple)
     with pytest.raises(ProgramMissingError, match=r"(?i)install MariaDB"):
         find_server_program()

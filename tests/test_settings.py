@@ -11,9 +11,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from meosbackup.errors import WrongUsageError
-from meosbackup.kinds import rooted
-from meosbackup.optionfile import own_files
-from meosbackup.settings import KEYS, Settings, load
+from meosbackup.settings.kinds import rooted
+from meosbackup.settings.model import KEYS, Settings, load
+from meosbackup.settings.option_file import own_files
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
 

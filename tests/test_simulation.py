@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from meosbackup import process
-from meosbackup.programs import find_dump_program
-from meosbackup.sandbox import PrivateServer, ServerProgram, load, private_server
-from meosbackup.simulation import Laptop, delete_race, open_lost_race, run_laptops
+from meosbackup.commands.simulation import Laptop, delete_race, open_lost_race, run_laptops
+from meosbackup.mysql.private_server import PrivateServer, ServerProgram, load, private_server
+from meosbackup.mysql.programs import find_dump_program
+from meosbackup.system import process
 from tests.support import DATA, EMPTY, INDIVIDUAL, INNODB, RELAY, contents, databases, query
 
 COUNTED = ("ocard", "opunch", "orunner")

@@ -10,8 +10,8 @@ import schedule
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from meosbackup import timetable
-from meosbackup.timetable import Timetable
+from meosbackup.day import timetable
+from meosbackup.day.timetable import Timetable
 
 MORNING = datetime(2026, 11, 22, 8, 0, 0, tzinfo=UTC).replace(tzinfo=None)
 LOOK = 0.001

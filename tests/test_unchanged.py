@@ -9,11 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from meosbackup import batch, changes, guide
-from meosbackup.sandbox import PrivateServer, load
-from meosbackup.server import DatabaseState, TableState, session, states
-from meosbackup.settings import Settings
-from meosbackup.simulation import Laptop, delete_race
+from meosbackup.batch import names
+from meosbackup.commands.simulation import Laptop, delete_race
+from meosbackup.guide import restore_txt
+from meosbackup.meos import changes
+from meosbackup.meos.changes import DatabaseState, TableState, states
+from meosbackup.mysql.private_server import PrivateServer, load
+from meosbackup.mysql.sessions import session
+from meosbackup.settings.model import Settings
+from meosbackup.store import inventory
 from tests import equality
 from tests.bad import Place, assert_batches_are_whole, new_place, running, told, until, waiting_dump
 from tests.day import list_race
@@ -50,9 +54,9 @@ def test_a_race_that_comes_and_one_that_goes_while_others_are_dumped(place: Plac
         told(tool.ended(), 0, "race list + 4 races")
     assert_batches_are_whole(place)
     [folder] = place.batches
-    whole = batch.read(folder)
+    whole = inventory.read(folder)
     assert whole.complete
-    assert {dump.database for dump in whole.databases} == {*FILES, NEW} - {EMPTY}
+    assert {entry.database for entry in whole.databases} == {*FILES, NEW} - {EMPTY}
     assert whole.race_list is not None
     assert whole.race_list.file is not None
     assert NEW in (folder / whole.race_list.file).read_text("utf-8").lower()
@@ -63,30 +67,30 @@ def test_a_race_that_comes_and_one_that_goes_while_others_are_dumped(place: Plac
 
 def test_the_drive_tells_until_when_its_batch_held(place: Place, server: PrivateServer) -> None:
     """The stick wears out, so that RESTORE.txt isn't written at each tick, but when the batch holds no more."""
-    top = place.target / "meosbackup" / batch.GUIDE_FILE
+    top = place.target / "meosbackup" / names.GUIDE_FILE
     with running(place, server, "--interval", "1") as tool:
         tool.waits_for("OK nothing changed since", times=3)
         before = top.stat().st_mtime_ns
-        first = guide.held_in(top.read_text(guide.ENCODING))
+        first = restore_txt.held_in(top.read_text(restore_txt.ENCODING))
         tool.waits_for("OK nothing changed since", times=6)
         assert top.stat().st_mtime_ns == before
         server.stop()
         tool.waits_for("FAIL")
         until(lambda: top.stat().st_mtime_ns != before, "RESTORE.txt written anew")
-        second = guide.held_in(top.read_text(guide.ENCODING))
+        second = restore_txt.held_in(top.read_text(restore_txt.ENCODING))
         assert second is not None
-        assert second > batch.read(place.batches[-1]).taken.replace(tzinfo=None)
+        assert second > inventory.read(place.batches[-1]).taken.replace(tzinfo=None)
         server.start()
         query(server, f"INSERT INTO {INDIVIDUAL}.oclub (Name) VALUES ('new')")
         until(lambda: len(place.batches) == 2, "another batch")
         tool.waits_for("all is well again")
-        until(lambda: guide.held_in(top.read_text(guide.ENCODING)) is None, "RESTORE.txt of that batch")
+        until(lambda: restore_txt.held_in(top.read_text(restore_txt.ENCODING)) is None, "RESTORE.txt of that batch")
         tool.waits_for("OK nothing changed since", times=tool.said.count("OK nothing changed since") + 2)
         told(tool.press_ctrl_c(), 0, "stopped; 2 batches made")
-    third = guide.held_in(top.read_text(guide.ENCODING))
+    third = restore_txt.held_in(top.read_text(restore_txt.ENCODING))
     assert first is None
     assert third is not None
-    assert third > batch.read(place.batches[-1]).taken.replace(tzinfo=None)
+    assert third > inventory.read(place.batches[-1]).taken.replace(tzinfo=None)
     told(run_meosbackup("verify", "--target", place.target), 0)
 
 
@@ -218,7 +222,7 @@ def test_everything_is_dumped_each_time_where_that_is_wanted(place: Place, serve
         tool.waits_for("OK race list + 4 races", times=3)
         told(tool.press_ctrl_c(), 0)
     assert_batches_are_whole(place)
-    assert {dump.unchanged_since for dump in batch.read(place.batches[-1]).databases} == {None}
+    assert {entry.unchanged_since for entry in inventory.read(place.batches[-1]).databases} == {None}
 
 
 def config(place: Place, text: str) -> Path:

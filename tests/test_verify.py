@@ -19,13 +19,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from meosbackup import batch, guide, verify
-from meosbackup.batch import Batch, Dump, Freshness, MeosFile
+from meosbackup.batch import batch_file
+from meosbackup.batch.model import Batch, Entry, Freshness, StoredFile
+from meosbackup.commands import verify
+from meosbackup.commands.verify import Finding
 from meosbackup.console import Console
 from meosbackup.errors import DriveGoneError, MeosBackupError
-from meosbackup.inventory import root_of
-from meosbackup.sandbox import ServerProgram, private_server
-from meosbackup.verify import Finding
+from meosbackup.guide import restore_txt
+from meosbackup.mysql.private_server import ServerProgram, private_server
+from meosbackup.store import inventory
+from meosbackup.store.inventory import root_of
 from tests.support import FILES, INNODB, make_pristine, query, run_meosbackup, server_options, with_password
 
 BATCHES = 3
@@ -85,7 +88,7 @@ def made(server_program: ServerProgram, tmp_path_factory: pytest.TempPathFactory
 @pytest.fixture
 def drive(made: Path, tmp_path: Path) -> Drive:
     target = shutil.copytree(made, tmp_path / "drive")
-    return Drive(target, tuple(stored.folder for stored in batch.find(target / "meosbackup").batches))
+    return Drive(target, tuple(stored.folder for stored in inventory.find(target / "meosbackup").batches))
 
 
 def command(*arguments: str | Path, folder: Path) -> "subprocess.CompletedProcess[str]":
@@ -132,19 +135,19 @@ def name(folder: Path) -> str:
 
 def rewrite(folder: Path, change: Callable[[Batch], Batch]) -> Batch:
     """Write what a batch tells of itself anew, so that its `batch.json` and RESTORE.txt agree."""
-    changed = change(batch.read(folder))
-    batch.write(folder, changed)
-    (folder / "RESTORE.txt").write_bytes(guide.restore_text(changed, None).encode(guide.ENCODING))
+    changed = change(inventory.read(folder))
+    batch_file.write(folder, changed)
+    (folder / "RESTORE.txt").write_bytes(restore_txt.restore_text(changed, None).encode(restore_txt.ENCODING))
     top = folder.parents[1] / "RESTORE.txt"
-    top.write_bytes(guide.restore_text(changed, name(folder)).encode(guide.ENCODING))
+    top.write_bytes(restore_txt.restore_text(changed, name(folder)).encode(restore_txt.ENCODING))
     return changed
 
 
 def with_dump(file: str, /, **changes: Any) -> Callable[[Batch], Batch]:
     """Change what a batch says of a dump."""
 
-    def one(dump: Dump) -> Dump:
-        return replace(dump, **changes) if dump.file == file else dump
+    def one(entry: Entry) -> Entry:
+        return replace(entry, **changes) if entry.dump.file == file else entry
 
     return lambda found: replace(found, databases=tuple(map(one, found.databases)))
 
@@ -214,11 +217,11 @@ def test_a_batch_that_another_version_made_is_good(drive: Drive) -> None:
 
 
 def test_an_incomplete_batch_is_good(drive: Drive) -> None:
-    dump = drive.dump()
-    rewrite(drive.newest, lambda found: replace(with_dump(dump.name, error="It failed.")(found), complete=False))
+    entry = drive.dump()
+    rewrite(drive.newest, lambda found: replace(with_dump(entry.name, error="It failed.")(found), complete=False))
     assert found(drive) == []
-    rewrite(drive.newest, with_dump(dump.name, file=None, bytes=None, sha256=None))
-    dump.unlink()
+    rewrite(drive.newest, with_dump(entry.name, file=None, bytes=None, sha256=None))
+    entry.unlink()
     assert found(drive) == []
 
 
@@ -275,7 +278,7 @@ def test_a_backup_that_was_broken_off_after_its_first_batch(drive: Drive) -> Non
 
 
 def top_guide(folder: Path) -> bytes:
-    return guide.restore_text(batch.read(folder), name(folder)).encode(guide.ENCODING)
+    return restore_txt.restore_text(inventory.read(folder), name(folder)).encode(restore_txt.ENCODING)
 
 
 def test_names_that_would_steer_the_terminal_are_shown_as_text(drive: Drive) -> None:
@@ -344,15 +347,15 @@ def test_damage_of_a_file_is_found(drive: Drive, which: str, damage: str) -> Non
 def test_a_file_for_meos_that_is_no_xml_is_found(drive: Drive, content: bytes) -> None:
     path = next(drive.newest.glob("InnoDB*.meosxml"))
     path.write_bytes(content)
-    written = MeosFile(path.name, len(content), sha256(content).hexdigest())
+    written = StoredFile(path.name, len(content), sha256(content).hexdigest())
     rewrite(drive.newest, with_dump(drive.dump().name, meosxml=written))
     assert wrong(drive) == {(name(drive.newest), path.name)}
 
 
 def test_what_is_wrong_is_told_in_a_table_and_by_the_exit_code(drive: Drive, tmp_path: Path) -> None:
     oldest, middle, newest = map(name, drive.folders)
-    dump, size = drive.dump(), drive.dump().stat().st_size
-    os.truncate(dump, size - 20)
+    entry, size = drive.dump(), drive.dump().stat().st_size
+    os.truncate(entry, size - 20)
     reference = f"reference/{drive.reference.name}"
     drive.reference.unlink()
     (drive.folders[0] / "RESTORE.txt").unlink()
@@ -379,16 +382,16 @@ def test_a_stray_file_in_a_batch_is_wrong(drive: Drive) -> None:
 
 @pytest.mark.parametrize("cut", ["-- Dump completed", "UNLOCK TABLES;", "INSERT INTO `oRunner` VALUES"])
 def test_a_dump_that_is_what_was_written_and_yet_not_good(drive: Drive, cut: str) -> None:
-    dump = drive.dump()
-    content = dump.read_bytes()
+    entry = drive.dump()
+    content = entry.read_bytes()
     place = content.lower().index(cut.lower().encode()) + (len(cut) if cut.startswith("INSERT") else 0)
-    rewritten(dump, content[:place])
-    assert wrong(drive) == {(name(drive.newest), dump.name)}
+    rewritten(entry, content[:place])
+    assert wrong(drive) == {(name(drive.newest), entry.name)}
 
 
 def test_a_freshness_that_is_not_the_dumps(drive: Drive) -> None:
     file = drive.dump().name
-    [fresh] = [dump.freshness for dump in batch.read(drive.newest).databases if dump.file == file]
+    [fresh] = [entry.freshness for entry in inventory.read(drive.newest).databases if entry.dump.file == file]
     assert fresh is not None
     rewrite(drive.newest, with_dump(file, freshness=replace(fresh, finished=fresh.finished + 1)))
     assert wrong(drive) == {(name(drive.newest), "batch.json")}
@@ -406,8 +409,8 @@ def test_a_batch_that_does_not_agree_with_itself(drive: Drive, changes: dict[str
 def test_a_time_at_the_end_of_the_calendar(drive: Drive, moment: str) -> None:
     fresh = Freshness(datetime.fromisoformat(moment), 1, 1, 1, 1)
     folder = drive.folders[0]
-    file = next(dump.file for dump in batch.read(folder).races if dump.file)
-    batch.write(folder, with_dump(file, freshness=fresh)(batch.read(folder)))
+    file = next(entry.dump.file for entry in inventory.read(folder).races if entry.dump.file)
+    batch_file.write(folder, with_dump(file, freshness=fresh)(inventory.read(folder)))
     assert wrong(drive) == {(name(folder), "batch.json"), (name(folder), "RESTORE.txt")}
 
 
@@ -594,9 +597,9 @@ def unreadable(path: Path) -> Iterator[None]:
 
 
 def test_a_file_that_cannot_be_read(drive: Drive) -> None:
-    dump = drive.dump()
-    for path in (dump, drive.newest / "RESTORE.txt", drive.folders[0] / "batch.json"):
-        rewrite(drive.newest, with_dump(dump.name, bytes=0))
+    entry = drive.dump()
+    for path in (entry, drive.newest / "RESTORE.txt", drive.folders[0] / "batch.json"):
+        rewrite(drive.newest, with_dump(entry.name, bytes=0))
         with unreadable(path):
             findings = list(verify.read_back(verify.look(drive.root)))
         told = {(finding.folder, finding.file): finding.what for finding in findings}
@@ -650,13 +653,13 @@ def test_a_batch_that_is_removed_meanwhile_to_make_room(drive: Drive) -> None:
 
 
 def test_a_large_dump_takes_little_memory(drive: Drive) -> None:
-    dump, size = drive.dump(), 60_000_000
-    with dump.open("r+b") as file:
+    entry, size = drive.dump(), 60_000_000
+    with entry.open("r+b") as file:
         file.truncate(size)
-    rewrite(drive.newest, with_dump(dump.name, bytes=size))
+    rewrite(drive.newest, with_dump(entry.name, bytes=size))
     tracemalloc.start()
     try:
-        assert wrong(drive) == {(name(drive.newest), dump.name)}
+        assert wrong(drive) == {(name(drive.newest), entry.name)}
         assert tracemalloc.get_traced_memory()[1] < size / 4
     finally:
         tracemalloc.stop()

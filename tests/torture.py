@@ -15,10 +15,12 @@ from pathlib import Path
 
 import click
 
-from meosbackup import batch, changes, drive
-from meosbackup.sandbox import PrivateServer, load, private_server
-from meosbackup.server import quoted
-from meosbackup.simulation import Laptop
+from meosbackup.batch import names
+from meosbackup.commands.simulation import Laptop
+from meosbackup.meos import changes
+from meosbackup.mysql.private_server import PrivateServer, load, private_server
+from meosbackup.mysql.sessions import quoted
+from meosbackup.store import drive, inventory
 from tests.filesystems import EXFAT, FAT32, Drive, Slot, make_drive, slot, wait_for
 from tests.running import PATIENCE, STOPS_WITHIN, Running, faults, leftovers, running, waiting
 from tests.support import (
@@ -79,7 +81,7 @@ def state(server: PrivateServer, database: str) -> tuple[State, State]:
 @contextmanager
 def laptops(server: PrivateServer, seed: int) -> Iterator[set[State]]:
     """Have a laptop at work on each of three races; give all states that any database was ever in."""
-    states: set[State] = set(state(server, batch.RACE_LIST))
+    states: set[State] = set(state(server, names.RACE_LIST))
     states.update(found for database in databases(server) for found in state(server, database))
     stop = threading.Event()
     threads = [
@@ -174,7 +176,7 @@ def torture(stage: Stage, kills: int, pulls: int, *, each: int, tell: Callable[[
     found = run_meosbackup("verify", "--target", stage.slot.place)
     assert found.returncode == 0, found.stdout + found.stderr
     stage.figures.batches_made = len(stage.made)
-    stage.figures.batches_on_the_drive = len(batch.find(stage.root).batches)
+    stage.figures.batches_on_the_drive = len(inventory.find(stage.root).batches)
     stage.figures.batches_lost = stage.figures.batches_made - stage.figures.batches_on_the_drive
     stage.figures.states_that_the_server_was_in = len(stage.states)
     stage.figures.seconds = round(time.monotonic() - began)
@@ -236,12 +238,12 @@ def _ship_the_rest(stage: Stage) -> None:
 def _look(stage: Stage) -> None:
     """See that all on the drive is whole, and that no batch ever changed, vanished or took another's number."""
     assert faults(stage.root) == []
-    on_drive = batch.find(stage.root).batches
-    for stored in (*batch.find(stage.spool).batches, *on_drive):
-        sha256 = hashlib.sha256((stored.folder / batch.BATCH_FILE).read_bytes()).hexdigest()
+    on_drive = inventory.find(stage.root).batches
+    for stored in (*inventory.find(stage.spool).batches, *on_drive):
+        sha256 = hashlib.sha256((stored.folder / names.BATCH_FILE).read_bytes()).hexdigest()
         known = stage.made.setdefault(stored.batch.sequence, sha256)
         assert known == sha256, f"two batches are called {stored.batch.sequence}"
-    there = {stored.batch.sequence for stored in (*on_drive, *batch.find(stage.spool).batches)}
+    there = {stored.batch.sequence for stored in (*on_drive, *inventory.find(stage.spool).batches)}
     assert there == stage.made.keys(), f"lost: {stage.made.keys() - there}"
     assert sorted(stage.made) == list(range(1, len(stage.made) + 1))
     stage.figures.readings_of_the_whole_drive += 1
@@ -250,19 +252,19 @@ def _look(stage: Stage) -> None:
 
 def _restore(stage: Stage) -> None:
     """Restore the newest batch on the drive into an empty server, and see that its databases were once like that."""
-    newest = batch.find(stage.root).newest
+    newest = inventory.find(stage.root).newest
     if newest is None:
         return
     for database in databases(stage.spare):
         query(stage.spare, f"DROP DATABASE {quoted(database)}")
-    for dump in newest.batch.databases:
-        assert dump.file is not None
-        load(stage.spare, newest.folder / dump.file)
-        race, _ = state(stage.spare, dump.database)
-        assert race in stage.states, f"{dump.database} of {newest.folder} was never like that"
-        if dump.reference is not None:
-            load(stage.spare, newest.folder / dump.reference.file)
-            _, reference = state(stage.spare, dump.database)
+    for entry in newest.batch.databases:
+        assert entry.dump is not None
+        load(stage.spare, newest.folder / entry.dump.file)
+        race, _ = state(stage.spare, entry.database)
+        assert race in stage.states, f"{entry.database} of {newest.folder} was never like that"
+        if entry.reference is not None:
+            load(stage.spare, newest.folder / entry.reference.file)
+            _, reference = state(stage.spare, entry.database)
             assert reference in stage.states, f"{dump.reference.file} of {newest.folder} was never like that"
     stage.figures.batches_restored_and_compared += 1
 

@@ -8,8 +8,8 @@ from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
-from meosbackup.sandbox import PrivateServer
-from meosbackup.simulation import Laptop
+from meosbackup.commands.simulation import Laptop
+from meosbackup.mysql.private_server import PrivateServer
 from tests.bench.ground import REGISTER, change_all, fill_to, races
 from tests.bench.rows import Row
 from tests.bench.sides import RIVALS, meosbackup_day

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import click
 
-from meosbackup.sandbox import PrivateServer, private_server
-from meosbackup.simulation import Laptop
+from meosbackup.commands.simulation import Laptop
+from meosbackup.mysql.private_server import PrivateServer, private_server
 from tests.filesystems import EXFAT, EXT4, Slot, make_drive, slot, wait_for, written_bytes
 from tests.running import PATIENCE, fill_reference_tables, running, waiting
 from tests.support import DATA, INDIVIDUAL, make_pristine, query

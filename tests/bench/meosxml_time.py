@@ -16,9 +16,10 @@ import tracemalloc
 from dataclasses import dataclass
 from pathlib import Path
 
-from meosbackup import dumpfile, meosxml
-from meosbackup.dumpfile import Row, Table, Value
-from meosbackup.meosxml import Source
+from meosbackup.dump import reader
+from meosbackup.dump.reader import Row, Table, Value
+from meosbackup.meosxml import convert
+from meosbackup.meosxml.convert import Source
 from tests.support import DATA
 from tests.test_dumpfile import COMPLETED, MARIADB, statements
 
@@ -59,7 +60,7 @@ def main() -> None:
 def _write(case: _Case, dump: Path) -> int:
     """Write the dump of a race, and return the bytes of its largest table."""
     tables: list[tuple[Table, list[Row]]] = []
-    for table, row in dumpfile.read(DATA / "big.sql"):
+    for table, row in reader.read(DATA / "big.sql"):
         if row is None:
             tables.append((table, []))
         else:
@@ -92,7 +93,7 @@ def _with(table: Table, row: Row, **values: Value) -> Row:
 
 def _timed(source: Source, target: Path) -> float:
     began = time.perf_counter()
-    meosxml.convert(source, target, threading.Event())
+    convert.convert(source, target, threading.Event())
     return time.perf_counter() - began
 
 

@@ -19,10 +19,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from meosbackup import batch, drive
-from meosbackup.batch import Stored
+from meosbackup.batch.model import Stored
 from meosbackup.cli import cli
-from meosbackup.sandbox import PrivateServer, load, private_server
+from meosbackup.mysql.private_server import PrivateServer, load, private_server
+from meosbackup.store import drive, inventory
 from tests.support import BIG, DATA, MEOS_PASSWORD, databases, make_pristine, query, server_options, with_password
 
 RACES = 5
@@ -64,7 +64,7 @@ def _batch_of_big_races(server: PrivateServer, folder: Path) -> Stored:
         )  # fmt: skip
     (folder / "drive").mkdir()
     _run([sys.executable, "-m", "meosbackup", "--once", "--all-races", *_options(server, folder)])
-    [stored] = batch.find(drive.root(folder / "drive")).batches
+    [stored] = inventory.find(drive.root(folder / "drive")).batches
     return stored
 
 
@@ -81,8 +81,8 @@ def _timed(server: PrivateServer, way: Callable[[], None]) -> float:
 
 
 def _by_hand(server: PrivateServer, stored: Stored) -> None:
-    files = [dump.file for dump in stored.batch.races]
-    files += [dump.reference.file for dump in stored.batch.races if dump.reference]
+    files = [entry.dump.file for entry in stored.batch.races]
+    files += [entry.reference.file for entry in stored.batch.races if entry.reference]
     for name in files:
         with (stored.folder / str(name)).open("rb") as statements:
             _run([_client(), *server_options(server)], stdin=statements, MYSQL_PWD=MEOS_PASSWORD)

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from meosbackup.batch import REFERENCE_TABLES
-from meosbackup.sandbox import PrivateServer
-from meosbackup.simulation import run_laptops
+from meosbackup.commands.simulation import run_laptops
+from meosbackup.meos.changes import REFERENCE_TABLES
+from meosbackup.mysql.private_server import PrivateServer
 from tests.bench import sides
 from tests.bench.ground import REGISTER, change_all, races
 from tests.bench.sides import RIVALS, meosbackup_day

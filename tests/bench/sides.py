@@ -12,11 +12,11 @@ from typing import Protocol
 
 import click
 
-from meosbackup import daemon
 from meosbackup.console import Console
-from meosbackup.report import Report
-from meosbackup.sandbox import PrivateServer
-from meosbackup.settings import Settings
+from meosbackup.day import daemon
+from meosbackup.day.report import Report
+from meosbackup.mysql.private_server import PrivateServer
+from meosbackup.settings.model import Settings
 from tests.support import MEOS_PASSWORD, MEOS_USER, RACE_LIST
 
 

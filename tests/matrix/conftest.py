@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from meosbackup.sandbox import PrivateServer, private_server
+from meosbackup.mysql.private_server import PrivateServer, private_server
 from tests.day import needed
 from tests.matrix import installations
 from tests.matrix.installations import Installation, NotToBeHadError

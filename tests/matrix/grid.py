@@ -9,10 +9,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from meosbackup import portable
-from meosbackup.batch import Stored
-from meosbackup.sandbox import PrivateServer, connect, private_server
-from meosbackup.server import quoted
+from meosbackup.batch.model import Stored
+from meosbackup.dump import portable
+from meosbackup.mysql.private_server import PrivateServer, connect, private_server
+from meosbackup.mysql.sessions import quoted
 from tests.day import Day
 from tests.matrix import mixed
 from tests.matrix.installations import Installation
@@ -47,7 +47,7 @@ class Host:
 class Cell:
     """How one restore ended: empty where all rows are the same, or what was wrong."""
 
-    dump: str
+    entry: str
     source: str
     client: str
     destination: str
@@ -76,11 +76,11 @@ def portable_files(folder: Path) -> dict[str, Path]:
     return files
 
 
-def dumped(source: Host, dump: Installation, folder: Path) -> tuple[Stored, Day]:
+def dumped(source: Host, entry: Installation, folder: Path) -> tuple[Stored, Day]:
     """Back up a source with a dump program; return the batch, and the day that it is of."""
     folder.mkdir(parents=True)
     day = Day(source.server, folder)
-    day.once("--mysqldump", dump.dump)
+    day.once("--mysqldump", entry.dump)
     [stored] = day.stored()
     assert stored.batch.complete
     return stored, day
@@ -89,8 +89,8 @@ def dumped(source: Host, dump: Installation, folder: Path) -> tuple[Stored, Day]
 def restored_by_hand(stored: Stored, client: Installation, destination: Host) -> str:
     """Feed each file of a batch to a destination as RESTORE.txt says; return what was wrong."""
     server = destination.server
-    files = [dump.file for dump in stored.batch.databases if dump.file]
-    files += [dump.reference.file for dump in stored.batch.databases if dump.reference]
+    files = [entry.dump.file for entry in stored.batch.databases if entry.dump]
+    files += [entry.reference.file for entry in stored.batch.databases if entry.reference]
     for file in files:
         with (stored.folder / file).open("rb") as statements:
             result = subprocess.run(
@@ -103,11 +103,11 @@ def restored_by_hand(stored: Stored, client: Installation, destination: Host) ->
     return ""
 
 
-def restored_by_tool(day: Day, client: Installation, dump: Installation, destination: Host) -> str:
+def restored_by_tool(day: Day, client: Installation, entry: Installation, destination: Host) -> str:
     """Have the tool restore a batch to a destination; return what was wrong."""
     result = run_meosbackup(
         "restore", "--target", day.target, "--spool", day.spool, "--log-file", day.log, "--yes", "--whole-list",
-        *server_options(destination.server), "--mysql", client.client, "--mysqldump", dump.dump, env=with_password(),
+        *server_options(destination.server), "--mysql", client.client, "--mysqldump", entry.dump, env=with_password(),
     )  # fmt: skip
     return "" if result.returncode == 0 else (result.stdout + result.stderr)[-600:]
 
@@ -175,8 +175,8 @@ def cells(
             mixed.add(source.server)
             before = everything(source.server)
             assert set(before) == {*names, mixed.MIXED}
-            for dump in installations:
-                stored, day = dumped(source, dump, folder / f"{source.name}, {dump.name}".replace(" ", "_"))
+            for entry in installations:
+                stored, day = dumped(source, entry, folder / f"{source.name}, {dump.name}".replace(" ", "_"))
                 for client in installations:
                     for target in targets:
                         empty(target.server)
@@ -184,5 +184,5 @@ def cells(
                         count += 1
                         if not fault and count % tool_every == 0:
                             empty(target.server)
-                            fault = restored_by_tool(day, client, dump, target) or difference(before, target)
-                        yield Cell(dump.name, source.name, client.name, target.name, fault)
+                            fault = restored_by_tool(day, client, entry, target) or difference(before, target)
+                        yield Cell(entry.name, source.name, client.name, target.name, fault)

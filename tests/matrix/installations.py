@@ -15,8 +15,8 @@ from pathlib import Path
 import platformdirs
 from filelock import FileLock, Timeout
 
-from meosbackup import sandbox
-from meosbackup.sandbox import ServerProgram
+from meosbackup.mysql import private_server
+from meosbackup.mysql.private_server import ServerProgram
 
 _CACHE = platformdirs.user_cache_path("meosbackup-tests", appauthor=False)
 _MIRROR = "http://deb.debian.org/debian"
@@ -106,7 +106,7 @@ def _have(wanted: _Packages, home: Path) -> None:
 
 
 def _own() -> Installation:
-    server = sandbox.find_server_program()
+    server = private_server.find_server_program()
     dump = shutil.which("mariadb-dump") or shutil.which("mysqldump")
     client = shutil.which("mariadb") or shutil.which("mysql")
     if dump is None or client is None:

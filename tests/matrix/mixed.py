@@ -1,6 +1,6 @@
 """A race that holds what databases disagree on: engines, blobs, every letter, odd dates and numbers, collations."""
 
-from meosbackup.sandbox import PrivateServer
+from meosbackup.mysql.private_server import PrivateServer
 from tests.support import INDIVIDUAL, RACE_LIST, query
 
 MIXED = "meos_20261124_090000_2a"

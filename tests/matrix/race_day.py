@@ -5,9 +5,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from meosbackup import batch
-from meosbackup.sandbox import PrivateServer
-from meosbackup.simulation import Laptop
+from meosbackup.commands.simulation import Laptop
+from meosbackup.mysql.private_server import PrivateServer
+from meosbackup.store import inventory
 from tests.bad import new_place, running, told
 from tests.matrix.installations import Installation
 from tests.support import RELAY, run_meosbackup
@@ -44,7 +44,7 @@ def run(server: PrivateServer, installation: Installation, folder: Path, ticks: 
     verified = run_meosbackup("verify", "--target", place.target, "--log-file", place.folder / "verify.log")
     if verified.returncode:
         faults.append(verified.stdout[-300:])
-    return RaceDay(_ticks(said), len(batch.find(place.target / "meosbackup").batches), "; ".join(faults))
+    return RaceDay(_ticks(said), len(inventory.find(place.target / "meosbackup").batches), "; ".join(faults))
 
 
 def _ticks(said: str) -> int:

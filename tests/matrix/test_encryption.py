@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from meosbackup.sandbox import PrivateServer, private_server
+from meosbackup.mysql.private_server import PrivateServer, private_server
 from tests.bad import Place, new_place, once, told
 from tests.matrix.conftest import Certificate
 from tests.matrix.installations import Installation

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from meosbackup.sandbox import PrivateServer, private_server
+from meosbackup.mysql.private_server import PrivateServer, private_server
 from tests.bad import Place, new_place, told
 from tests.matrix.installations import Installation
 from tests.support import FILES, RACE_LIST, RELAY, contents, make_pristine, query, run_meosbackup

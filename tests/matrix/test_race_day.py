@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from meosbackup.sandbox import PrivateServer
+from meosbackup.mysql.private_server import PrivateServer
 from tests.matrix import race_day
 from tests.matrix.installations import Installation
 

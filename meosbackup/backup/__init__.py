@@ -1,0 +1,1 @@
+"""One tick: what changed, its dumps, and the batch that they make."""

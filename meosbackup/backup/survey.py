@@ -1,0 +1,52 @@
+"""A look at the server before anything is dumped: its facts, its races, the state of their tables."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from meosbackup.batch.model import Race, Server
+from meosbackup.meos import changes, race_list, server_warnings
+from meosbackup.meos.changes import DatabaseState
+from meosbackup.meos.race_list import Selection
+from meosbackup.meos.server_warnings import Remarks
+from meosbackup.mysql import sessions
+from meosbackup.settings.model import Settings
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a look at the server showed, before anything is dumped."""
+
+    server: Server
+    race_list: str
+    selection: Selection
+    states: Mapping[str, DatabaseState]
+    account: str | None
+    sees_everything: bool
+    remarks: Remarks
+
+    @property
+    def races(self) -> dict[str, Race]:
+        """The races that have a database, by that database as the server spells it."""
+        return {chosen.database: chosen.race for chosen in self.selection.chosen if chosen.database is not None}
+
+    @property
+    def databases(self) -> list[str]:
+        """The databases of the races that are backed up, as the server spells them."""
+        return list(self.races)
+
+
+def look(settings: Settings, now: datetime) -> Look:
+    """Look at the server, as a tick of this moment does. Raises MeosBackupError."""
+    with sessions.session(settings) as session:
+        known = sessions.databases(session)
+        list_name = race_list.race_list_name(known, session.account)
+        selection = race_list.select(
+            race_list.listed_races(session, list_name), known,
+            names=settings.races, days=None if settings.all_races else settings.days, today=now.date(),
+        )  # fmt: skip
+        wanted = [list_name, *(chosen.database for chosen in selection.chosen if chosen.database is not None)]
+        return Look(
+            sessions.facts(session, settings), list_name, selection, changes.states(session, wanted),
+            session.account, sessions.sees_everything(session), server_warnings.look(session),
+        )  # fmt: skip

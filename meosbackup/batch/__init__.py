@@ -1,0 +1,1 @@
+"""A batch: what it holds, its file and its names."""

@@ -1,0 +1,128 @@
+"""What a person means: a batch by WHEN, races by NAME."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from meosbackup.batch.model import Entry, Race, Stored
+from meosbackup.errors import WrongUsageError
+from meosbackup.text import clean
+
+LATEST = "latest"
+_FULL = "%Y-%m-%d %H:%M:%S"
+_LISTED = 12
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A batch, and what must be said of how it was chosen; empty where it is the very one that was named."""
+
+    stored: Stored
+    note: str = ""
+
+    def __str__(self) -> str:
+        return f"Batch of {self.stored.when}" + (f" ({self.note})" if self.note else "")
+
+
+def batch_at(batches: Sequence[Stored], when: str) -> Chosen:
+    """Return the batch of a time: as `list` prints it, or its start (`14:03`), or `latest`.
+
+    A time that is one batch's own and the start of others' means that one. A time between two batches means the one
+    before it. Raises WrongUsageError where there is none, or more than one.
+    """
+    if not batches:
+        raise _wrong("There is no batch.", "Name the drive that has them by --target.")
+    if when.strip().lower() == LATEST:
+        return Chosen(batches[-1])
+    wanted = " ".join(when.replace("T", " ").split())
+    found = [stored for stored in batches if any(text.startswith(wanted) for text in _spellings(stored))]
+    whole = [stored for stored in found if wanted in _spellings(stored)]
+    if len(found) == 1 or len(whole) == 1:
+        others = ", ".join(stored.when for stored in found if whole and stored is not whole[0])
+        return Chosen((whole or found)[0], f"of the same time there is also {others}" if others else "")
+    if found:
+        shown = ", ".join(stored.when for stored in found[-_LISTED:])
+        rest = f" (and {len(found) - _LISTED} earlier)" if len(found) > _LISTED else ""
+        raise _wrong(f"{clean(when, 40)} could be each of these batches: {shown}{rest}.", "Write more of its time.")
+    return _before(batches, wanted)
+
+
+def matching(name: str, races: Sequence[Race]) -> list[Race]:
+    """Return the races that a name means: those called so, or else those of that NameId, or else with that part."""
+    wanted = name.casefold()
+    return (
+        [race for race in races if race.name.casefold() == wanted]
+        or [race for race in races if race.name_id.casefold() == wanted]
+        or [race for race in races if wanted in race.name.casefold() or wanted in race.name_id.casefold()]
+    )
+
+
+def newest_good(batches: Iterable[Stored], race: Race) -> Stored | None:
+    """Return the newest of these batches whose dump of a race is what it was when it was made; None without any."""
+    newest_first = sorted(batches, key=lambda stored: stored.batch.sequence, reverse=True)
+    return next((stored for stored in newest_first if _is_good(stored, race)), None)
+
+
+def options(stored: Stored, race: Race) -> str:
+    """Return the options of `restore` that mean a race of a batch."""
+    return f'--batch "{stored.when}" --race {clean(race.name_id, 64)}'
+
+
+def dumps_named(dumps: Iterable[Entry], names: Sequence[str]) -> tuple[Entry, ...]:
+    """Return the races' dumps that are meant: all, or those called so by name, NameId, or a part that only one has.
+
+    Raises WrongUsageError where a name means none of them, or more than one.
+    """
+    by_id = {entry.race.name_id: entry for entry in dumps if entry.race is not None}
+    if not names:
+        return tuple(by_id.values())
+    races = [entry.race for entry in by_id.values() if entry.race is not None]
+    return tuple({race.name_id: by_id[race.name_id] for race in (_one(name, races) for name in names)}.values())
+
+
+def _one(name: str, races: Sequence[Race]) -> Race:
+    found = matching(name, races)
+    if len(found) == 1:
+        return found[0]
+    listed = ", ".join(f"{clean(race.name, 40)} ({clean(race.name_id, 64)})" for race in (found or races)[:_LISTED])
+    if found:
+        raise _wrong(f"{clean(name, 40)} could be each of these races: {listed}.", "Write its NameId.")
+    raise _wrong(f"This batch has no race {clean(name, 40)}. It has: {listed}.", "Take one of these, or another batch.")
+
+
+def _spellings(stored: Stored) -> tuple[str, str]:
+    return stored.when, stored.when.partition(" ")[2]
+
+
+def _before(batches: Sequence[Stored], wanted: str) -> Chosen:
+    """Return the newest batch that was taken before a time; a time without a date is of the newest batch's day."""
+    newest = batches[-1].batch.taken
+    text = wanted if re.match(r"\d{4}-", wanted) else f"{newest:%Y-%m-%d} {wanted}"
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise _wrong(f"{clean(wanted, 40)} is no time of a batch.", "Write it as `meosbackup list` does.") from error
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=newest.tzinfo)
+    earlier = [stored for stored in batches if stored.batch.taken <= moment]
+    if not earlier:
+        oldest = min(stored.batch.taken for stored in batches)
+        raise _wrong(f"There is no batch as old as that; the oldest is of {oldest:{_FULL}}.", "Take a later time.")
+    stored = max(earlier, key=lambda stored: (stored.batch.taken, stored.batch.sequence))
+    return Chosen(stored, f"no batch is of {clean(wanted, 40)}; this is the one before it")
+
+
+def _is_good(stored: Stored, race: Race) -> bool:
+    for entry in stored.batch.races:
+        if entry.race is not None and entry.race.name_id.lower() == race.name_id.lower() and entry.dump is not None:
+            try:
+                with (stored.folder / entry.dump.file).open("rb") as file:
+                    return hashlib.file_digest(file, "sha256").hexdigest() == entry.dump.sha256
+            except OSError:
+                return False
+    return False
+
+
+def _wrong(what: str, do: str) -> WrongUsageError:
+    return WrongUsageError(what, "Nothing was done.", do)

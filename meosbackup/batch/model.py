@@ -1,0 +1,159 @@
+"""A batch: the race list's dump and every race's dump of one moment."""
+
+import re
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from meosbackup.text import clean
+
+_NAME_WIDTH = 40
+
+
+@dataclass(frozen=True)
+class Race:
+    """A race as its row in the race list tells it. All of it is free text from others: clean it before it is shown."""
+
+    name: str
+    annotation: str
+    date: str
+    name_id: str
+    id: int
+    version: int
+
+    @property
+    def display_name(self) -> str:
+        """The name and the date that a person knows the race by, cleaned: `Långdistans (2026-11-22)`."""
+        name, day = clean(self.name, _NAME_WIDTH), clean(self.date, 10)
+        return f"{name or clean(self.name_id, _NAME_WIDTH)} ({day or 'no date'})"
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """When a race's data last changed, and its counts, read from its dump."""
+
+    last_change: datetime | None
+    entries: int
+    finished: int
+    cards: int
+    punches: int
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file of a batch: its path from the batch's folder, its size, and its SHA-256 in hexadecimal digits."""
+
+    file: str
+    bytes: int
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        """The file's own name, without the folder that it lies in."""
+        return self.file.rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One database in a batch.
+
+    `race` is None for the race list. `dump` and `taken` are None where no good dump of the database exists. Where
+    `error` is set, the dump is the newest good one, from an earlier moment, which `taken` tells.
+    `unchanged_since` is the sequence of the batch that the dump was taken from, None where it was made for this one.
+    `reference` is the dump of the race's reference tables, `meosxml` the race as MeOS's own file.
+    """
+
+    database: str
+    race: Race | None = None
+    freshness: Freshness | None = None
+    dump: StoredFile | None = None
+    taken: datetime | None = None
+    unchanged_since: int | None = None
+    error: str | None = None
+    reference: StoredFile | None = None
+    meosxml: StoredFile | None = None
+
+    @property
+    def display_name(self) -> str:
+        """The race's display name; `race list` for the race list."""
+        return self.race.display_name if self.race else "race list"
+
+    @property
+    def files(self) -> tuple[StoredFile, ...]:
+        """The files of this entry in the batch's own folder: its dump and its `.meosxml`, as far as it has them."""
+        return tuple(file for file in (self.dump, self.meosxml) if file is not None)
+
+    def carried(self, sequence: int) -> "Entry":
+        """Return what this entry of batch `sequence` is in a later batch, if its race has not changed since."""
+        return replace(self, unchanged_since=self.unchanged_since or sequence)
+
+
+@dataclass(frozen=True)
+class Server:
+    """The server that a batch comes from."""
+
+    host: str
+    port: int
+    flavour: str
+    version: str
+    lower_case_table_names: int
+
+    def __str__(self) -> str:
+        return f"{self.flavour} {self.version} on {self.host}"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """All that `batch.json` says. `guides` are the batch's own guides, such as RESTORE.txt, with their SHA-256."""
+
+    sequence: int
+    taken: datetime
+    complete: bool
+    server: Server
+    dump_program: str
+    meosbackup: str
+    databases: tuple[Entry, ...]
+    guides: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def races(self) -> tuple[Entry, ...]:
+        """The entries of races, without the race list's."""
+        return tuple(entry for entry in self.databases if entry.race is not None)
+
+    @property
+    def race_list(self) -> Entry | None:
+        """The race list's entry."""
+        return next((entry for entry in self.databases if entry.race is None), None)
+
+    @property
+    def newest_change(self) -> datetime | None:
+        """When the data of any race last changed."""
+        changes = [one.freshness.last_change for one in self.races if one.freshness and one.freshness.last_change]
+        return max(changes, default=None)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A batch and the folder that it lies in."""
+
+    folder: Path
+    batch: Batch
+
+    @property
+    def when(self) -> str:
+        """Its time as a person writes it, `2026-11-22 14:03:00`; with `_2` where its folder has that."""
+        again = re.search(r"_\d+$", self.folder.name)
+        return f"{self.batch.taken.isoformat(' ')[:19]}{again[0] if again else ''}"
+
+    @property
+    def name(self) -> str:
+        """Its folder below the root: `2026-11-22/14-03-00`."""
+        return "/".join(self.folder.parts[-2:])
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A rehearsal that found no difference: when its batch was taken, and when that was proven."""
+
+    batch: datetime
+    proven: datetime

@@ -1,0 +1,144 @@
+"""`meosbackup demo`: a whole race day in a minute, on a private server that nobody else sees."""
+
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from meosbackup.batch import choosing
+from meosbackup.batch.model import Stored
+from meosbackup.commands import rehearse, simulation
+from meosbackup.console import Console
+from meosbackup.day import daemon
+from meosbackup.errors import MeosBackupError
+from meosbackup.mysql import private_server
+from meosbackup.mysql.private_server import PrivateServer
+from meosbackup.mysql.programs import Program
+from meosbackup.restore import rehearsal, restore
+from meosbackup.restore.plan import Wish
+from meosbackup.settings.model import Settings
+from meosbackup.store import drive, inventory
+
+RACES = ("meos_20261122_211702_1e5", "meos_20261122_211713_94", "meos_20261122_211720_1cb")
+_FILES = ("meosmain.sql", "individual.sql", "relay.sql", "innodb.sql")
+_INTERVAL = 5
+_PAUSE = 1.5
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where the demo plays: the race server, the drive and the spool, all of them in a temporary folder."""
+
+    server: PrivateServer
+    target: Path
+    spool: Path
+
+
+def run(console: Console, seconds: int) -> bool:
+    """Run the demo for about `seconds`; tell whether what was restored is what was backed up.
+
+    Raises ProgramMissingError and others of MeosBackupError. Ctrl-C ends it as it ends a race day.
+    """
+    console.say("A race day in a minute: a private server with three races that MeOS made, laptops that change")
+    console.say("them as MeOS does, and meosbackup at work. Nothing outside a temporary folder is touched.")
+    console.say()
+    with _stage() as stage:
+        ready = daemon.prepare(_settings(stage), stage.spool)
+        if _race_day(ready, console, stage, seconds):
+            return _loss(console, stage, ready.program) and _accident(console, stage, ready.program)
+    console.say("The demo was stopped; nothing is left of it.")
+    return True
+
+
+@contextmanager
+def _stage() -> Iterator[Stage]:
+    with tempfile.TemporaryDirectory(prefix="meosbackup-demo-") as name, private_server.private_server() as server:
+        folder = Path(name)
+        target = folder / "drive"
+        target.mkdir()
+        with resources.as_file(resources.files("meosbackup.commands") / "demo_data") as data:
+            for file in _FILES:
+                private_server.load(server, data / file)
+        _make_it_today(server)
+        yield Stage(server, target, folder / "spool")
+
+
+def _make_it_today(server: PrivateServer) -> None:
+    """Date the races today, since older ones are not backed up, and take the one that isn't here off the list."""
+    with private_server.connect(server) as connection, connection.cursor() as cursor:
+        cursor.execute("UPDATE meosmain.oevent SET Date = CURDATE()")
+        marks = ", ".join(["%s"] * len(RACES))
+        cursor.execute(f"DELETE FROM meosmain.oevent WHERE LOWER(NameId) NOT IN ({marks})", RACES)
+
+
+def _settings(stage: Stage) -> Settings:
+    server = stage.server
+    return Settings(
+        target=stage.target, any_disk=True, spool=stage.spool, interval=_INTERVAL, host=server.host, port=server.port,
+        socket=server.socket, user=server.user, password=server.password,
+    )  # fmt: skip
+
+
+def _race_day(ready: daemon.Ready, console: Console, stage: Stage, seconds: int) -> bool:
+    """Have laptops change the races while the daemon backs them up; tell whether nobody stopped it.
+
+    The laptops go home two ticks before the end, so that the newest batch holds their last change.
+    """
+    go_home = threading.Event()
+    with simulation.run_laptops(stage.server, RACES, go_home, _PAUSE):
+        timer = threading.Timer(max(1, seconds - 2.5 * _INTERVAL), go_home.set)
+        timer.daemon = True
+        timer.start()
+        try:
+            return daemon.run(ready, console, seconds)
+        finally:
+            timer.cancel()
+
+
+def _accident(console: Console, stage: Stage, program: Program) -> bool:
+    """Delete a race as somebody in a hurry does in MeOS, bring it back with `restore`, and compare."""
+    lost = _newest(stage).batch.races[0]
+    if lost.race is None:
+        raise _no_batch()
+    console.say()
+    console.say(f"An accident: {lost.race.display_name} is deleted in MeOS. `meosbackup restore` brings it back:")
+    console.say()
+    before = rehearsal.digests(lost.database, stage.server, program, threading.Event())
+    simulation.delete_race(stage.server, lost.race.name_id)
+    wish = Wish(choosing.LATEST, (lost.race.name_id,), whole_list=False, force=False)
+    is_done = restore.run(_settings(stage), stage.target, stage.spool, wish, console, dry_run=False, is_agreed=True)
+    after = rehearsal.digests(lost.database, stage.server, program, threading.Event())
+    is_same = is_done and not rehearsal.differing(before, after)
+    console.say()
+    console.say("The race is back as it was." if is_same else "The race is NOT back as it was.")
+    return is_same
+
+
+def _loss(console: Console, stage: Stage, program: Program) -> bool:
+    """Bring the newest batch back on a second server, and compare that with the first, row by row."""
+    newest = _newest(stage)
+    console.say()
+    console.say("What if the server were lost now? A second, empty one gets the newest batch:")
+    console.say()
+    is_same = rehearse.rehearse(newest, program, console)
+    for entry in newest.batch.databases:
+        there = rehearsal.digests(entry.database, stage.server, program, threading.Event())
+        is_same &= not rehearsal.differing(there, rehearsal.meant(newest, entry))
+    console.say("What came back is what the first server has." if is_same else "What came back is NOT what was lost.")
+    return is_same
+
+
+def _newest(stage: Stage) -> Stored:
+    newest = inventory.find(drive.root(stage.target)).newest
+    if newest is None or not newest.batch.races:
+        raise _no_batch()
+    return newest
+
+
+def _no_batch() -> MeosBackupError:
+    return MeosBackupError(
+        "The demo made no batch.", "Your races and backups are untouched.", "The log file tells what went wrong."
+    )

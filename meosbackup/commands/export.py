@@ -1,0 +1,132 @@
+"""`meosbackup export`: races of a batch as files that MeOS opens by itself, on any computer, with no server."""
+
+import tempfile
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from meosbackup import wording
+from meosbackup.batch import choosing, names
+from meosbackup.batch.model import Entry, Stored
+from meosbackup.console import Console
+from meosbackup.errors import MeosBackupError
+from meosbackup.meosxml import convert
+from meosbackup.meosxml.convert import Source
+from meosbackup.store import copying, inventory
+
+_PARTIAL = ".partial"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A race's file, and what must be said of it."""
+
+    path: Path
+    notes: tuple[str, ...] = ()
+
+
+def run(target: Path | None, when: str, called: tuple[str, ...], folder: Path, screen: Console) -> bool:
+    """Write the files of a batch's races into a folder, which is made where it is missing; tell whether all could be.
+
+    What is in the folder stays as it is: a file whose name is taken gets another one.
+
+    Raises WrongUsageError, DriveGoneError, DriveFailedError, and MeosBackupError where the folder can't be written to.
+    """
+    found = inventory.take(inventory.root_of(target))
+    chosen = choosing.batch_at(found.batches, when)
+    dumps = choosing.dumps_named(chosen.stored.batch.races, called)
+    _make_folder(folder)
+    screen.say(str(chosen))
+    done = [_told(chosen.stored, entry, folder, screen) for entry in dumps]
+    if any(done):
+        screen.say(
+            "On one laptop, start MeOS: page Competition (Tävling), Import Competition (Importera tävling), and choose"
+            " the file."
+        )
+    return bool(done) and all(done)
+
+
+def export(stored: Stored, entry: Entry, folder: Path, stop: threading.Event) -> Exported:
+    """Write the file of one race: the batch's own, or one that is made of the race's dump.
+
+    Raises MeosBackupError where the race has neither, or both are damaged; OSError.
+    """
+    if entry.dump is None or entry.race is None:
+        raise _missing("The batch holds no dump of this race.")
+    path = _free(folder, names.meosxml_name(entry.dump.file))
+    partial = path.with_name(path.name + _PARTIAL)
+    ready = entry.meosxml
+    try:
+        if ready is not None and _fetched(stored.folder / ready.file, partial, ready.sha256, stop):
+            return Exported(partial.replace(path))
+        notes: tuple[str, ...] = ()
+        with tempfile.TemporaryDirectory(prefix="meosbackup-") as work:
+            local, reference = Path(work, entry.dump.file), Path(work, "reference")
+            if not _fetched(stored.folder / entry.dump.file, local, entry.dump.sha256, stop):
+                raise _missing(f"The dump {entry.dump.file} of this race is missing or damaged.")
+            if entry.reference is not None:
+                source = stored.folder / entry.reference.file
+                if not _fetched(source, reference, entry.reference.sha256, stop):
+                    notes = ("its images are not in it, for the dump of its reference tables is missing or damaged",)
+            images = reference if entry.reference is not None and not notes else None
+            zone = stored.batch.taken.tzinfo or UTC
+            convert.convert(Source(local, entry.race.version, zone, images), partial, stop)
+        return Exported(partial.replace(path), notes)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _told(stored: Stored, entry: Entry, folder: Path, screen: Console) -> bool:
+    """Export one race, and tell how that went."""
+    name = entry.display_name
+    try:
+        done = export(stored, entry, folder, threading.Event())
+    except MeosBackupError as error:
+        screen.result("FAIL", name, f"{error.what} {error.do}")
+        return False
+    except OSError as error:
+        screen.result("FAIL", name, f"{folder} can't be written to ({error.strerror or error}). Name another by --to.")
+        return False
+    facts = [str(done.path), wording.size(done.path.stat().st_size)]
+    if entry.freshness is not None:
+        facts.append(wording.number(entry.freshness.entries, "entry", "entries"))
+        facts.append(f"{entry.freshness.finished:,} finished")
+    if entry.error and entry.taken:
+        facts.append(f"OLDER than the batch: of {wording.when(entry.taken, datetime.now().astimezone())}")
+    screen.result("OK", name, ", ".join((*facts, *done.notes)))
+    return True
+
+
+def _fetched(source: Path, target: Path, sha256: str, stop: threading.Event) -> bool:
+    """Copy a file of the drive, where it is there and what was written; no link is followed."""
+    try:
+        inventory.file_size(source)
+        with source.open("rb"):
+            pass
+    except OSError:
+        return False
+    return copying.fetch(source, target, sha256, stop, lambda _: None)
+
+
+def _free(folder: Path, name: str) -> Path:
+    stem = name.removesuffix(names.MEOSXML)
+    spellings = (name if count == 1 else f"{stem}_{count}{names.MEOSXML}" for count in range(1, 1_000_000))
+    return next(path for spelling in spellings if not (path := folder / spelling).exists())
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MeosBackupError(
+            f"The folder {folder} can't be made ({error.strerror or error}).",
+            "Nothing was written.",
+            "Name another folder by --to.",
+        ) from error
+
+
+def _missing(what: str) -> MeosBackupError:
+    return MeosBackupError(
+        what, "No file was made of it; the others are not touched.", "Take another batch by --batch."
+    )

@@ -1,0 +1,59 @@
+"""`meosbackup rehearse`: a batch proven by restoring and comparing it, and noted on the drive."""
+
+import threading
+import time
+from datetime import datetime
+from pathlib import Path
+
+from meosbackup.batch import choosing
+from meosbackup.batch.model import Proof, Stored
+from meosbackup.console import Console
+from meosbackup.errors import MeosBackupError
+from meosbackup.mysql import programs
+from meosbackup.mysql.programs import Program
+from meosbackup.restore import rehearsal
+from meosbackup.restore.rehearsal import Rehearsed
+from meosbackup.settings.model import Settings
+from meosbackup.store import drive, inventory, shipping
+from meosbackup.wording import number
+
+
+def run(settings: Settings, target: Path, when: str, console: Console) -> bool:
+    """Rehearse a batch of a drive; tell whether it came back without a difference. Raises MeosBackupError."""
+    root = drive.root(target)
+    batches = inventory.find(root).batches
+    chosen = choosing.batch_at(batches, when)
+    program = programs.find_dump_program(settings.mysqldump)
+    taken = chosen.stored.batch.taken
+    console.say(str(chosen))
+    is_proven = rehearse(chosen.stored, program, console)
+    if is_proven:
+        _note(root, batches[-1], Proof(taken, datetime.now().astimezone().replace(microsecond=0)), console)
+    return is_proven
+
+
+def rehearse(stored: Stored, program: Program, console: Console) -> bool:
+    """Restore a batch into a private server, and tell race by race how it came back. Raises MeosBackupError."""
+    began, is_same = time.monotonic(), True
+    for done in rehearsal.rehearse(stored, program, threading.Event()):
+        tell(done, console)
+        is_same &= not done.differing
+    console.say(f"From server lost to all races back and compared: {time.monotonic() - began:.1f} s")
+    return is_same
+
+
+def tell(done: Rehearsed, console: Console) -> None:
+    """Print how one database came back."""
+    name = done.entry.race.display_name if done.entry.race else "race list"
+    if done.differing:
+        console.result("FAIL", name, f"differs in {', '.join(done.differing)}; {done.seconds:.1f} s")
+    else:
+        console.result("OK", name, f"{number(done.rows, 'row')}, each the same as in the dump; {done.seconds:.1f} s")
+
+
+def _note(root: Path, newest: Stored, found: Proof, console: Console) -> None:
+    """Put the proof into the RESTORE.txt at the top of the drive; a drive that takes no more is no failure."""
+    try:
+        shipping.note_proof(drive.place(root.parent), newest, found)
+    except MeosBackupError as error:
+        console.result("NOTE", "the drive", f"the proof can't be noted there: {error.what}")

@@ -1,0 +1,289 @@
+"""`meosbackup verify`: every file of every batch on a drive, read back and held against what was written."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from meosbackup import __version__, wording
+from meosbackup.batch import batch_file, names
+from meosbackup.batch.model import Stored, StoredFile
+from meosbackup.console import Console
+from meosbackup.dump import reader as dump_reader
+from meosbackup.dump.reader import BadDumpError
+from meosbackup.guide import restore_txt
+from meosbackup.meosxml import wellformed
+from meosbackup.store import drive, inventory, readback
+from meosbackup.store.inventory import Inventory
+from meosbackup.store.readback import Read, Reader
+
+_PIECE = 1 << 20
+_NOTES = 20
+"""How many notes are told before the rest is counted."""
+# What Windows and macOS put into a folder that somebody looked into.
+_LITTER = ("desktop.ini", "thumbs.db", ".ds_store", "._")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that isn't as it was written; `what` goes on where the file's name ends.
+
+    `folder` is the batch's, below the root, and empty where no batch is concerned. What is not `is_wrong` is only
+    worth a note.
+    """
+
+    folder: str
+    file: str
+    what: str
+    is_wrong: bool = True
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be read: all that lies on the drive, and which batches name each reference dump.
+
+    `mark` and `guide` are what `drive.json` and the top RESTORE.txt held before all else was looked at, or why they
+    can't be read.
+    """
+
+    found: Inventory
+    references: dict[StoredFile, list[Stored]]
+    mark: bytes | OSError
+    guide: bytes | OSError
+
+    @property
+    def counts(self) -> str:
+        """What is read, in words: batches, files, bytes."""
+        batches = self.found.batches
+        files = len(self.references) + sum(2 + len(_files(stored)) for stored in batches)
+        counts = wording.number(len(batches), "batch", "batches"), wording.number(files, "file")
+        return ", ".join((*counts, wording.size(self.bytes)))
+
+    @property
+    def bytes(self) -> int:
+        """The bytes of all dumps."""
+        files = [file for stored in self.found.batches for file in _files(stored)]
+        return sum(max(0, file.bytes) for file in [*files, *self.references])
+
+
+def run(target: Path | None, screen: Console) -> bool:
+    """Read a drive back, and print what is wrong in a table; tell whether nothing is.
+
+    Raises WrongUsageError, DriveGoneError, DriveFailedError, and MeosBackupError where there is no batch. What was
+    found until then is printed all the same.
+    """
+    plan = look(inventory.root_of(target))
+    findings: list[Finding] = []
+    try:
+        with screen.progress("Reading back", plan.bytes) as advance:
+            findings.extend(read_back(plan, advance))
+    finally:
+        _tell(findings, screen)
+    if not plan.found.batches:
+        raise inventory.no_batch(plan.found.root)
+    is_good = not any(finding.is_wrong for finding in findings)
+    screen.result("OK" if is_good else "FAIL", plan.counts, "all good" if is_good else _good_ones(plan, findings))
+    return is_good
+
+
+def look(root: Path) -> Plan:
+    """Look at what lies below a drive's root. Raises DriveGoneError, DriveFailedError."""
+    # Before the batches: a backup that is at work writes a batch first, and then the guide to it.
+    mark, top = inventory.text_of(root / drive.MARK_FILE), inventory.text_of(root / names.GUIDE_FILE)
+    found = inventory.take(root)
+    references: dict[StoredFile, list[Stored]] = {}
+    for stored in found.batches:
+        for reference in {entry.reference for entry in stored.batch.databases if entry.reference}:
+            references.setdefault(reference, []).append(stored)
+    return Plan(found, references, mark, top)
+
+
+def read_back(plan: Plan, advance: Callable[[int], None] = lambda _: None) -> Iterator[Finding]:
+    """Yield what isn't as it was written; `advance` gets the bytes of the files that were read. Nothing is changed.
+
+    Raises DriveGoneError if the drive is pulled out meanwhile.
+    """
+    reader, folder = Reader(advance), plan.found.root / names.REFERENCE_FOLDER
+    yield from _beside_batches(plan)
+    for reference, batches in plan.references.items():
+        fault = "is missing"
+        if inventory.is_folder(folder):
+            fault = readback.read(folder / reference.name, reference, reader, _dump).fault
+        for stored in batches if fault else []:
+            file = f"{names.REFERENCE_FOLDER}/{reference.name}"
+            yield from _confirmed(plan, stored, [Finding(stored.name, file, fault)])
+    for stored in plan.found.batches:
+        yield from _confirmed(plan, stored, [*_in_batch(stored, reader)])
+
+
+def rows(findings: Sequence[Finding]) -> list[tuple[str, str, str]]:
+    """Return what is wrong as rows of a table: folder, file, what; one row for what many batches have in common."""
+    folders: dict[tuple[str, str], list[str]] = {}
+    for finding in findings:
+        if finding.is_wrong:
+            folders.setdefault((finding.file, finding.what), []).append(finding.folder or "(the drive)")
+    return [
+        (first + (f" and {len(others)} more" if others else ""), file, what)
+        for (file, what), (first, *others) in folders.items()
+    ]
+
+
+def _tell(findings: Sequence[Finding], screen: Console) -> None:
+    screen.table(("BATCH", "FILE", "WHAT"), rows(findings))
+    notes = [finding for finding in findings if not finding.is_wrong]
+    for note in notes[:_NOTES]:
+        screen.result("NOTE", "/".join(filter(None, (note.folder, note.file))), note.what)
+    if len(notes) > _NOTES:
+        screen.result("NOTE", f"and {len(notes) - _NOTES} more", "files and folders that belong to no batch")
+
+
+def _good_ones(plan: Plan, findings: Sequence[Finding]) -> str:
+    wrong = [finding for finding in findings if finding.is_wrong]
+    # A race can do without its reference tables, and without its .meosxml file.
+    bad = {finding.folder for finding in wrong if not _is_extra(finding.file)}
+    good = [name for stored in plan.found.batches if (name := stored.name) not in bad]
+    if not good:
+        return "no batch is good. Restore from another drive, or from the spool"
+    aside = (
+        " (reference tables and .meosxml files aside)" if len(bad) < len({finding.folder for finding in wrong}) else ""
+    )
+    return (
+        f"{len(good):,} of {len(plan.found.batches):,} are good{aside}, the newest of them {good[-1]}."
+        " Restore from that one, and back up to another drive"
+    )
+
+
+def _is_extra(file: str) -> bool:
+    return file.startswith(names.REFERENCE_FOLDER) or file.endswith(names.MEOSXML)
+
+
+def _confirmed(plan: Plan, stored: Stored, findings: list[Finding]) -> Iterator[Finding]:
+    """Yield what was found in a batch, unless it was found because the drive or the batch is there no more."""
+    if not findings:
+        return
+    root = plan.found.root
+    is_same = isinstance(plan.mark, OSError) or inventory.text_of(root / drive.MARK_FILE) == plan.mark
+    if not (inventory.is_folder(root) and is_same):
+        raise inventory.unreadable(root)
+    if inventory.is_folder(stored.folder):
+        yield from findings
+    else:
+        yield Finding(stored.name, "", "was removed meanwhile, to make room", is_wrong=False)
+
+
+def _beside_batches(plan: Plan) -> Iterator[Finding]:
+    root = plan.found.root
+    for path in plan.found.others:
+        yield Finding("", path.relative_to(root).as_posix(), inventory.stray(path), is_wrong=False)
+    for folder, error in plan.found.doubtful:
+        yield Finding(folder.relative_to(root).as_posix(), names.BATCH_FILE, f"can't be trusted: {error.what}")
+    named = {reference.name for reference in plan.references}
+    for path in inventory.listed(root / names.REFERENCE_FOLDER):
+        if path.name not in named:
+            yield Finding("", path.relative_to(root).as_posix(), inventory.stray(path), is_wrong=False)
+    if isinstance(plan.mark, OSError):
+        yield Finding("", drive.MARK_FILE, inventory.told(plan.mark), not isinstance(plan.mark, FileNotFoundError))
+    elif drive.identity(drive.Place(root.parent, may_be_system_disk=True)) is None:
+        yield Finding("", drive.MARK_FILE, "is damaged: the next backup takes this for another drive")
+    yield from _top_guide(plan)
+
+
+def _top_guide(plan: Plan) -> Iterator[Finding]:
+    if not plan.found.batches:
+        return
+    # A backup that was interrupted between the two leaves the guide to the batch before, which is no fault.
+    *before, newest = plan.found.batches
+    if isinstance(plan.guide, OSError):
+        is_wrong = bool(before) or not isinstance(plan.guide, FileNotFoundError)
+        yield Finding("", names.GUIDE_FILE, inventory.told(plan.guide), is_wrong)
+    elif restore_txt.is_damaged(plan.guide):
+        yield Finding("", names.GUIDE_FILE, readback.DAMAGED)
+    elif not _leads_to(plan.guide, newest):
+        if before and _leads_to(plan.guide, before[-1]):
+            yield Finding("", names.GUIDE_FILE, "is that of the batch before the newest one", is_wrong=False)
+        else:
+            yield Finding("", names.GUIDE_FILE, "doesn't agree with the newest batch")
+
+
+def _leads_to(text: bytes, stored: Stored) -> bool:
+    """Tell whether the RESTORE.txt at the top of a drive is that of a batch."""
+    return stored.name in text.decode(restore_txt.ENCODING, "replace") and _names_dumps(text, stored)
+
+
+def _in_batch(stored: Stored, reader: Reader) -> Iterator[Finding]:
+    for file, what in _in_files(stored, reader):
+        yield Finding(stored.name, file, what)
+    for what in _in_batch_file(stored):
+        yield Finding(stored.name, names.BATCH_FILE, what)
+    if fault := _in_guide(stored):
+        yield Finding(stored.name, names.GUIDE_FILE, fault)
+    known = {names.BATCH_FILE, names.GUIDE_FILE, names.PIN_FILE, *(file.file for file in _files(stored))}
+    for path in inventory.listed(stored.folder):
+        if path.name not in known:
+            is_wrong = not path.name.lower().startswith(_LITTER)
+            yield Finding(stored.name, path.name, inventory.stray(path), is_wrong)
+
+
+def _in_files(stored: Stored, reader: Reader) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with a batch's files, or with what `batch.json` says of them: the file, and what."""
+    for entry in stored.batch.databases:
+        if entry.dump is not None:
+            read = readback.read(stored.folder / entry.dump.file, entry.dump, reader, _dump)
+            if read.fault:
+                yield entry.dump.file, read.fault
+            elif entry.race and _is_ours(stored) and read.freshness != entry.freshness:
+                yield names.BATCH_FILE, f"does not match the freshness in {entry.dump.file}"
+        if entry.meosxml is not None:
+            path = stored.folder / entry.meosxml.file
+            if fault := readback.read(path, entry.meosxml, reader, _meosxml).fault:
+                yield entry.meosxml.file, fault
+
+
+def _dump(path: Path) -> Read:
+    """Look into a dump whose bytes are what was written."""
+    try:
+        contents = dump_reader.inspect(path)
+    except BadDumpError as error:
+        return Read(f"is not a good dump: {error.what}")
+    return Read("" if contents.completed else "lacks the line that ends a good dump", contents.freshness)
+
+
+def _meosxml(path: Path) -> Read:
+    with path.open("rb") as file:
+        return Read(wellformed.fault(iter(partial(file.read, _PIECE), b""), "meosdata"))
+
+
+def _in_batch_file(stored: Stored) -> Iterator[str]:
+    text = inventory.text_of(stored.folder / names.BATCH_FILE)
+    if isinstance(text, OSError):
+        yield inventory.told(text)
+    elif _is_ours(stored) and text != batch_file.to_json(stored.batch).encode("utf-8", "surrogatepass"):
+        yield "is not as it was written"
+    if stored.batch.complete != all(entry.dump and entry.error is None for entry in stored.batch.databases):
+        yield f"calls the batch {'' if stored.batch.complete else 'not '}complete, against what it says of its dumps"
+
+
+def _in_guide(stored: Stored) -> str:
+    """Tell what is wrong with a batch's RESTORE.txt; an older batch doesn't tell its SHA-256, only its dumps."""
+    text = inventory.text_of(stored.folder / names.GUIDE_FILE)
+    if isinstance(text, OSError):
+        return inventory.told(text)
+    sha256 = dict(stored.batch.guides).get(names.GUIDE_FILE)
+    if sha256 is None:
+        return "" if _names_dumps(text, stored) else f"doesn't agree with {names.BATCH_FILE}"
+    return "" if hashlib.sha256(text).hexdigest() == sha256 else readback.DAMAGED
+
+
+def _names_dumps(text: bytes, stored: Stored) -> bool:
+    shown = text.decode(restore_txt.ENCODING, "replace")
+    return all(entry.dump.file in shown for entry in stored.batch.databases if entry.dump)
+
+
+def _is_ours(stored: Stored) -> bool:
+    """Tell whether a batch was made by this very version, and so what it writes can be foretold to the byte."""
+    return stored.batch.meosbackup == __version__
+
+
+def _files(stored: Stored) -> list[StoredFile]:
+    return [file for entry in stored.batch.databases for file in entry.files]

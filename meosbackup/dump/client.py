@@ -1,0 +1,111 @@
+"""The client program, run: a dump fed into a database of another name."""
+
+import re
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from meosbackup.dump import connecting
+from meosbackup.errors import MeosBackupError, RightMissingError, ServerUnreachableError
+from meosbackup.meos import relisting
+from meosbackup.mysql.programs import Program
+from meosbackup.mysql.server_errors import RIGHT_MISSING, UNREACHABLE, explained, is_about_tls
+from meosbackup.mysql.sessions import quoted
+from meosbackup.settings.model import Settings
+from meosbackup.system import process
+
+UNTOUCHED = "What is on the server is as it was."
+"""What a restore that fails means, whatever it was that failed."""
+
+_LIMIT = 3600.0
+_PIECE = 1 << 16
+_READ_ONLY = frozenset({1290, 1792, 1836})
+_TOO_LARGE = frozenset({1153, 2006, 2020})
+_RIGHTS = "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, LOCK TABLES"
+_NAMED_LINES = (b"CREATE DATABASE ", b"USE `")
+_NAME = re.compile(rb"`(?:[^`]|``)*`")
+
+
+@dataclass(frozen=True)
+class Client:
+    """The client program with the arguments that log it in, run in the folder with the private option file.
+
+    `account` is who the server takes the user for, where that is known.
+    """
+
+    login: tuple[str, ...]
+    settings: Settings
+    folder: Path
+    account: str | None
+
+
+def logged_in(
+    program: Program, settings: Settings, folder: Path, account: str | None, stop: threading.Event
+) -> Client:  # fmt: skip
+    """Try the login in a folder where `mysqldump.logged_in` put the option file, once for all dumps.
+
+    Raises OSError where the program can't be started, StoppedError.
+    """
+    return Client(tuple(connecting.arguments_that_log_in(program, folder, stop)), settings, folder, account)
+
+
+def redirected(source: Path, database: str) -> Iterator[bytes]:
+    """Yield a dump in pieces, so that it goes into another database and puts nothing on the race list.
+
+    A piece is a line, or a part of a long one. Raises OSError.
+    """
+    name, begins_line = quoted(database).encode(), True
+    with source.open("rb") as dump:
+        while piece := dump.readline(_PIECE):
+            if begins_line and piece.startswith((*_NAMED_LINES, relisting.MARK)):
+                # A name may hold a line end: the line goes on until each of its back-ticks has its partner.
+                while piece.count(b"`") % 2 and (more := dump.readline(_PIECE)):
+                    piece += more
+                if piece.startswith(relisting.MARK):
+                    continue
+                piece = _NAME.sub(lambda _: name, piece, count=1)
+            begins_line = piece.endswith(b"\n")
+            yield piece
+
+
+def feed(client: Client, pieces: Iterable[bytes], stop: threading.Event) -> None:
+    """Feed SQL to the server, piece by piece.
+
+    Raises MeosBackupError where the server or the client program refuses it; what making the pieces raises;
+    StoppedError.
+    """
+    arguments = [*client.login, "--binary-mode", "--default-character-set=utf8mb4", "--max-allowed-packet=1G"]
+    with process.poured(pieces) as statements:
+        result = process.run(arguments, limit=_LIMIT, stop=stop, folder=client.folder, stdin=statements)
+    if result.code or result.timed_out:
+        raise failure(client, *connecting.error(result))
+
+
+def failure(client: Client, said: str, number: int | None) -> MeosBackupError:
+    """Tell why a server refused what restoring does. Whatever it was, the races on the server are as they were."""
+    if number in RIGHT_MISSING:
+        user, _, host = (client.account or f"{client.settings.user}@%").rpartition("@")
+        return RightMissingError(
+            f"The user {user} may not restore on this server ({said}).",
+            UNTOUCHED,
+            f"In a mysql prompt of an administrator: GRANT {_RIGHTS} ON *.* TO '{user}'@'{host}';",
+        )
+    if number in _READ_ONLY:
+        return MeosBackupError(
+            f"The server is read-only ({said}).", UNTOUCHED, "Restore on another server, or have its read_only lifted."
+        )
+    if number in _TOO_LARGE:
+        return MeosBackupError(
+            f"The server doesn't take a row as large as one of the dump's, or stopped ({said}).",
+            UNTOUCHED,
+            "In a mysql prompt of an administrator: SET GLOBAL max_allowed_packet=1073741824; and try again.",
+        )
+    if number in UNREACHABLE or is_about_tls(number, said):
+        error = explained(number, said, client.settings)
+        return ServerUnreachableError(error.what, UNTOUCHED, error.do)
+    return MeosBackupError(
+        f"The server didn't take the dump ({said or 'the client program said nothing'}).",
+        UNTOUCHED,
+        "If its disk is full, make room; else take another batch, or another server.",
+    )

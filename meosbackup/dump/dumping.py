@@ -1,0 +1,190 @@
+"""One database dumped, made portable, and held against what a good dump is."""
+
+import logging
+import os
+import tempfile
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from meosbackup import notices
+from meosbackup.batch.model import Freshness, Race
+from meosbackup.dump import mysqldump, portable, reader
+from meosbackup.dump.mysqldump import DumpProgram, TookTooLongError
+from meosbackup.errors import DumpFailedError, RightMissingError
+from meosbackup.meos import changes, relisting
+from meosbackup.meos.changes import DatabaseState
+from meosbackup.mysql import sessions
+from meosbackup.mysql.server_errors import grant_line
+from meosbackup.settings.model import Settings
+
+log = logging.getLogger(__name__)
+
+_LARGEST_STATEMENT = 1 << 24
+"""What a MariaDB takes that nobody has set otherwise (max_allowed_packet); MySQL 5.7 takes a quarter of it."""
+
+_PAUSE = 1.0
+"""Seconds between a dump that was ended and the next try, in which whoever waited for the tables goes on."""
+
+
+@dataclass(frozen=True)
+class GoodDump:
+    """A dump that is good: a file in the work folder, its size and checksum, and when its making began.
+
+    Two of the same `identity` differ in oMonitor at most.
+    """
+
+    path: Path
+    bytes: int
+    sha256: str
+    identity: str
+    taken: datetime
+    contents: reader.Contents
+    longest: int
+
+    @property
+    def freshness(self) -> Freshness | None:
+        """The race's freshness, its time being local; None for the race list."""
+        found = self.contents.freshness
+        if found is None or found.last_change is None:
+            return found
+        return replace(found, last_change=found.last_change.astimezone())
+
+
+class EmptyShellError(DumpFailedError):
+    """A database that MeOS made by opening a lost race: tables without rows."""
+
+
+def dump_race_list(program: DumpProgram, state: DatabaseState, stop: threading.Event) -> GoodDump:
+    """Dump the race list. Raises as `mysqldump.dump` does."""
+    return _dump(program, state, [], stop)
+
+
+def dump_race_tables(program: DumpProgram, state: DatabaseState, race: Race, stop: threading.Event) -> GoodDump:
+    """Dump the race tables of a race; whoever restores the dump lists the race as well.
+
+    Raises EmptyShellError, RightMissingError, and as `mysqldump.dump` does.
+    """
+    own_event = sessions.spelled("oEvent", [table.name for table in state.tables])
+    if own_event is None:
+        raise RightMissingError(
+            f"The database {state.database} has no table oEvent that the user may read.",
+            "It is not backed up.",
+            f"If it is a race's, the user lacks a right: {grant_line(program.account)}",
+        )
+    left_out = [table.name for table in state.tables if changes.is_reference(table.name)]
+    good = _dump(program, state, left_out, stop, relisting.statements(race, state.database, own_event))
+    if not good.contents.rows.get("oevent"):
+        good.path.unlink()
+        raise EmptyShellError(
+            f"The database {state.database} is an empty shell, such as MeOS makes when it opens a lost race.",
+            "It holds no race, so it replaces no dump of one.",
+            "If the race should be there, restore it from an earlier batch.",
+        )
+    return good
+
+
+def dump_reference_tables(program: DumpProgram, state: DatabaseState, stop: threading.Event) -> GoodDump | None:
+    """Dump the reference tables of a race; None where they hold no rows. Raises as `mysqldump.dump` does."""
+    left_out = [table.name for table in state.tables if not changes.is_reference(table.name)]
+    if len(left_out) == len(state.tables):
+        return None
+    try:
+        good = _dump(program, state, left_out, stop, is_waited_for=False)
+    except DumpFailedError as error:
+        means = "The race itself is backed up; its register of runners and clubs and its images are not."
+        raise DumpFailedError(error.what, means, error.do) from error
+    if any(row is not None for _, row in reader.read(good.path)):
+        return good
+    good.path.unlink()
+    return None
+
+
+def _dump(
+    program: DumpProgram,
+    state: DatabaseState,
+    left_out: list[str],
+    stop: threading.Event,
+    ending: bytes = b"",
+    *,
+    is_waited_for: bool = True,
+) -> GoodDump:
+    """Dump a database; `is_waited_for` where MeOS waits for these tables while they are locked."""
+    taken = datetime.now().astimezone().replace(microsecond=0)
+    raw, finished = _new_file(program.folder, ".raw"), _new_file(program.folder, ".sql")
+    try:
+        run = partial(
+            mysqldump.dump, program, state.database, left_out=left_out,
+            one_transaction=changes.transactional(state), file=raw.name, stop=stop,
+        )  # fmt: skip
+        if is_waited_for:
+            _lock_shortly(run, program.settings, stop)
+        else:
+            run()
+        # From here on the server is out of it: nothing below keeps a table locked.
+        written = portable.make_portable(raw, finished, stop, ending, changes.MONITOR_TABLE)
+    except FileNotFoundError as error:
+        raise DumpFailedError(
+            "The dump program ended without an error, and wrote no dump.",
+            "This race is not in the newest backup.",
+            "Name another program by --mysqldump PROGRAM.",
+        ) from error
+    finally:
+        raw.unlink(missing_ok=True)
+    contents = reader.inspect(finished, stop)
+    expected = {table.name.lower() for table in state.tables} - {name.lower() for name in left_out}
+    _check(contents, expected)
+    if written.longest > _LARGEST_STATEMENT:
+        notices.tell(
+            f"a row of {state.database} takes {written.longest / 1e6:.0f} MB in a dump, more than many servers take."
+            " Before it is restored on a spare one, in a mysql prompt there: SET GLOBAL max_allowed_packet=1073741824;"
+        )
+    return GoodDump(
+        finished, written.bytes, written.sha256, written.identity, taken, contents, written.longest
+    )  # fmt: skip
+
+
+def _lock_shortly(run: Callable[..., None], settings: Settings, stop: threading.Event) -> None:
+    """Run the dump program for `lock_limit` seconds at most, since MeOS waits as long; if need be, twice."""
+    limit = min(settings.lock_limit, settings.dump_limit)
+    try:
+        run(limit=limit)
+    except TookTooLongError:
+        log.warning("the dump program had the tables locked for %d s and was ended; it gets another try", limit)
+        stop.wait(_PAUSE)
+        try:
+            run(limit=limit)
+        except TookTooLongError as error:
+            if limit < settings.lock_limit:
+                raise
+            raise TookTooLongError(
+                f"The dump program was ended, twice, since it kept the tables locked for longer than {limit} s.",
+                "This race is not in the newest backup. MeOS waited as long, and goes on.",
+                "See whether the server or this computer's disk is busy, or a laptop is stuck; a setting, lock_limit,"
+                " gives a dump more time.",
+            ) from error
+
+
+def _check(contents: reader.Contents, expected: set[str]) -> None:
+    if not contents.completed:
+        raise DumpFailedError(
+            "The dump program ended without an error, and its dump is cut short.",
+            "This race is not in the newest backup.",
+            "Look for a full disk on this computer; if there is room, name another program by --mysqldump PROGRAM.",
+        )
+    missing = expected - {name.lower() for name in contents.tables}
+    if missing:
+        raise DumpFailedError(
+            f"The dump lacks tables that the server has: {', '.join(sorted(missing))}.",
+            "This race is not in the newest backup.",
+            "If it goes on, see that the user may read all tables, and name another program by --mysqldump PROGRAM.",
+        )
+
+
+def _new_file(folder: Path, ending: str) -> Path:
+    handle, name = tempfile.mkstemp(suffix=ending, dir=folder)
+    os.close(handle)
+    return Path(name)

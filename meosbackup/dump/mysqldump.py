@@ -1,0 +1,179 @@
+"""The dump program, run: one database, or its reference tables, into a file on the local disk."""
+
+import logging
+import os
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from meosbackup import notices
+from meosbackup.dump import connecting
+from meosbackup.dump.connecting import OPTION_FILE
+from meosbackup.errors import DumpFailedError, MeosBackupError, UnfitProgramError, WrongUsageError
+from meosbackup.mysql import programs
+from meosbackup.mysql.programs import Program
+from meosbackup.mysql.server_errors import (
+    DAMAGED,
+    LOGIN_REFUSED,
+    RIGHT_MISSING,
+    UNREACHABLE,
+    damaged_table,
+    explained,
+    is_about_tls,
+)
+from meosbackup.settings import option_file
+from meosbackup.settings.model import Settings
+from meosbackup.system import process
+from meosbackup.text import clean
+
+log = logging.getLogger(__name__)
+
+# What MariaDB's dump programs since 10.6 answer a MySQL before 5.7: its information_schema lacks that column.
+_NO_SUCH_COLUMN = 1054
+# Where an option file's path has more than 511 bytes, MariaDB's programs go on without it, and say nothing.
+_LONGEST_PATH = 490
+_GONE = frozenset({1049, 1146})
+
+
+class TookTooLongError(DumpFailedError):
+    """The dump program was ended at its limit."""
+
+
+@dataclass(frozen=True)
+class DumpProgram:
+    """The dump program with what it needs for each run; `folder` holds the private option file and takes the dumps."""
+
+    program: Program
+    settings: Settings
+    folder: Path
+    account: str | None = None
+
+
+@contextmanager
+def logged_in(program: Program, settings: Settings, folder: Path, account: str | None = None) -> Iterator[DumpProgram]:
+    """Put the login into a private option file in the folder, and take it away afterwards.
+
+    `account` is who the server takes the user for, where that is known. Names are relative to the folder, so that no
+    path, whatever letters it holds, is ever an argument. Raises WrongUsageError where the folder's path is too long.
+    """
+    if len(os.fsencode(folder.absolute())) > _LONGEST_PATH:
+        raise WrongUsageError(
+            f"The path of the spool is too long for the programs of MySQL and MariaDB ({clean(str(folder), 60)}).",
+            "Nothing is backed up.",
+            "Choose a folder with a shorter path by --spool.",
+        )
+    login = {"user": settings.user}
+    if settings.password is not None:
+        login["password"] = settings.password
+    if settings.socket is not None:
+        login["socket"] = str(settings.socket)
+    else:
+        # Without it, clients take "localhost" for the socket, and meosbackup asks the port.
+        login |= {"host": settings.host, "port": str(settings.port), "protocol": "tcp"}
+    path = folder / OPTION_FILE
+    option_file.write(path, login)
+    try:
+        yield DumpProgram(program, settings, folder, account)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def dump(
+    program: DumpProgram,
+    database: str,
+    *,
+    left_out: Iterable[str],
+    one_transaction: bool,
+    file: str,
+    stop: threading.Event,
+    limit: int | None = None,
+) -> None:
+    """Dump a database without the tables that are left out into a file in the program's folder.
+
+    A dump program that still runs after `limit` seconds (None: dump_limit) is ended: the server lets go of its locks.
+
+    Where the program doesn't fit the server, the others that are found are tried. Raises TookTooLongError,
+    DumpFailedError, ServerUnreachableError and others of MeosBackupError; StoppedError. What the file holds then is no
+    dump.
+    """
+    wanted = [f"--result-file={file}", *(f"--ignore-table={database}.{table}" for table in left_out)]
+    if one_transaction:
+        wanted.append("--single-transaction")
+    wanted += ["--databases", "--", database]
+    limit = limit or program.settings.dump_limit
+    try:
+        _run(program, database, wanted, stop, limit)
+    except UnfitProgramError:
+        for other in programs.others(program.program):
+            try:
+                _run(replace(program, program=other), database, wanted, stop, limit)
+            except UnfitProgramError:
+                continue
+            notices.tell(f"{program.program.path} can't dump a server as old as this one: {other.path} does it")
+            return
+        raise
+
+
+def _run(program: DumpProgram, database: str, wanted: list[str], stop: threading.Event, limit: int) -> None:
+    """Run the dump program with the options that it knows, and tell why where it fails."""
+    options = program.program.options
+    arguments = ["--no-tablespaces", "--hex-blob", "--default-character-set=utf8mb4", "--skip-dump-date"]
+    if "set-gtid-purged" in options:
+        arguments.append("--set-gtid-purged=OFF")
+    if "column-statistics" in options:
+        arguments.append("--column-statistics=0")
+    if "max-allowed-packet" in options:
+        arguments.append("--max-allowed-packet=1G")  # else an image or a map of more than 12 MB is too large for some
+    try:
+        result = connecting.run(
+            program.program, [*arguments, *wanted], limit=limit, stop=stop, folder=program.folder, patience=0
+        )
+    except OSError as error:
+        raise DumpFailedError(
+            f"The dump program can't be started ({error.strerror or error}).",
+            "This race is not in the newest backup.",
+            "See `meosbackup check`.",
+        ) from error
+    if result.timed_out:
+        raise TookTooLongError(
+            f"The dump program was ended since it took longer than {limit} s.",
+            "This race is not in the newest backup.",
+            "See whether the server answers MeOS; a setting, dump_limit, gives it more time.",
+        )
+    if result.code:
+        log.warning("the dump program ended with %d for %s and said: %s", result.code, database, result.errors)
+        raise _failure(result, database, program)
+
+
+def _failure(result: process.Result, database: str, program: DumpProgram) -> MeosBackupError:
+    """Tell why the dump program failed, from the server's error number in what it wrote on its standard error."""
+    said, number = connecting.error(result)
+    if number in UNREACHABLE | LOGIN_REFUSED | RIGHT_MISSING or is_about_tls(number, said):
+        return explained(number, said, program.settings, program.account)
+    if number in DAMAGED:
+        return DumpFailedError(
+            f"The table {damaged_table(said).split('.')[-1]} of this race is damaged ({said}).",
+            "This race is not in the newest backup; other races are.",
+            "In MeOS, page Competition, close the race and choose Repair Selected Competition (Reparera vald tävling)."
+            " If that doesn't help, restore the race from an earlier batch.",
+        )
+    if number in _GONE:
+        return DumpFailedError(
+            f"The database {database} is gone from the server, or a table of it ({said}).",
+            "This race is not in the newest backup.",
+            "If nobody deleted it on purpose, restore it from an earlier batch.",
+        )
+    if number == _NO_SUCH_COLUMN and "generation_expression" in said.lower():
+        return UnfitProgramError(
+            f"The dump program {program.program.path} can't dump a server as old as this one ({said}).",
+            "This race is not in the newest backup.",
+            "Install the dump program of MySQL 5.7 or newer (mysqldump), and name it by --mysqldump PROGRAM.",
+        )
+    full = "errno: 28" in said or "No space left" in said or result.code == 5
+    return DumpFailedError(
+        f"The dump program ended with code {result.code} ({said or 'it said nothing'}).",
+        "This race is not in the newest backup.",
+        "Make room on the disk of this computer, where the spool is." if full else "The log file has all it said.",
+    )

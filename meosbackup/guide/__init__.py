@@ -1,0 +1,1 @@
+"""RESTORE.txt, the guide for a helper without meosbackup."""

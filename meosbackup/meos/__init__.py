@@ -1,0 +1,1 @@
+"""What MeOS's databases are, and how they are read."""

@@ -1,0 +1,153 @@
+"""Which races of the race list are backed up, and why the others are not."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from meosbackup.batch.choosing import matching
+from meosbackup.batch.model import Race
+from meosbackup.batch.names import RACE_LIST
+from meosbackup.errors import RaceListMissingError
+from meosbackup.mysql.server_errors import grant_line
+from meosbackup.mysql.sessions import Session, quoted, spelled
+
+_NAME_WIDTH = 40
+
+
+@dataclass(frozen=True)
+class ListedRace:
+    """A row of the race list. `removed` is how other programs mark a race as deleted."""
+
+    race: Race
+    removed: bool
+
+
+@dataclass(frozen=True)
+class ChosenRace:
+    """A race that should be backed up; `database` is None where the server has none for it."""
+
+    race: Race
+    database: str | None
+
+
+@dataclass(frozen=True)
+class LeftOutRace:
+    """A race that is not backed up, and the reason in words."""
+
+    race: Race
+    reason: str
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What becomes of the race list's rows; `unmatched` are the names that were asked for and that no race has."""
+
+    chosen: tuple[ChosenRace, ...]
+    left_out: tuple[LeftOutRace, ...]
+    unmatched: tuple[str, ...]
+
+
+def race_list_name(names: Iterable[str], account: str | None) -> str:
+    """Return the race list's database as the server spells it; MeOS itself says `MeOSMain`.
+
+    Raises RaceListMissingError.
+    """
+    found = spelled("MeOSMain", names)
+    if found is None:
+        raise RaceListMissingError(
+            f"This server has no race list (no database {RACE_LIST} that the user may see).",
+            "There is nothing to back up yet.",
+            "If MeOS works on another server, name that one by --host. If it works on this one, the user lacks a right:"
+            f" {grant_line(account)}",
+        )
+    return found
+
+
+def listed_races(session: Session, race_list: str) -> tuple[ListedRace, ...]:
+    """Read the race list. A NameId that stands there twice is taken once."""
+    tables = [str(row["table_name"]) for row in session.rows(
+        "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s", (race_list,))]  # fmt: skip
+    table = spelled("oEvent", tables)
+    if table is None:
+        raise RaceListMissingError(
+            f"The database {race_list} has no table oEvent that the user may read.",
+            "The races can't be listed, so none of them is backed up.",
+            f"Open MeOS once with this server, which makes the table. If it is there, the user lacks a right:"
+            f" {grant_line(session.account)}",
+        )
+    races: dict[str, ListedRace] = {}
+    rows = session.rows(f"SELECT * FROM {quoted(race_list)}.{quoted(table)}")
+    if rows and not {"id", "name", "nameid"} <= rows[0].keys():
+        raise RaceListMissingError(
+            f"The table oEvent of the database {race_list} is not the race list of MeOS: it lacks columns.",
+            "The races can't be listed, so none of them is backed up.",
+            "If another program changed the table, open MeOS with this server, which mends it.",
+        )
+    for row in rows:
+        race = Race(
+            name=_text(row.get("name")), annotation=_text(row.get("annotation")), date=_text(row.get("date")),
+            name_id=_text(row.get("nameid")), id=int(row["id"]), version=int(row.get("version") or 0),
+        )  # fmt: skip
+        races.setdefault(race.name_id.lower(), ListedRace(race, bool(row.get("removed"))))
+    return tuple(races.values())
+
+
+def select(
+    listed: Sequence[ListedRace],
+    databases: Sequence[str],
+    *,
+    names: Sequence[str],
+    days: int | None,
+    today: date,
+) -> Selection:
+    """Sort the race list's rows into those to back up and those to leave out.
+
+    `names` (where there are any) choose by name, NameId or a part of either, and then the date plays no part.
+    Otherwise races dated within the last `days` days or later are chosen, or whose date can't be read; `days` None
+    chooses all.
+    """
+    present = [item for item in listed if not item.removed]
+    named = {race.name_id for name in names for race in matching(name, [item.race for item in present])}
+    chosen, left_out = [], []
+    for item in listed:
+        reason = _reason(item, named if names else None, days, today)
+        if reason is None:
+            chosen.append(ChosenRace(item.race, spelled(item.race.name_id, databases)))
+        else:
+            left_out.append(LeftOutRace(item.race, reason))
+    unmatched = tuple(name for name in names if not matching(name, [item.race for item in present]))
+    return Selection(tuple(chosen), tuple(left_out), unmatched)
+
+
+def parsed_date(text: str) -> date | None:
+    """Read a race's date; None where it isn't one."""
+    try:
+        return date.fromisoformat(text.strip())
+    except ValueError:
+        return None
+
+
+def _reason(item: ListedRace, named: set[str] | None, days: int | None, today: date) -> str | None:
+    if item.removed:
+        return "marked as removed"
+    if item.race.name_id.lower() == RACE_LIST:
+        return "its database is the race list itself"
+    if named is not None:
+        return None if item.race.name_id in named else "not among the races asked for"
+    day = parsed_date(item.race.date)
+    if days is None or day is None or day >= _days_before(today, days):
+        return None
+    return f"older than {days} days; --all-races takes it too"
+
+
+def _days_before(today: date, days: int) -> date:
+    try:
+        return today - timedelta(days=days)
+    except OverflowError:
+        return date.min
+
+
+def _text(value: object) -> str:
+    if isinstance(value, (bytes, bytearray)):
+        return value.decode("utf-8", "replace")
+    return "" if value is None else str(value)

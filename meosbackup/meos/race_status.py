@@ -1,0 +1,110 @@
+"""What a race is like on a server now: its counts, when it last changed, and who has it open in MeOS."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from meosbackup.batch.model import Freshness
+from meosbackup.errors import MeosBackupError
+from meosbackup.mysql.server_errors import DAMAGED
+from meosbackup.mysql.sessions import Session, quoted, spelled
+from meosbackup.text import clean
+
+CONNECTED_SECONDS = 30
+"""A client of MeOS says every ten seconds in oMonitor that it is there."""
+
+_DATED_TABLES = ("oEvent", "oRunner", "oTeam", "oClass", "oClub", "oCourse", "oControl", "oCard", "oPunch")
+
+
+HOW_TO_CLOSE = (
+    "Save the race to a file there (page Competition, Backup / Save as), close MeOS, wait half a minute, and try again."
+    " --force does it all the same."
+)
+
+
+@dataclass(frozen=True)
+class RaceStatus:
+    """A race on a server: its database as the server spells it, its freshness, the names of the clients at work.
+
+    `damage` are the server's words where a table can't be read; the freshness is not known then.
+    """
+
+    database: str
+    freshness: Freshness | None
+    clients: tuple[str, ...]
+    damage: str = ""
+
+    @property
+    def is_shell(self) -> bool:
+        """Whether it holds no race: MeOS makes such an empty shell when it opens a lost race."""
+        return self.freshness == Freshness(None, 0, 0, 0, 0)
+
+
+def of_race(session: Session, database: str) -> RaceStatus:
+    """Ask the server about a race. Tables that it lacks count as empty. Raises MeosBackupError."""
+    session.rows("SET SESSION time_zone = '+00:00'")
+    tables = _tables(session, database)
+    try:
+        changes = [_newest(session, tables[name.lower()]) for name in _DATED_TABLES if name.lower() in tables]
+        freshness = Freshness(
+            last_change=max((change for change in changes if change), default=None),
+            entries=_count(session, tables, "orunner"),
+            finished=_count(session, tables, "orunner", " AND FinishTime > 0"),
+            cards=_count(session, tables, "ocard"),
+            punches=_count(session, tables, "opunch"),
+        )
+    except MeosBackupError as error:
+        if getattr(error.__cause__, "errno", None) not in DAMAGED:
+            raise
+        return RaceStatus(database, None, clients(session, database), error.what)
+    return RaceStatus(database, freshness, clients(session, database))
+
+
+def find(session: Session, name_id: str, names: tuple[str, ...]) -> RaceStatus | None:
+    """Ask about a race by its NameId; None where the server, which has databases of these names, has none for it."""
+    database = spelled(name_id, names)
+    return None if database is None else of_race(session, database)
+
+
+def clients(session: Session, database: str) -> tuple[str, ...]:
+    """Return the names of the computers on which MeOS has a race open; none where its oMonitor can't be read.
+
+    Raises MeosBackupError.
+    """
+    table = _tables(session, database).get("omonitor")
+    if table is None:
+        return ()
+    session.rows("SET SESSION time_zone = '+00:00'")
+    try:
+        rows = session.rows(
+            f"SELECT Client FROM {table} WHERE Removed = 0"
+            f" AND Modified > UTC_TIMESTAMP() - INTERVAL {CONNECTED_SECONDS} SECOND"
+        )
+    except MeosBackupError as error:
+        if getattr(error.__cause__, "errno", None) not in DAMAGED:
+            raise
+        return ()
+    return tuple(sorted({str(row["client"]) for row in rows}))
+
+
+def called(names: tuple[str, ...]) -> str:
+    """Return the names of computers fit to be shown."""
+    return ", ".join(clean(name, 30) or "a computer without a name" for name in names)
+
+
+def _tables(session: Session, database: str) -> dict[str, str]:
+    """Return a database's tables, quoted for SQL, by their names in lower case."""
+    names = [str(row["table_name"]) for row in session.rows(
+        "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s", (database,))]  # fmt: skip
+    return {name.lower(): f"{quoted(database)}.{quoted(name)}" for name in names}
+
+
+def _count(session: Session, tables: Mapping[str, str], table: str, condition: str = "") -> int:
+    if table not in tables:
+        return 0
+    return int(session.rows(f"SELECT COUNT(*) AS n FROM {tables[table]} WHERE Removed = 0{condition}")[0]["n"])
+
+
+def _newest(session: Session, table: str) -> datetime | None:
+    newest = session.rows(f"SELECT MAX(Modified) AS newest FROM {table}")[0]["newest"]
+    return newest.replace(tzinfo=UTC).astimezone() if isinstance(newest, datetime) else None

@@ -1,0 +1,61 @@
+"""SQL that puts a restored race on the server's race list; it stands at the end of each race's dump.
+
+MeOS sees a database only where the race list names it, and can change a race's settings only where the Id in the race's
+own oEvent is the one in the race list.
+"""
+
+from meosbackup.batch.model import Race
+from meosbackup.mysql.sessions import quoted
+
+MARK = b"/* race list */ "
+"""What each line of it begins with."""
+
+_TABLES = (
+    "oEvent", "oRunner", "oTeam", "oClass", "oClub", "oCourse", "oControl", "oCard", "oPunch", "oCounter", "oMonitor",
+    "oImage", "dbRunner", "dbClub",
+)  # fmt: skip
+_BY_LOWER_CASE = {name.lower(): name for name in _TABLES}
+
+DATABASE = "MeOSMain"
+_LIST = f"{quoted('MeOSMain')}.{quoted('oEvent')}"  # as MeOS spells it, for servers that tell the case of names apart
+_COLUMNS = (
+    "Id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, Name VARCHAR(128) NOT NULL DEFAULT '',"
+    " Annotation VARCHAR(128) NOT NULL DEFAULT '', Date VARCHAR(32) NOT NULL DEFAULT '',"
+    " ZeroTime INT UNSIGNED NOT NULL DEFAULT 0, NameId VARCHAR(64) NOT NULL DEFAULT '', Version INT UNSIGNED DEFAULT 1,"
+    " Modified TIMESTAMP NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP,"
+    " Counter INT UNSIGNED NOT NULL DEFAULT 0, Removed TINYINT(1) NOT NULL DEFAULT 0,"
+    " INDEX Counter (Counter), INDEX Modified (Modified)"
+)
+
+
+def statements(race: Race, database: str, table: str) -> bytes:
+    """Return the SQL for a race whose own oEvent is `table` of `database`, both as its dump spells them.
+
+    A race that is on the list stays as it is there. One that isn't gets a row, with the version of the batch and, where
+    its Id is another race's by now, a free Id; the race's own Id follows. Run again, it changes nothing more.
+    """
+    own = f"{quoted(database)}.{quoted(table)}"
+    # As hexadecimal digits, no text of others can end the literal.
+    name_id = f"CONVERT(X'{race.name_id.encode().hex()}' USING utf8mb4) COLLATE utf8mb4_general_ci"
+    insert = (
+        f"INSERT INTO {_LIST} (Id, Name, Annotation, Date, ZeroTime, NameId, Version)"
+        f" SELECT IF(r.Id IN (SELECT Id FROM {_LIST}), NULL, r.Id), r.Name, r.Annotation, r.Date, r.ZeroTime,"
+        f" {name_id}, {race.version:d} FROM {own} r"
+        f" WHERE NOT EXISTS (SELECT 1 FROM {_LIST} l WHERE l.NameId = {name_id});"
+    )
+    # A Modified that nobody sets is set by the server, each time that the dump's own Id gives way again.
+    update = (
+        f"UPDATE {_LIST} l, {own} r SET l.Removed = 0, r.Id = l.Id, r.Modified = r.Modified WHERE l.NameId = {name_id};"
+    )
+    lines = (
+        f"CREATE DATABASE IF NOT EXISTS {quoted('MeOSMain')};",
+        f"CREATE TABLE IF NOT EXISTS {_LIST} ({_COLUMNS}) ENGINE=MyISAM DEFAULT CHARSET=utf8;",
+        insert,
+        update,
+    )
+    return b"".join(MARK + line.encode() + b"\n" for line in lines)
+
+
+def canonical_table(name: str) -> str:
+    """Return a table's name as MeOS spells it; that of another program's table as it is."""
+    return _BY_LOWER_CASE.get(name.lower(), name)

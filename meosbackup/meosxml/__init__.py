@@ -1,0 +1,1 @@
+"""MeOS's own file format, made from dumps."""

@@ -1,0 +1,67 @@
+"""The `.meosxml` files of a batch in the making: carried with their dumps, or made of them."""
+
+import logging
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from meosbackup.batch import names
+from meosbackup.batch.model import Entry, StoredFile
+from meosbackup.batch.names import REFERENCE_FOLDER
+from meosbackup.errors import MeosBackupError, StoppedError
+from meosbackup.meos.race_list import LeftOutRace
+from meosbackup.meosxml import convert
+from meosbackup.meosxml.convert import Source
+from meosbackup.store import spool
+
+log = logging.getLogger(__name__)
+
+
+class MeosFiles:
+    """Brings each race's file into a batch, and remembers of which dumps none can be made."""
+
+    def __init__(self, spool_root: Path, *, is_wanted: bool = True) -> None:
+        """Serve the batches of a spool; without a file where none is wanted."""
+        self._is_wanted = is_wanted
+        self._references = spool_root / REFERENCE_FOLDER
+        self._errors: dict[str, Exception] = {}
+
+    def bring(self, entry: Entry, folder: Path, earlier: Path | None, taken: datetime, stop: threading.Event) -> Entry:
+        """Return the entry of a race's dump that lies in `folder`, with its file beside it.
+
+        The file is carried from `earlier`, the folder of the batch before, where the entry names one. Whatever goes
+        wrong costs the race this file and nothing else. Raises StoppedError.
+        """
+        if entry.dump is None or entry.race is None or not self._is_wanted:
+            return replace(entry, meosxml=None)
+        target = folder / names.meosxml_name(entry.dump.file)
+        before = earlier / entry.meosxml.file if earlier and entry.meosxml else None
+        try:
+            if before is not None and entry.meosxml is not None and before.is_file():
+                spool.add_file(before, target)
+                return replace(entry, meosxml=replace(entry.meosxml, file=target.name))
+            if isinstance(self._errors.get(entry.dump.sha256), MeosBackupError):
+                return replace(entry, meosxml=None)
+            reference = self._references / entry.reference.name if entry.reference else None
+            source = Source(folder / entry.dump.file, entry.race.version, taken.tzinfo or UTC, reference)
+            written = convert.convert(source, target, stop)
+        except StoppedError:
+            raise
+        except Exception as error:  # whatever it is, the dump is good, and must reach the drive
+            log.warning("%s: no .meosxml file", entry.database, exc_info=True)
+            self._errors[entry.dump.sha256] = error
+            target.unlink(missing_ok=True)
+            return replace(entry, meosxml=None)
+        self._errors.pop(entry.dump.sha256, None)
+        return replace(entry, meosxml=StoredFile(target.name, written.bytes, written.sha256))
+
+    def missing(self, dumps: tuple[Entry, ...]) -> tuple[LeftOutRace, ...]:
+        """Return the races of a batch that have a dump and no file, and why."""
+        errors = {
+            entry.database: self._errors.get(entry.dump.sha256) for entry in dumps if entry.dump and not entry.meosxml
+        }
+        return tuple(
+            LeftOutRace(entry.race, error.what if isinstance(error, MeosBackupError) else str(error))
+            for entry in dumps if entry.race is not None and (error := errors.get(entry.database)) is not None
+        )  # fmt: skip

@@ -1,0 +1,204 @@
+"""How MeOS writes a row of one of its tables as XML: which columns are tags, which go into `<oData>`, and how.
+
+After MeOS's own files and its sources (github.com/melinsoftware/meos): the `write` of oControl, oCourse, oClass,
+oClub, oRunner, oTeam, oCard, oFreePunch and oEvent, oDataContainer::write, and xmlparser.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from functools import lru_cache, partial
+
+from meosbackup.dump.reader import Row, Table, Value
+
+TENTHS_SINCE = 89
+"""The first version of MeOS's database (dbVersion) whose times are tenths of a second; before, they are seconds."""
+
+# What MeOS decodes when it reads: no other reference. What XML can't hold becomes a blank, as a NUL does in MeOS.
+_ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\n": "&#10;", "\r": "&#13;"}
+_SPECIAL = re.compile('[&<>"\x00-\x08\x0a-\x1f\ud800-\udfff\ufffe\uffff]')
+_UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_TAG = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_NOTHING = (None, 0, "", b"")
+_OK = (None, 1)
+"""The InputStatus that is left out: OK. Any other is written, 0 too."""
+
+_TIMES = frozenset({
+    "zerotime", "starttime", "finishtime", "inputtime", "time", "maxtime", "difftime", "entrytime", "drawntime",
+    "timeadjust", "mintime", "rtimelimit", "firststart", "startinterval",
+})  # fmt: skip
+_DOUBLES = frozenset({"double", "float"})
+_HIDDEN = frozenset({"id", "modified", "counter", "removed"})
+
+Format = Callable[[Value], str]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How MeOS writes the rows of a table: each as `tag`, within `group`.
+
+    `tags` are the columns that are tags themselves, in MeOS's order, each with its tag where that is called otherwise.
+    All others go into `<oData>`, but for those in `hidden`.
+    """
+
+    table: str
+    group: str
+    tag: str
+    tags: str
+    hidden: frozenset[str] = _HIDDEN
+    has_data: bool = True
+
+
+@dataclass(frozen=True)
+class _Field:
+    """A column's place in a row, the tag around its value, how that is written, and which values are left out."""
+
+    place: int
+    start: str
+    end: str
+    written: Format
+    left_out: tuple[Value, ...]
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Writes the rows of one table."""
+
+    kind: Kind
+    places: Mapping[str, int]
+    tags: tuple[_Field, ...]
+    data: tuple[_Field, ...]
+
+    def cell(self, row: Row, column: str) -> Value:
+        """Return the value of a column, by its lower-case name; None where the table doesn't have it."""
+        return row[self.places[column]] if column in self.places else None
+
+    def written(self, row: Row, within: str = "") -> str:
+        """Return a row as XML; `within` stands before its oData."""
+        tag = self.kind.tag
+        return f"<{tag}>\n{_fields(self.tags, row)}{within}{self.written_data(row)}</{tag}>\n"
+
+    def written_tags(self, row: Row) -> str:
+        """Return a row's tags alone."""
+        return _fields(self.tags, row)
+
+    def written_data(self, row: Row) -> str:
+        """Return a row's oData; nothing where its kind has none, but what a newer MeOS may have put there."""
+        data = _fields(self.data, row)
+        return f"<oData>\n{data}</oData>\n" if data or self.kind.has_data else ""
+
+
+def writer(kind: Kind, table: Table, version: int, zone: tzinfo = UTC) -> Writer:
+    """Return what writes the rows of a table of a race of this dbVersion.
+
+    `zone` is that of the file's times of change; those of a dump are UTC.
+    """
+    places = {column.lower(): place for place, column in enumerate(table.columns)}
+    doubles = {column.lower() for column, kind_ in zip(table.columns, table.types, strict=False) if kind_ in _DOUBLES}
+
+    def field(tag: str, column: str) -> _Field:
+        form = _format(column, column in doubles, version, zone)
+        return _Field(places[column], f"<{tag}>", f"</{tag}>\n", form, _OK if column == "inputstatus" else _NOTHING)
+
+    named = dict(_columns(kind.tags))
+    others = {
+        column.lower(): column
+        for column in table.columns
+        if column.lower() not in {*named, *kind.hidden} and _TAG.fullmatch(column)
+    }
+    return Writer(
+        kind, places, tuple(field(tag, column) for column, tag in named.items() if column in places),
+        tuple(field(tag, column) for column, tag in others.items()),
+    )  # fmt: skip
+
+
+def escaped(text: str) -> str:
+    """Return a text as it stands in XML, in a tag or in an attribute."""
+    return _SPECIAL.sub(lambda special: _ESCAPES.get(special[0], " "), text)
+
+
+def fit(text: str) -> str:
+    """Return XML with a blank for each character that no XML can hold."""
+    return _UNFIT.sub(" ", text)
+
+
+def plain(value: Value) -> str:
+    """Return a value as it stands in XML; bytes that are no UTF-8 as what can be read of them."""
+    if isinstance(value, int):
+        return str(value)
+    return escaped(value.decode("utf-8", "replace") if isinstance(value, bytes) else value or "")
+
+
+def is_tag(name: str) -> bool:
+    """Tell whether a name can be a tag."""
+    return _TAG.fullmatch(name) is not None
+
+
+def _columns(tags: str) -> Iterator[tuple[str, str]]:
+    for tag in tags.split():
+        name, _, column = tag.partition("=")
+        yield (column or name).lower(), name
+
+
+def _fields(fields: tuple[_Field, ...], row: Row) -> str:
+    return "".join([
+        field.start + field.written(value) + field.end
+        for field in fields if (value := row[field.place]) not in field.left_out
+    ])  # fmt: skip
+
+
+def _format(column: str, is_double: bool, version: int, zone: tzinfo) -> Format:
+    if column == "modified":
+        return partial(_stamp, zone=zone)
+    if column in _TIMES and version >= TENTHS_SINCE:
+        return _tenths
+    if column == "birthyear":
+        return _birth
+    if column == "readid":
+        return _signed
+    return _decimal if is_double else plain
+
+
+def _number(value: Value) -> int | None:
+    """Return a whole number, which some dump programs put in quotes."""
+    if isinstance(value, str):
+        return int(value) if re.fullmatch(r"-?[0-9]{1,18}", value) else None
+    return value if isinstance(value, int) else None
+
+
+def _tenths(value: Value) -> str:
+    """Write a time in seconds. -1 is no time; -10 is a second before, which MeOS must tell from it."""
+    time = _number(value)
+    if time is None or time == -1:
+        return plain(value)
+    seconds, tenth = divmod(abs(time), 10)
+    return f"{'-' * (time < 0)}{seconds}" + (f".{tenth}" if tenth or time == -10 else "")
+
+
+def _birth(value: Value) -> str:
+    """Write a year as it is, and a day such as 19910523 as a date."""
+    day = _number(value)
+    if day is None or day < 9999:
+        return plain(value)
+    return f"{day // 10000}-{day // 100 % 100:02}-{day % 100:02}"
+
+
+def _signed(value: Value) -> str:
+    number = _number(value)
+    return plain(value) if number is None else str((number + (1 << 31)) % (1 << 32) - (1 << 31))
+
+
+def _decimal(value: Value) -> str:
+    """Write a number with a decimal point: without one MeOS takes it for so many of the last decimals."""
+    text = plain(value)
+    return text if not re.fullmatch(r"-?\d+(e.+)?", text, re.IGNORECASE) else re.sub(r"^-?\d+", r"\g<0>.", text)
+
+
+@lru_cache(1 << 12)
+def _stamp(value: Value, zone: tzinfo) -> str:
+    try:
+        moment = datetime.fromisoformat(value if isinstance(value, str) else "")
+        return moment.replace(tzinfo=UTC).astimezone(zone).strftime("%Y%m%d%H%M%S")
+    except (ValueError, OverflowError):  # a zero date, or one at the end of the calendar
+        return "".join(re.findall(r"\d", plain(value)))[:14]

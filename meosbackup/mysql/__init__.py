@@ -1,0 +1,1 @@
+"""The server, its errors and its programs."""

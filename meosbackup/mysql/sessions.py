@@ -1,0 +1,147 @@
+"""MeOS's databases, asked through mysql-connector-python."""
+
+import logging
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import mysql.connector
+from mysql.connector.abstracts import MySQLConnectionAbstract
+
+from meosbackup import notices
+from meosbackup.batch.model import Server
+from meosbackup.errors import ServerUnreachableError
+from meosbackup.mysql import ed25519
+from meosbackup.mysql.server_errors import explained, is_about_tls, where
+from meosbackup.settings.model import Settings
+
+log = logging.getLogger(__name__)
+
+CONNECT_LIMIT = 5
+"""Seconds that a server has to take a login."""
+
+ANSWER_LIMIT = 10
+"""Seconds that a server has to answer a question; a laptop that keeps the race list locked counts as no answer."""
+
+_UNKNOWN_VARIABLE = 1193
+
+
+class Session:
+    """A connection to the server; its errors are told as MeosBackupError."""
+
+    def __init__(self, connection: MySQLConnectionAbstract, settings: Settings) -> None:
+        self._connection = connection
+        self._settings = settings
+        self.announced = str(connection.server_info)
+        """The version that the server tells its clients before they log in."""
+
+        self.account: str | None = None
+        """Who the server takes the user for, `meos@%`: rights are given to that one."""
+
+        self.account = str(self.rows("SELECT CURRENT_USER() AS account")[0]["account"])
+
+    def rows(self, statement: str, parameters: Sequence[object] = ()) -> list[dict[str, Any]]:
+        """Run one statement and return its rows, by column name in lower case."""
+        try:
+            cursor = self._connection.cursor()
+            try:
+                cursor.execute(statement, tuple(parameters))  # type: ignore[arg-type]  # any value is escaped
+                names = [str(column[0]).lower() for column in cursor.description or ()]
+                return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()] if names else []
+            finally:
+                cursor.close()
+        except mysql.connector.Error as error:
+            raise explained(error.errno, str(error), self._settings, self.account) from error
+
+
+@contextmanager
+def session(settings: Settings) -> Iterator[Session]:
+    """Log in to the server. Raises ServerUnreachableError, LoginRefusedError and others of MeosBackupError."""
+    try:
+        connection = _connected(settings)
+    except mysql.connector.Error as error:
+        raise explained(error.errno, str(error), settings) from error
+    except Exception as error:
+        # What isn't MySQL at all makes the connector stumble in any way.
+        log.warning("the connector failed", exc_info=True)
+        raise ServerUnreachableError(
+            f"The server at {where(settings)} doesn't answer as MySQL and MariaDB do.",
+            "No race is backed up while this lasts.",
+            "See that --host and --port are those of the server that MeOS works on.",
+        ) from error
+    try:
+        yield Session(connection, settings)
+    finally:
+        _close(connection)
+
+
+def _connected(settings: Settings) -> Any:
+    """Connect; where the server's way of encryption is too old for this computer, once more without any."""
+    address: dict[str, Any] = {"host": settings.host, "port": settings.port}
+    if settings.socket is not None:
+        address = {"unix_socket": str(settings.socket)}
+    # The collation is named since the connector's own default is unknown to MariaDB 11.0 to 11.3.
+    arguments = {
+        **address, "user": settings.user, "password": settings.password or "", "use_pure": True, "charset": "utf8mb4",
+        "collation": "utf8mb4_general_ci", "connection_timeout": CONNECT_LIMIT, "read_timeout": ANSWER_LIMIT,
+        "write_timeout": ANSWER_LIMIT, "autocommit": True,
+    }  # fmt: skip
+    ed25519.register()
+    try:
+        return mysql.connector.connect(**arguments)
+    except mysql.connector.Error as error:
+        if not is_about_tls(error.errno, str(error)):
+            raise
+        try:
+            connection = mysql.connector.connect(**arguments, ssl_disabled=True)
+        except mysql.connector.Error as other:
+            log.warning("without encryption, neither: %s", other)
+            raise error from other
+    notices.tell(
+        f"the server at {where(settings)} encrypts in a way that this computer finds too old: it is asked without."
+        " Whoever listens on the network can read along"
+    )
+    return connection
+
+
+def _close(connection: Any) -> None:
+    try:
+        connection.close()
+    except (mysql.connector.Error, OSError) as error:
+        log.debug("closing a dead connection: %s", error)
+
+
+def facts(session: Session, settings: Settings) -> Server:
+    """Return what batches and people are told of the server."""
+    row = session.rows("SELECT @@version AS v, @@version_comment AS c, @@lower_case_table_names AS l")[0]
+    flavour = "MariaDB" if "mariadb" in f"{row['v']} {row['c']}".lower() else "MySQL"
+    version = ".".join(map(str, version_number(str(row["v"]))))
+    return Server(settings.host, settings.port, flavour, version, int(row["l"]))
+
+
+def version_number(version: str) -> tuple[int, ...]:
+    """Return a server's version as numbers, (10, 11, 6); a MariaDB may have an old MySQL's stand before it."""
+    return tuple(map(int, re.findall(r"\d+", version.removeprefix("5.5.5-").partition("-")[0])))
+
+
+def databases(session: Session) -> tuple[str, ...]:
+    """Return the names of the databases that the user may see, as the server spells them."""
+    return tuple(str(next(iter(row.values()))) for row in session.rows("SHOW DATABASES"))
+
+
+def spelled(name: str, names: Iterable[str]) -> str | None:
+    """Return a name as the server spells it: the very same one, or the one that differs in case only."""
+    same = [candidate for candidate in names if candidate.lower() == name.lower()]
+    return name if name in same else next(iter(same), None)
+
+
+def quoted(identifier: str) -> str:
+    """Quote a name for SQL (MySQL manual, "Schema Object Names")."""
+    return "`" + identifier.replace("`", "``") + "`"
+
+
+def sees_everything(session: Session) -> bool:
+    """Tell whether the user may read every database, so that one that isn't shown isn't there."""
+    grants = [str(next(iter(row.values()))) for row in session.rows("SHOW GRANTS")]
+    return any(re.match(r"GRANT (ALL PRIVILEGES|.*\bSELECT\b.*) ON \*\.\*", grant) for grant in grants)

@@ -1,0 +1,1 @@
+"""Races brought back into a server, and rehearsals of that."""

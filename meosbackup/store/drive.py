@@ -1,0 +1,230 @@
+"""The drive: which one it is, whether it is still there, and its space.
+
+Whatever is written to it goes below a folder that `drive.json` marks. Where a drive was pulled out, its mount point is
+an empty folder on the system's disk: there is no marked folder, so nothing can be written there by mistake.
+"""
+
+import errno
+import json
+import os
+import sys
+import tempfile
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from meosbackup.errors import DriveFailedError, DriveGoneError, MeosBackupError, WrongUsageError
+from meosbackup.system import disks
+from meosbackup.system.disks import write_durably
+
+FOLDER = "meosbackup"
+MARK_FILE = "drive.json"
+FORMAT = 1
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT}) if sys.platform != "win32" else frozenset({errno.ENOSPC})
+_SIZE_OF_ID = 64
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where drives are expected; `may_be_system_disk` where the target was on the system's disk from the start."""
+
+    target: Path
+    may_be_system_disk: bool
+
+    @property
+    def root(self) -> Path:
+        """The folder on the drive that holds all that meosbackup writes."""
+        return root(self.target)
+
+
+class DriveFullError(DriveFailedError):
+    """The drive has no room for a batch, and nothing on it may go."""
+
+
+def root(target: Path) -> Path:
+    """Return the folder on the drive that holds all that meosbackup writes."""
+    return target / FOLDER
+
+
+def place(target: Path) -> Place:
+    """Return the place of drives for a target that was checked. Raises DriveGoneError."""
+    try:
+        return Place(target, disks.on_system_disk(target))
+    except OSError as error:
+        raise gone(target, error) from error
+
+
+def identity(where: Place) -> str | None:
+    """Return the id of the drive that is plugged in now; None where it has no mark yet.
+
+    Raises DriveGoneError, DriveFailedError.
+    """
+    try:
+        if not where.target.is_dir():
+            raise gone(where.target)
+        if not where.may_be_system_disk and disks.on_system_disk(where.target):
+            raise gone(where.target)
+    except OSError as error:
+        raise gone(where.target, error) from error
+    try:
+        return _read_mark(where.root / MARK_FILE)
+    except OSError as error:
+        raise explained(where.target, error) from error
+
+
+def mark(where: Place, now: datetime) -> str:
+    """Mark the drive that is plugged in as meosbackup's, and return its new id.
+
+    Raises DriveGoneError, DriveFailedError.
+    """
+    new = str(uuid.uuid4())
+    text = json.dumps({"format": FORMAT, "id": new, "created": now.isoformat()}) + "\n"
+    try:
+        _make_root(where)
+        write_durably(where.root / MARK_FILE, text.encode())
+    except OSError as error:
+        raise explained(where.target, error) from error
+    return new
+
+
+def free_bytes(target: Path) -> int | None:
+    """Return the free bytes of the drive; None where its file system doesn't tell. Raises DriveGoneError."""
+    try:
+        return disks.free_bytes(target) if disks.total_bytes(target) else None
+    except OSError as error:
+        raise gone(target, error) from error
+
+
+def gone(target: Path, error: OSError | None = None) -> DriveGoneError:
+    """Return the words for a drive that is away."""
+    reason = f" ({error.strerror or error})" if error else ""
+    return DriveGoneError(
+        f"The drive is gone from {target}{reason}.", "Backups go on in the spool.", "Plug it in again."
+    )
+
+
+def explained(target: Path, error: OSError) -> MeosBackupError:
+    """Return the words for what a drive answered."""
+    if error.errno in _FULL:
+        return full(target)
+    if error.errno == errno.EROFS:
+        return DriveFailedError(
+            f"The drive at {target} is write-protected.",
+            "Backups go on in the spool.",
+            "Look for a switch on its side. If there is none, pull it out and plug it in again: after a fault, the"
+            " system itself protects a drive.",
+        )
+    if error.errno == errno.EFBIG:
+        return DriveFailedError(
+            f"The drive at {target} takes no file of this size (FAT32: 4 GB at most).",
+            "The batch is in the spool, and not on the drive.",
+            "Use a drive that is formatted as exFAT or NTFS.",
+        )
+    if error.errno in {errno.ENOENT, errno.ENOTCONN, errno.ECONNABORTED, errno.ENODEV, errno.ENXIO}:
+        return gone(target, error)
+    if error.errno in {errno.ENOTDIR, errno.EEXIST}:
+        return DriveFailedError(
+            f"On the drive at {target}, a file stands where the folder {FOLDER} should be.",
+            "It is left as it is; no batch goes to the drive.",
+            "Rename that file, or use another drive.",
+        )
+    return DriveFailedError(
+        f"The drive at {target} fails ({error.strerror or error}).",
+        "Backups go on in the spool.",
+        "Pull it out and plug it in again; if that doesn't help, use another drive.",
+    )
+
+
+def full(target: Path) -> DriveFullError:
+    """Return the words for a drive without room."""
+    return DriveFullError(
+        f"The drive at {target} is full, and no batch on it may go.",
+        "What is on it stays; backups go on in the spool.",
+        "Remove files from it that are not meosbackup's, or use a larger drive.",
+    )
+
+
+def _read_mark(path: Path) -> str | None:
+    """Read the id of a drive; a mark that is cut short or not ours counts as none."""
+    try:
+        document = json.loads(path.read_bytes()[:10_000])
+    except (FileNotFoundError, ValueError):
+        return None
+    found = document.get("id") if isinstance(document, dict) else None
+    return found if isinstance(found, str) and 0 < len(found) <= _SIZE_OF_ID else None
+
+
+def _make_root(where: Place) -> None:
+    """Make the folder for all that is written, on the very disk that was looked at, though it be pulled out now."""
+    if sys.platform == "win32":
+        where.root.mkdir(exist_ok=True)
+        return
+    handle = os.open(where.target, os.O_RDONLY)
+    try:
+        if not where.may_be_system_disk and os.fstat(handle).st_dev in disks.system_devices():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        try:
+            os.mkdir(FOLDER, dir_fd=handle)
+        except FileExistsError:
+            return
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def checked_target(target: Path | None, *, any_disk: bool) -> Path:
+    """Return the target, where it can be one.
+
+    Raises WrongUsageError where there is none, or it is no folder, not writable or on the system's own disk;
+    DriveGoneError where it doesn't exist.
+    """
+    if target is None:
+        raise WrongUsageError(
+            "No target is set.", "Nothing is backed up.", f"Name the drive by --target. {_plugged_in()}"
+        )
+    try:
+        exists, is_folder = target.exists(), target.is_dir()
+    except OSError as error:
+        raise WrongUsageError(
+            f"The target {target} can't be read ({error.strerror or error}).",
+            "Nothing is backed up.",
+            f"Pull the drive out and plug it in again. {_plugged_in()}",
+        ) from error
+    if not exists:
+        raise DriveGoneError(
+            f"There is no folder {target}.",
+            "Nothing is backed up.",
+            f"Plug the drive in, or name another by --target. {_plugged_in()}",
+        )
+    if not is_folder:
+        raise WrongUsageError(
+            f"The target {target} is not a folder.",
+            "Nothing is backed up.",
+            f"Name the drive's top folder by --target. {_plugged_in()}",
+        )
+    if not any_disk and disks.on_system_disk(target):
+        raise WrongUsageError(
+            f"The target {target} is on the system's own disk. A drive that isn't plugged in looks like that too.",
+            "Nothing is backed up: if this computer fails, such a backup fails with it.",
+            f"Plug the drive in. {_plugged_in()} If you mean this folder, add --any-disk.",
+        )
+    try:
+        with tempfile.TemporaryFile(dir=target):
+            pass
+    except OSError as error:
+        raise WrongUsageError(
+            f"The target {target} can't be written to ({error.strerror or error}).",
+            "Nothing is backed up.",
+            "Look for a write-protection switch on the drive, and whether your user may write there.",
+        ) from error
+    return target
+
+
+def _plugged_in() -> str:
+    drives = disks.plugged_in()
+    if not drives:
+        return "No removable drive is plugged in."
+    found = ", ".join(f"{drive.path} ({drive.free / 1e9:.1f} GB free)" for drive in drives)
+    return f"Plugged in: {found}."

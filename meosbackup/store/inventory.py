@@ -1,0 +1,177 @@
+"""What lies on a drive that may have been in anybody's hands: its batches, and all else. No link is followed."""
+
+import errno
+import os
+import stat
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from meosbackup.batch import batch_file, names
+from meosbackup.batch.model import Batch, Stored
+from meosbackup.errors import BadBatchError, DriveFailedError, DriveGoneError, MeosBackupError, WrongUsageError
+from meosbackup.store import drive, rehearsal_record
+from meosbackup.system import disks
+
+_OURS = frozenset({names.GUIDE_FILE, drive.MARK_FILE, rehearsal_record.PROOF_FILE, names.REFERENCE_FOLDER})
+_LARGEST_TEXT = 1 << 24
+"""Bytes; the `batch.json` or RESTORE.txt of a thousand races takes less than a tenth of it."""
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What lies below a root: the batches, oldest first by their sequence, and what else there is.
+
+    `doubtful` are the folders that have a batch's name and can't be trusted; `others` is what was left incomplete or
+    isn't meosbackup's.
+    """
+
+    root: Path
+    batches: tuple[Stored, ...]
+    doubtful: tuple[tuple[Path, BadBatchError], ...]
+    others: tuple[Path, ...]
+
+    @property
+    def newest(self) -> Stored | None:
+        """The batch of the highest sequence."""
+        return self.batches[-1] if self.batches else None
+
+
+def root_of(target: Path | None) -> Path:
+    """Return the folder on a drive that holds its backups. Raises WrongUsageError if there is none."""
+    drives = ", ".join(str(found.path) for found in disks.plugged_in() if is_folder(drive.root(found.path)))
+    advice = f"Name the top folder of a drive with backups with --target. Plugged in: {drives or 'none'}."
+    if target is None:
+        raise WrongUsageError("No target is set.", "Nothing was read.", advice)
+    if not is_folder(drive.root(target)):
+        raise WrongUsageError(f"There is no folder {drive.FOLDER} in {target}.", "Nothing was read.", advice)
+    return drive.root(target)
+
+
+def find(root: Path) -> Inventory:
+    """Find the batches below a root, a drive's or the spool; no link is followed, and only regular files are opened.
+
+    Nothing is found where there is no folder. Raises OSError if a folder can't be listed.
+    """
+    batches, doubtful, others = list[Stored](), list[tuple[Path, BadBatchError]](), list[Path]()
+    for day in sorted(root.iterdir()) if is_folder(root) else ():
+        if not (names.DAY_FOLDER.fullmatch(day.name) and is_folder(day)):
+            others += [day] if day.name not in _OURS else []
+            continue
+        for folder in sorted(day.iterdir()):
+            if not (names.TIME_FOLDER.fullmatch(folder.name) and is_folder(folder)):
+                others.append(folder)
+                continue
+            try:
+                batches.append(Stored(folder, read(folder)))
+            except BadBatchError as error:
+                if is_folder(folder):  # a running backup may just have removed it
+                    doubtful.append((folder, error))
+    batches.sort(key=lambda stored: stored.batch.sequence)
+    return Inventory(root, tuple(batches), tuple(doubtful), tuple(others))
+
+
+def take(root: Path) -> Inventory:
+    """Find the batches below a drive's root. Raises DriveGoneError, DriveFailedError."""
+    try:
+        if not is_folder(root):
+            raise unreadable(root)
+        return find(root)
+    except OSError as error:
+        raise unreadable(root, error) from error
+
+
+def read(folder: Path) -> Batch:
+    """Return the batch of a folder's `batch.json`. Raises BadBatchError, also if it is a link or far too long."""
+    text = text_of(folder / names.BATCH_FILE)
+    try:
+        if isinstance(text, OSError):
+            raise text
+        return batch_file.from_json(text.decode())
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
+        raise BadBatchError(
+            f"A {names.BATCH_FILE} can't be read ({error.strerror if isinstance(error, OSError) else error}).",
+            "This folder is not counted as a batch.",
+            "Take another batch.",
+        ) from error
+
+
+def is_pinned(stored: Stored) -> bool:
+    """Tell whether somebody pinned a batch, so that it is never removed to make room."""
+    return os.path.lexists(stored.folder / names.PIN_FILE)
+
+
+def is_folder(path: Path) -> bool:
+    """Tell whether this is a folder: no link to one, and nothing that the system can't look at."""
+    try:
+        return stat.S_ISDIR(_looked_at(path).st_mode)
+    except OSError:
+        return False
+
+
+def listed(folder: Path) -> list[Path]:
+    """Return what lies in a folder, by name; nothing where it can't be listed: no file in it can be read then."""
+    try:
+        return sorted(folder.iterdir()) if is_folder(folder) else []
+    except OSError:
+        return []
+
+
+def file_size(path: Path) -> int:
+    """Return the size of a file in bytes. Raises OSError, also where it is a link or anything else but a file."""
+    found = _looked_at(path)
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "it is no file")
+    return found.st_size
+
+
+def text_of(path: Path) -> bytes | OSError:
+    """Return what a file holds that can only be short, or why it can't be read."""
+    try:
+        is_short = file_size(path) <= _LARGEST_TEXT
+        return path.read_bytes() if is_short else OSError(errno.EFBIG, "it is far too long")
+    except OSError as error:
+        return error
+
+
+def told(error: OSError) -> str:
+    """Return the words for a file that can't be read; they go on where its name ends."""
+    return "is missing" if isinstance(error, FileNotFoundError) else f"can't be read ({error.strerror or error})"
+
+
+def stray(path: Path) -> str:
+    """Return in words what a thing is that belongs to no batch."""
+    if path.name.endswith(names.PARTIAL):
+        return "is half done: a backup was broken off, or is at work"
+    return "is not meosbackup's, and was left alone"
+
+
+def unreadable(root: Path, error: OSError | None = None) -> MeosBackupError:
+    """Return the words for a drive that can't be read, or that is gone: so where there is no `error`."""
+    reason = f" ({error.strerror or error})" if error else ""
+    if error is None or not is_folder(root):
+        return DriveGoneError(
+            f"The drive is gone from {root.parent}{reason}.", "What is on it is as it was.",
+            "Plug it in, and give the command again.",
+        )  # fmt: skip
+    return DriveFailedError(
+        f"The drive at {root.parent} can't be read{reason}.", "What is on it is as it was.",
+        "See that your user may read it; or pull it out, plug it in, and give the command again.",
+    )  # fmt: skip
+
+
+def no_batch(root: Path) -> MeosBackupError:
+    """Return the words for a drive without a batch."""
+    return MeosBackupError(
+        f"There is no batch in {root}.", "Nothing can be restored from this drive.",
+        "Back up to it by meosbackup --target DIR, or name another drive.",
+    )  # fmt: skip
+
+
+def _looked_at(path: Path) -> os.stat_result:
+    """Look at a file or folder. Raises OSError, also where it is a link or a junction of Windows."""
+    found = path.lstat()
+    is_junction = sys.platform == "win32" and found.st_reparse_tag == stat.IO_REPARSE_TAG_MOUNT_POINT
+    if stat.S_ISLNK(found.st_mode) or is_junction:
+        raise OSError(errno.ELOOP, "it is a link, and no link is followed")
+    return found

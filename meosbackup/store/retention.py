@@ -1,0 +1,135 @@
+"""Which batches may go, so that new ones have room; the same for the drive and the spool."""
+
+import logging
+from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from meosbackup.batch import names
+from meosbackup.batch.model import Entry, Stored
+from meosbackup.batch.names import RACE_LIST
+from meosbackup.store import inventory, spool
+
+log = logging.getLogger(__name__)
+
+_EVERY_BATCH = timedelta(minutes=60)
+_ONE_EACH_TEN_MINUTES = timedelta(days=1)
+_TEN_MINUTES = timedelta(minutes=10)
+_HOUR = timedelta(hours=1)
+_START = datetime(1970, 1, 1, tzinfo=UTC)
+
+_MB = 1 << 20
+_LARGEST_DEFAULT_RESERVE = 1 << 30
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A batch that is kept so far.
+
+    `frees` is the bytes that deleting its folder frees; `good` are the databases whose dump in it is good, each by
+    its race's NameId in lower case, the race list by its name.
+    """
+
+    folder: Path
+    sequence: int
+    taken: datetime
+    frees: int
+    complete: bool
+    pinned: bool
+    good: frozenset[str]
+
+
+def kept_from(stored: Stored, *, frees: int, pinned: bool) -> Kept:
+    """Return what retention must know of a batch."""
+    return Kept(
+        folder=stored.folder, sequence=stored.batch.sequence, taken=stored.batch.taken, frees=frees,
+        complete=stored.batch.complete, pinned=pinned,
+        good=frozenset(_key(entry) for entry in stored.batch.databases if entry.dump and entry.error is None),
+    )  # fmt: skip
+
+
+def expendable(batches: Iterable[Kept], missing: int, now: datetime) -> list[Kept]:
+    """Return the batches to delete, in this order, to gain `missing` bytes; none where nothing is missing.
+
+    The oldest go first. Where all that may go is not enough, all of it is returned. What never goes: every batch of
+    the last 60 minutes, the newest of each ten minutes of the last day and of each hour before that, the newest
+    batch, the newest complete one, the newest good dump of every race, and what is pinned.
+
+    `now` is local time with its zone. Batches are as new as their `sequence` says, since a clock may be set back.
+    """
+    oldest_first = sorted(batches, key=lambda kept: (kept.sequence, kept.taken, kept.folder))
+    floor = _floor(oldest_first, now)
+    chosen = []
+    for kept in oldest_first:
+        if missing <= 0:
+            break
+        if kept not in floor:
+            chosen.append(kept)
+            missing -= kept.frees
+    return chosen
+
+
+def reserve_bytes(total: int, wanted_mb: int | None) -> int:
+    """Return the bytes that stay free on a drive of `total` bytes: those wanted, or 5 % of it and 1 GiB at most."""
+    return min(total // 20, _LARGEST_DEFAULT_RESERVE) if wanted_mb is None else wanted_mb * _MB
+
+
+def _floor(oldest_first: list[Kept], now: datetime) -> set[Kept]:
+    """Return the batches that stay, whatever the room."""
+    newest_of = {group: kept for kept in oldest_first for group in _groups(kept, now)}
+    # A batch whose time is yet to come was made before the clock was set back, and may be a minute old.
+    whatever_else = {kept for kept in oldest_first if kept.pinned or now - kept.taken <= _EVERY_BATCH}
+    return whatever_else | set(newest_of.values())
+
+
+def _groups(kept: Kept, now: datetime) -> Iterator[Hashable]:
+    """Name the groups of batches that this one belongs to; the newest of each group stays.
+
+    Hours and ten minutes are counted from a fixed moment rather than back from now, and six of these make one of
+    those: so the newest of an hour is never given up while it is one of its ten minutes. The newest batch of all is
+    the newest of its hour.
+    """
+    if kept.complete:
+        yield "complete"
+    for key in kept.good:
+        yield "good dump", key
+    yield "hour", (kept.taken - _START) // _HOUR
+    ten_minutes = (kept.taken - _START) // _TEN_MINUTES
+    if ten_minutes >= (now - _ONE_EACH_TEN_MINUTES - _START) // _TEN_MINUTES:
+        yield "ten minutes", ten_minutes
+
+
+def _key(entry: Entry) -> str:
+    return entry.race.name_id.lower() if entry.race else RACE_LIST
+
+
+def used_bytes(folder: Path) -> int:
+    """Return the bytes that the files below a folder take; one that stands in two batches counts once."""
+    found = [entry.lstat() for entry in folder.rglob("*") if entry.is_file()]
+    return sum({(file.st_dev, file.st_ino): file.st_size for file in found}.values())
+
+
+def make_room(root: Path, missing: int, now: datetime) -> list[datetime]:
+    """Remove batches to gain `missing` bytes, as far as retention lets them go; return when those were taken.
+
+    Reference dumps that no batch names any more go with them. What is no batch is never touched. Raises OSError.
+    """
+    if missing <= 0:
+        return []
+    before = used_bytes(root)
+    removed: list[datetime] = []
+    for kept in expendable(map(_kept, inventory.find(root).batches), missing, now):
+        log.info("removing %s, taken %s, to make room", kept.folder, kept.taken)
+        spool.remove(kept.folder)
+        removed.append(kept.taken)
+    spool.remove_unnamed_references(root)
+    log.info("%d bytes were missing; %d were gained", missing, before - used_bytes(root))
+    return removed
+
+
+def _kept(stored: Stored) -> Kept:
+    # A file of the spool that another batch shares is freed with the last of them.
+    sizes = [entry.lstat() for entry in stored.folder.iterdir()]
+    frees = sum(found.st_size // max(1, found.st_nlink) for found in sizes)
+    return kept_from(stored, frees=frees, pinned=(stored.folder / names.PIN_FILE).exists())

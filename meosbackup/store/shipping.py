@@ -1,0 +1,271 @@
+"""Batches brought from the spool to the drive: on it they are whole and compared, or under a name with `.partial`."""
+
+import hashlib
+import logging
+import shutil
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from meosbackup.batch import names
+from meosbackup.batch.model import Proof, Stored, StoredFile
+from meosbackup.errors import BadBatchError
+from meosbackup.guide import restore_txt
+from meosbackup.store import copying, drive, inventory, rehearsal_record, retention, spool
+from meosbackup.store.copying import DamagedSourceError
+from meosbackup.store.drive import Place
+from meosbackup.system import disks
+
+log = logging.getLogger(__name__)
+
+_CLUSTER = 1 << 15
+"""Bytes that a file may take beyond its own, on a stick of a usual size."""
+
+
+@dataclass(frozen=True)
+class Shipper:
+    """What shipping needs to know. `tell` gets a sentence for the person where something was deleted or marked."""
+
+    spool: Path
+    place: Place
+    reserve_mb: int | None
+    stop: threading.Event
+    tell: Callable[[str], None]
+    known_good: set[Path] = field(default_factory=set)
+    """The reference dumps on the drive that were read back since it was plugged in."""
+
+
+def attach(shipper: Shipper, now: datetime) -> str:
+    """Tidy up the drive that is plugged in, mark it where it has no mark, and return its id.
+
+    Raises DriveGoneError, DriveFailedError.
+    """
+    shipper.known_good.clear()
+    found = drive.identity(shipper.place)
+    if found is None:
+        found = drive.mark(shipper.place, now)
+    _remove_partial(shipper.place)
+    return found
+
+
+def ship_waiting(shipper: Shipper, drive_id: str) -> Stored | None:
+    """Ship every batch that waits for this drive, newest first; return the newest batch of all where it was among them.
+
+    The newest one's RESTORE.txt comes to the top of the drive as well.
+
+    Raises DriveGoneError where the drive is away, or is another one, before or after a batch; DriveFailedError,
+    StoppedError. What was not shipped goes on waiting.
+    """
+    newest: Stored | None = None
+    findings = inventory.find(shipper.spool)
+    for stored in spool.waiting(findings, drive_id):
+        _see_the_same(shipper.place, drive_id)
+        try:
+            folder = _ship(shipper, stored)
+            if stored == findings.newest:
+                newest = Stored(folder, stored.batch)
+                write_guide(shipper.place.root, newest)
+        except FileNotFoundError as error:
+            if stored.folder.exists():
+                raise drive.explained(shipper.place.target, error) from error
+            log.info("%s left the spool before it was shipped", stored.folder)
+            continue
+        except OSError as error:
+            raise drive.explained(shipper.place.target, error) from error
+        except DamagedSourceError as error:
+            log.exception("%s is damaged", stored.folder)
+            shipper.tell(f"{error.what} {error.means}")
+            spool.remove(stored.folder)
+            continue
+        _see_the_same(shipper.place, drive_id)
+        try:
+            spool.mark_shipped(stored, drive_id)
+        except FileNotFoundError:  # it had to leave the spool meanwhile
+            log.info("%s left the spool while it was shipped", stored.folder)
+    return newest
+
+
+def note_proof(place: Place, newest: Stored | None, found: Proof) -> None:
+    """Note on the drive that a batch was proven, also in the RESTORE.txt of its newest batch.
+
+    Raises DriveGoneError, DriveFailedError.
+    """
+    try:
+        rehearsal_record.write(place.root, found)
+        if newest is not None:
+            write_guide(place.root, newest, _held(place.root, newest))
+    except OSError as error:
+        raise drive.explained(place.target, error) from error
+
+
+def renew_guide(place: Place, newest: Stored, held: datetime) -> None:
+    """Write the RESTORE.txt at the top of the drive anew: it tells when its batch was last seen to hold.
+
+    Raises DriveGoneError, DriveFailedError.
+    """
+    try:
+        write_guide(place.root, newest, held)
+    except OSError as error:
+        raise drive.explained(place.target, error) from error
+
+
+def write_guide(root: Path, newest: Stored, held: datetime | None = None) -> None:
+    """Put the RESTORE.txt of the newest batch on the drive at its top. Raises OSError."""
+    folder = newest.folder.relative_to(root).as_posix()
+    text = restore_txt.restore_text(newest.batch, folder, rehearsal_record.read(root), held)
+    disks.write_durably(root / names.GUIDE_FILE, text.encode(restore_txt.ENCODING))
+
+
+def _held(root: Path, newest: Stored) -> datetime | None:
+    """Read from the RESTORE.txt of a batch at the top of the drive when the batch was last seen to hold."""
+    try:
+        text = (root / names.GUIDE_FILE).read_text(restore_txt.ENCODING, "replace")
+    except FileNotFoundError:
+        return None
+    return restore_txt.held_in(text) if newest.folder.relative_to(root).as_posix() in text else None
+
+
+def highest_sequence(where: Place) -> int:
+    """Return the highest sequence of the batches on the drive; 0 where there are none. Raises DriveGoneError."""
+    try:
+        newest = inventory.find(where.root).newest
+    except OSError as error:
+        raise drive.gone(where.target, error) from error
+    return newest.batch.sequence if newest else 0
+
+
+def _see_the_same(where: Place, drive_id: str) -> None:
+    if drive.identity(where) != drive_id:
+        raise drive.gone(where.target)
+
+
+def _ship(shipper: Shipper, stored: Stored) -> Path:
+    """Bring one batch to the drive, and return its folder there."""
+    root = shipper.place.root
+    folder = _folder_on_drive(root, stored, shipper.spool)
+    if folder.exists():
+        return folder
+    _make_room(shipper, stored)
+    # No parents: where the drive was pulled out there is no root, and none is made on the system's disk.
+    disks.make_folder(root / names.REFERENCE_FOLDER)
+    for entry in stored.batch.databases:
+        if entry.reference is not None:
+            _ship_reference(entry.reference, shipper, root)
+    disks.make_folder(folder.parent)
+    partial = folder.with_name(folder.name + names.PARTIAL)
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    try:
+        for name, sha256 in _files(stored).items():
+            copying.copy(stored.folder / name, partial / name, sha256, shipper.stop)
+        if (stored.folder / names.PIN_FILE).exists():
+            (partial / names.PIN_FILE).touch()
+        disks.sync_folder(partial)
+        disks.rename(partial, folder)
+        _see_whole(folder, stored)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    return folder
+
+
+def _see_whole(folder: Path, stored: Stored) -> None:
+    """See that a folder still holds its files under its new name; some file systems lose them then.
+
+    Raises DriveFailedError.
+    """
+    if _holds(folder, stored) and all(
+        (folder / name).is_file() and (folder / name).stat().st_size == (stored.folder / name).stat().st_size
+        for name in _files(stored)
+    ):
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    raise copying.other_bytes(folder)
+
+
+def _folder_on_drive(root: Path, stored: Stored, spool_root: Path) -> Path:
+    """Return the folder of a batch on the drive: the one that it has there already, or a free one of its time."""
+    first = root / stored.folder.relative_to(spool_root)
+    names = (first if count == 1 else first.with_name(f"{first.name}_{count}") for count in range(1, 1_000_000))
+    return next(folder for folder in names if not folder.exists() or _holds(folder, stored))
+
+
+def _holds(folder: Path, stored: Stored) -> bool:
+    try:
+        return inventory.read(folder) == stored.batch
+    except BadBatchError:
+        return False
+
+
+def _files(stored: Stored) -> dict[str, str]:
+    """Return the files of a batch with their SHA-256; `batch.json` comes last."""
+    files = {file.file: file.sha256 for entry in stored.batch.databases for file in entry.files}
+    for name in (names.GUIDE_FILE, names.BATCH_FILE):
+        files[name] = hashlib.sha256((stored.folder / name).read_bytes()).hexdigest()
+    return files
+
+
+def _ship_reference(reference: StoredFile, shipper: Shipper, root: Path) -> None:
+    name = reference.name
+    target = root / names.REFERENCE_FOLDER / name
+    if target in shipper.known_good and target.is_file():
+        return
+    if target.is_file() and copying.read_back(target, shipper.stop) == reference.sha256:
+        shipper.known_good.add(target)
+        return
+    partial = target.with_name(name + names.PARTIAL)
+    partial.unlink(missing_ok=True)
+    copying.copy(shipper.spool / names.REFERENCE_FOLDER / name, partial, reference.sha256, shipper.stop)
+    disks.rename(partial, target)
+    shipper.known_good.add(target)
+
+
+def _make_room(shipper: Shipper, stored: Stored) -> None:
+    """See that the drive has room for a batch and its reserve; delete old batches where it hasn't.
+
+    Raises DriveFullError where there is no room even so.
+    """
+    root, target = shipper.place.root, shipper.place.target
+    if not disks.total_bytes(target):  # some file systems don't tell; then only a failed copy does
+        return
+    # RESTORE.txt comes to the top of the drive as well.
+    files = [*_files(stored), names.GUIDE_FILE]
+    needed = sum((stored.folder / name).stat().st_size + _CLUSTER for name in files) + sum(
+        entry.reference.bytes + _CLUSTER
+        for entry in stored.batch.databases
+        if entry.reference and not (root / names.REFERENCE_FOLDER / entry.reference.name).exists()
+    )
+    reserve = retention.reserve_bytes(disks.total_bytes(target), shipper.reserve_mb)
+    removed = retention.make_room(root, needed + reserve - disks.free_bytes(target), datetime.now().astimezone())
+    if removed:
+        shipper.tell(_removed(removed))
+    if disks.free_bytes(target) < needed:
+        raise drive.full(target)
+
+
+def _removed(taken: list[datetime]) -> str:
+    oldest, newest = min(taken), max(taken)
+    if len(taken) == 1:
+        return f"the drive is nearly full: the batch of {oldest:%Y-%m-%d %H:%M:%S} was removed to make room"
+    return (
+        f"the drive is nearly full: {len(taken)} batches from {oldest:%Y-%m-%d %H:%M:%S}"
+        f" to {newest:%Y-%m-%d %H:%M:%S} were removed to make room"
+    )
+
+
+def _remove_partial(where: Place) -> None:
+    """Remove what an earlier run left half copied. Raises DriveGoneError, DriveFailedError."""
+    try:
+        for folder in where.root.glob(f"????-??-??/??-??-??*{names.PARTIAL}"):
+            if folder.is_dir() and not folder.is_symlink():
+                shutil.rmtree(folder)
+        for folder in where.root.glob("????-??-??/??-??-??*"):
+            if folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
+                folder.rmdir()  # see disks.rename
+        for pattern in (f"{names.REFERENCE_FOLDER}/*{names.PARTIAL}", names.GUIDE_FILE + names.PARTIAL):
+            for file in where.root.glob(pattern):
+                file.unlink()
+    except OSError as error:
+        raise drive.explained(where.target, error) from error

@@ -1,0 +1,138 @@
+"""The spool: the folder on the local disk where a batch is made, and waits for the drive."""
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from meosbackup.batch import names
+from meosbackup.batch.model import Stored
+from meosbackup.errors import MeosBackupError
+from meosbackup.store import inventory
+from meosbackup.store.inventory import Inventory
+from meosbackup.system import disks
+
+_SHIPPED = "SHIPPED"
+_WORK = "work-"
+
+
+def prepare(root: Path) -> None:
+    """Make the spool's folder where there is none, and see that it can be written to. Raises MeosBackupError."""
+    try:
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryFile(dir=root):
+            pass
+    except OSError as error:
+        raise unusable(root, error) from error
+
+
+def tidy(root: Path) -> None:
+    """Remove what an earlier run left half done; no other run may be at work in the spool."""
+    for folder in [*root.glob(f"{_WORK}*"), *root.glob(f"*/*{names.PARTIAL}")]:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def work_folder(root: Path) -> Iterator[Path]:
+    """Give a private folder on the spool's disk for the making of one batch, and remove it afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix=_WORK, dir=root))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def publish(root: Path, partial: Path, name: str) -> Path:
+    """Put a batch's folder that is whole into its place in the spool, under its name."""
+    folder = root / name
+    folder.parent.mkdir(exist_ok=True)
+    for file in partial.iterdir():
+        disks.sync_file(file)
+    disks.rename(partial, folder)
+    return folder
+
+
+def add_file(source: Path, target: Path) -> None:
+    """Bring a file of the spool into another folder of it, without copying it where the file system can."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def waiting(findings: Inventory, drive: str | None = None) -> list[Stored]:
+    """Return the batches to ship, newest first: those that no drive has, and the newest where this drive lacks it."""
+    return [
+        stored for stored in reversed(findings.batches)
+        if not (on := _drives(stored)) or (drive is not None and stored == findings.newest and drive not in on)
+    ]  # fmt: skip
+
+
+def mark_shipped(stored: Stored, drive: str) -> None:
+    """Note that a batch is on a drive, by the drive's id."""
+    with (stored.folder / _SHIPPED).open("a", encoding="ascii", newline="\n") as file:
+        file.write(f"{drive}\n")
+
+
+def thin(root: Path) -> None:
+    """Remove what is on a drive, but for the newest batch, and the reference dumps that nothing names any more."""
+    findings = inventory.find(root)
+    shipped = [stored for stored in findings.batches[:-1] if _drives(stored)]
+    for stored in shipped:
+        remove(stored.folder)
+    if shipped:
+        remove_unnamed_references(root)
+
+
+def remove_unnamed_references(root: Path) -> None:
+    """Remove the reference dumps that no batch names."""
+    findings = inventory.find(root)
+    if findings.doubtful:  # who knows what they name
+        return
+    named = {
+        entry.reference.name
+        for stored in findings.batches for entry in stored.batch.databases if entry.reference
+    }  # fmt: skip
+    for file in (root / names.REFERENCE_FOLDER).glob("*.dump.sql"):
+        if file.name not in named:
+            file.unlink(missing_ok=True)
+
+
+def _drives(stored: Stored) -> list[str]:
+    try:
+        return (stored.folder / _SHIPPED).read_text("ascii", "replace").split()
+    except FileNotFoundError:
+        return []
+
+
+def remove(folder: Path) -> None:
+    """Remove a batch's folder, so that it is never seen half removed, and its day's folder with the last one."""
+    leaving = folder.with_name(folder.name + names.PARTIAL)
+    folder.replace(leaving)
+    disks.sync_folder(leaving.parent)  # or a power cut could leave it half removed under its own name
+    shutil.rmtree(leaving, ignore_errors=True)
+    if not any(folder.parent.iterdir()):
+        folder.parent.rmdir()
+
+
+def unusable(root: Path, error: OSError) -> MeosBackupError:
+    """Return the words for a spool that can't be used."""
+    return MeosBackupError(
+        f"The spool {root} can't be used ({error.strerror or error}).",
+        "Nothing is backed up, since each batch is made there first.",
+        "Make room on the disk of this computer, where the spool is."
+        if error.errno == errno.ENOSPC
+        else "Name a folder on this computer's disk that you may write to by --spool.",
+    )
+
+
+def full(root: Path, limit: int) -> MeosBackupError:
+    """Return the words for a spool that is over its limit, though all went that may go."""
+    return MeosBackupError(
+        f"The spool {root} holds more than its limit of {limit >> 20} MiB.",
+        "Backups go on while the disk of this computer has room.",
+        "Plug the drive in, so that the batches can leave; or set a higher spool_mb.",
+    )

@@ -1,0 +1,32 @@
+"""Sizes, counts, spans and times in words, the same in every message."""
+
+from datetime import datetime
+
+
+def size(count: int) -> str:
+    """Return a number of bytes in words: `640 B`, `67 kB`, `1.9 MB`, `27.4 GB`."""
+    if count < 1000:
+        return f"{count} B"
+    if count < 1_000_000:
+        return f"{count / 1000:.0f} kB"
+    unit, name = (1_000_000, "MB") if count < 1_000_000_000 else (1_000_000_000, "GB")
+    return f"{count / unit:.1f} {name}"
+
+
+def number(count: int, one: str, many: str | None = None) -> str:
+    """Return a count with its noun: `1 race`, `3 races`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def span(seconds: float) -> str:
+    """Return a length of time in words: `40 seconds`, `12 minutes`, `5 hours`, `3 days`."""
+    for unit, name, least in ((86_400, "day", 2), (3_600, "hour", 2), (60, "minute", 2)):
+        if seconds >= least * unit:
+            return number(round(seconds / unit), name)
+    return number(max(0, round(seconds)), "second")
+
+
+def when(moment: datetime, now: datetime) -> str:
+    """Return a time of the day, with the date where it isn't today's."""
+    local = moment.astimezone(now.tzinfo)
+    return f"{local:%H:%M:%S}" if local.date() == now.date() else f"{local:%Y-%m-%d %H:%M:%S}"
