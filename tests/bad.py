@@ -18,7 +18,7 @@ import pytest
 from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.mysql.programs import find_dump_program
 from meosbackup.store import inventory
-from tests.support import run_meosbackup, server_options, with_password
+from tests.support import dump_file, run_meosbackup, server_options, with_password
 
 STOPS_WITHIN = 3.0
 """Seconds from Ctrl-C to the end of the tool."""
@@ -97,11 +97,9 @@ def assert_batches_are_whole(place: Place) -> None:
         dumps = [entry for entry in inventory.read(folder).databases if entry.dump is not None]
         assert dumps
         references = [entry.reference for entry in dumps if entry.reference is not None]
-        files = [(entry.dump.file, entry.dump.bytes, entry.dump.sha256) for entry in dumps]
-        files += [(reference.file, reference.bytes, reference.sha256) for reference in references]
-        for name, size, sha256 in files:
-            data = (folder / str(name)).read_bytes()
-            assert (len(data), hashlib.sha256(data).hexdigest()) == (size, sha256)
+        for file in (*map(dump_file, dumps), *references):
+            data = (folder / file.file).read_bytes()
+            assert (len(data), hashlib.sha256(data).hexdigest()) == (file.bytes, file.sha256)
     if not place.batches:
         assert_no_backup(place.target)
 

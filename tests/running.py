@@ -143,8 +143,8 @@ def _files(stored: Stored) -> dict[Path, str | None]:
     """Return the files that a batch must have, and their SHA-256 where it is known."""
     files: dict[Path, str | None] = {stored.folder / names.GUIDE_FILE: None}
     for entry in stored.batch.databases:
-        for part in (entry, entry.reference, entry.meosxml):
-            if part is not None and part.file is not None:
+        for part in (entry.dump, entry.reference, entry.meosxml):
+            if part is not None:
                 files[Path(os.path.normpath(stored.folder / part.file))] = part.sha256
     return files
 

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from meosbackup.batch.model import Entry, StoredFile
 from meosbackup.mysql.private_server import PrivateServer, connect, load
 from meosbackup.mysql.sessions import quoted, spelled
 
@@ -65,6 +66,12 @@ def query(server: PrivateServer, statement: str, *values: int | str) -> list[tup
         cursor.execute(statement, values)
         rows: list[Any] = cursor.fetchall() if cursor.with_rows else []
         return [tuple(row) for row in rows]
+
+
+def dump_file(entry: Entry) -> StoredFile:
+    """Return the dump of an entry that must have one."""
+    assert entry.dump is not None, f"{entry.database} has no dump"
+    return entry.dump
 
 
 def databases(server: PrivateServer) -> set[str]:

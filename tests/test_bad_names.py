@@ -19,7 +19,7 @@ from tests.bad import (
     once,
     told,
 )
-from tests.support import EMPTY, INDIVIDUAL, RACE_LIST, contents, query
+from tests.support import EMPTY, INDIVIDUAL, RACE_LIST, contents, dump_file, query
 
 STEERING = "\x1b[2J\x1b]0;owned\x07\x9b31m\x1b[8m\r\b\u202egnp"
 """What clears a screen, renames its window, rings, hides and turns what follows."""
@@ -128,8 +128,8 @@ def test_databases_of_any_name_are_dumped_and_restored(
     assert [entry.database for entry in races] == DATABASES
     for entry in races:
         assert entry.reference is not None
-        for file in (entry.dump.file, entry.reference.file):
-            load(spare, folder / str(file))
+        for file in (dump_file(entry), entry.reference):
+            load(spare, folder / file.file)
         assert contents(spare, entry.database) == contents(server, entry.database), entry.database
 
 

@@ -293,7 +293,7 @@ def test_a_damaged_table_fails_alone(place: Place, server: PrivateServer, file: 
         assert_batches_are_whole(place)
         dumps = {entry.database: entry for entry in inventory.read(place.batches[-1]).databases}
         assert {name for name, entry in dumps.items() if entry.error is None} == set(FILES) - {INDIVIDUAL}
-        assert dumps[INDIVIDUAL].file is None
+        assert dumps[INDIVIDUAL].dump is None
         if repairable:
             query(server, f"REPAIR TABLE {INDIVIDUAL}.orunner EXTENDED")
             told(once(place, server), 0, ALL_IS_WELL)
@@ -323,7 +323,7 @@ def test_a_damaged_register_does_not_keep_its_race_from_being_saved(place: Place
         said = told(once(place, server), 1, "dbrunner", "is damaged", "Repair Selected Competition")
         assert "This race is not in the newest backup" not in said
         dumps = {entry.database: entry for entry in inventory.read(place.batches[-1]).databases}
-        assert dumps[RELAY].file is not None
+        assert dumps[RELAY].dump is not None
         assert dumps[RELAY].error is None
 
 

@@ -11,18 +11,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meosbackup.batch.model import Batch, Entry, Freshness, Race, Server, StoredFile, carried
-from meosbackup.batch.names import BATCH_FILE, from_json, read, to_json, write
+from meosbackup.batch.batch_file import from_json, to_json, write
+from meosbackup.batch.model import Batch, Entry, Freshness, Race, Server, StoredFile
+from meosbackup.batch.names import BATCH_FILE
 from meosbackup.errors import BadBatchError
-from meosbackup.store.inventory import find
+from meosbackup.store.inventory import find, read
 
 TAKEN = datetime(2026, 11, 22, 14, 3, tzinfo=timezone(timedelta(hours=1)))
-RACE_LIST = Entry("meosmain", file="meosmain_2026-11-22_14-03-00.dump.sql", bytes=3217, sha256="ab" * 32, taken=TAKEN)
+RACE_LIST = Entry("meosmain", dump=StoredFile("meosmain_2026-11-22_14-03-00.dump.sql", 3217, "ab" * 32), taken=TAKEN)
 LONG_DISTANCE = Entry(
     "meos_20261122_211702_1e5",
     Race("Långdistans «Осень» O'Cup", "", "2026-11-22", "meos_20261122_211702_1E5", 1, 101),
     Freshness(TAKEN - timedelta(seconds=2), 412, 208, 187, 640),
-    "Langdistans_2026-11-22_14-03-00.dump.sql", 67261, "cd" * 32, TAKEN, 127, None,
+    StoredFile("Langdistans_2026-11-22_14-03-00.dump.sql", 67261, "cd" * 32), TAKEN, 127, None,
     StoredFile("../../reference/Langdistans_3f9a2c71.dump.sql", 17819891, "3f9a2c71" * 8),
     StoredFile("Langdistans_2026-11-22_14-03-00.meosxml", 59730, "ef" * 32),
 )  # fmt: skip
@@ -41,9 +42,7 @@ dumps = st.builds(
     database=texts,
     race=st.none() | st.builds(Race, texts, texts, texts, texts, numbers, numbers),
     freshness=st.none() | st.builds(Freshness, st.none() | times, numbers, numbers, numbers, numbers),
-    file=st.none() | file_names,
-    bytes=st.none() | numbers,
-    sha256=st.none() | texts,
+    dump=st.none() | st.builds(StoredFile, file_names, numbers, texts),
     taken=st.none() | times,
     unchanged_since=st.none() | numbers,
     error=st.none() | texts,
@@ -59,6 +58,7 @@ batches = st.builds(
     dump_program=texts,
     meosbackup=texts,
     databases=st.lists(dumps, max_size=4).map(tuple),
+    guides=st.dictionaries(file_names, texts, max_size=3).map(lambda guides: tuple(guides.items())),
 )
 
 
@@ -180,7 +180,7 @@ OUTSIDE = [
 @pytest.mark.parametrize("name", OUTSIDE)
 def test_no_file_outside_of_its_batch_is_believed(name: str) -> None:
     with pytest.raises(BadBatchError):
-        from_json(to_json(replace(BATCH, databases=(replace(RACE_LIST, file=name),))))
+        from_json(to_json(replace(BATCH, databases=(replace(RACE_LIST, dump=StoredFile(name, 1, "ab")),))))
     with pytest.raises(BadBatchError):
         from_json(to_json(replace(BATCH, databases=(replace(LONG_DISTANCE, meosxml=StoredFile(name, 1, "ef")),))))
 
@@ -197,8 +197,8 @@ def test_no_reference_outside_of_its_folder_is_believed(name: str) -> None:
 
 def test_a_carried_dump_names_the_batch_that_it_was_made_for() -> None:
     made = replace(LONG_DISTANCE, unchanged_since=None)
-    assert carried(made, 128) == replace(made, unchanged_since=128)
-    assert carried(carried(made, 128), 129) == replace(made, unchanged_since=128)
+    assert made.carried(128) == replace(made, unchanged_since=128)
+    assert made.carried(128).carried(129) == replace(made, unchanged_since=128)
 
 
 def test_the_newest_change_is_that_of_any_race_in_any_zone() -> None:

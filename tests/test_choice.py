@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from meosbackup.batch.choosing import batch_at, dumps_named
-from meosbackup.batch.model import Batch, Entry, Race, Server, Stored
+from meosbackup.batch.model import Batch, Entry, Race, Server, Stored, StoredFile
 from meosbackup.errors import WrongUsageError
 
 LOCAL = timezone(timedelta(hours=1))
@@ -215,14 +215,18 @@ def test_whatever_is_typed_there_is_a_batch_or_words(found: list[Stored], when: 
 
 
 def race(name: str, name_id: str, number: int = 1) -> Entry:
-    return Entry(name_id.lower(), Race(name, "", "2026-11-22", name_id, number, 101), file=f"{name_id}.dump.sql")
+    return Entry(
+        name_id.lower(),
+        Race(name, "", "2026-11-22", name_id, number, 101),
+        dump=StoredFile(f"{name_id}.dump.sql", 1, "00"),
+    )
 
 
 LONG = race("Långdistans", "meos_20261122_211702_1E5")
 MIDDLE = race("Medeldistans", "meos_20261123_100000_2F", 2)
 RELAY = race("Stafett", "meos_20261122_211713_94", 3)
 ODD = race("94", "oxygen_race", 4)
-LIST = Entry("meosmain", file="meosmain.dump.sql")
+LIST = Entry("meosmain", dump=StoredFile("meosmain.dump.sql", 1, "00"))
 RACES = (LIST, LONG, MIDDLE, RELAY, ODD)
 
 

@@ -30,7 +30,7 @@ from tests.day import (
     needed,
     wait_until,
 )
-from tests.support import BIG, DATA, EMPTY, INDIVIDUAL, INNODB, MEOS_USER, RACE_LIST, RELAY, query
+from tests.support import BIG, DATA, EMPTY, INDIVIDUAL, INNODB, MEOS_USER, RACE_LIST, RELAY, dump_file, query
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="tmux and shell scripts are not for Windows")
 
@@ -70,7 +70,7 @@ def test_a_batch_is_laid_out_as_designed(day: Day) -> None:
     assert abs(datetime.now(UTC) - stamp) < timedelta(seconds=PATIENCE)
     assert stored.folder == day.root / f"{stamp:%Y-%m-%d}" / f"{stamp:%H-%M-%S}"
     references = {
-        f"{STEMS[dump.database]}_{dump.reference.sha256[:8]}.dump.sql"
+        f"{STEMS[entry.database]}_{entry.reference.sha256[:8]}.dump.sql"
         for entry in stored.batch.races
         if entry.reference
     }
@@ -205,18 +205,10 @@ def test_later_batches_carry_what_did_not_change(day: Day) -> None:
     for database in (RACE_LIST, INDIVIDUAL, EMPTY, INNODB):
         dumps = [dump_of(whole, database) for whole in (first, second, third)]
         assert [entry.unchanged_since for entry in dumps] == [None, 1, 1]
-        assert (
-            len(
-                {
-                    (entry.dump.sha256, entry.dump.bytes, entry.taken, entry.freshness, entry.reference)
-                    for entry in dumps
-                }
-            )
-            == 1
-        )
+        assert len({(dump_file(entry), entry.taken, entry.freshness, entry.reference) for entry in dumps}) == 1
     dumps = [dump_of(whole, RELAY) for whole in (first, second, third)]
     assert [entry.unchanged_since for entry in dumps] == [None, None, None]
-    assert len({entry.dump.sha256 for entry in dumps}) == 3
+    assert len({dump_file(entry).sha256 for entry in dumps}) == 3
     assert len({entry.reference for entry in dumps}) == 1
     entries = [entry.freshness.entries for entry in dumps if entry.freshness]
     assert entries == [entries[0], entries[0] + 1, entries[0] + 2]
@@ -229,14 +221,11 @@ def test_later_batches_carry_what_did_not_change(day: Day) -> None:
     before, after = dump_of(third, INDIVIDUAL), dump_of(fourth, INDIVIDUAL)
     assert after.reference
     assert after.reference.file == f"../../reference/{added}"
-    assert (after.sha256, after.unchanged_since) == (before.sha256, 1)
+    assert (dump_file(after), after.unchanged_since) == (dump_file(before), 1)
     for stored in day.stored():
         for entry in stored.batch.databases:
-            assert entry.dump.file
-            assert hashlib.sha256((stored.folder / entry.dump.file).read_bytes()).hexdigest() == entry.dump.sha256
-            if entry.reference:
-                data = (stored.folder / entry.reference.file).read_bytes()
-                assert hashlib.sha256(data).hexdigest() == entry.reference.sha256
+            for file in (dump_file(entry), *([entry.reference] if entry.reference else [])):
+                assert hashlib.sha256((stored.folder / file.file).read_bytes()).hexdigest() == file.sha256
 
 
 # The daemon
@@ -492,5 +481,5 @@ def test_a_moment_that_comes_twice_makes_a_second_folder(day: Day) -> None:
     folders = [stored.folder.relative_to(day.root).as_posix() for stored in day.stored()]
     assert folders == ["2026-11-22/14-03-00", "2026-11-22/14-03-00_2", "2026-11-22/14-03-00_3"]
     assert [whole.sequence for whole in day.batches()] == [1, 2, 3]
-    assert len({dump_of(whole, RELAY).sha256 for whole in day.batches()}) == 3
+    assert len({dump_file(dump_of(whole, RELAY)).sha256 for whole in day.batches()}) == 3
     assert "folder 2026-11-22/14-03-00_3." in (drive.root(day.target) / "RESTORE.txt").read_text("utf-8-sig")

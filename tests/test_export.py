@@ -85,8 +85,8 @@ def dump_of(folder: Path, race: str, minute: int, *, with_file: bool) -> Entry:
         made = convert.convert(Source(path, 101), folder / f"{name}.meosxml", NEVER)
         written = StoredFile(f"{name}.meosxml", made.bytes, made.sha256)
     return Entry(
-        RACES[race].name_id.lower(), RACES[race], Freshness(TAKEN, 70, 41, 40, 12), path.name, len(data),
-        sha256(data).hexdigest(), TAKEN, meosxml=written,
+        RACES[race].name_id.lower(), RACES[race], Freshness(TAKEN, 70, 41, 40, 12),
+        StoredFile(path.name, len(data), sha256(data).hexdigest()), TAKEN, meosxml=written,
     )  # fmt: skip
 
 

@@ -19,24 +19,26 @@ from meosbackup.dump.portable import make_portable
 from meosbackup.guide.restore_txt import ENCODING, held_in, restore_text
 from meosbackup.meos.relisting import statements
 from meosbackup.mysql.private_server import private_server
+from tests.support import dump_file
 
 TAKEN = datetime(2026, 11, 22, 21, 30, tzinfo=timezone(timedelta(hours=1)))
 TOP = "2026-11-22/21-30-00"
 PASSWORD = "hemligt 'åäö"
 
-RACE_LIST = Entry("meosmain", file="meosmain_2026-11-22_21-30-00.dump.sql", taken=TAKEN)
+RACE_LIST = Entry("meosmain", dump=StoredFile("meosmain_2026-11-22_21-30-00.dump.sql", 1, "00"), taken=TAKEN)
 INDIVIDUAL = Entry(
     "meos_20261122_211702_1e5",
     Race("Höstmedeln «Осень» O'Cup", "", "2026-11-22", "meos_20261122_211702_1E5", 1, 101),
     Freshness(datetime(2026, 11, 22, 20, 17, 5, tzinfo=UTC), 70, 41, 40, 12),
-    "Hostmedeln_Osen_O_Cup_2026-11-22_21-30-00.dump.sql", taken=TAKEN,
+    StoredFile("Hostmedeln_Osen_O_Cup_2026-11-22_21-30-00.dump.sql", 1, "00"), taken=TAKEN,
     reference=StoredFile("../../reference/Hostmedeln_Osen_O_Cup_3f9a2c71.dump.sql", 1, "3f9a2c71"),
 )  # fmt: skip
 RELAY = Entry(
     "meos_20261122_211713_94",
     Race("Stafettkväll – Relais d'Été", "", "2026-11-23", "meos_20261122_211713_94", 2, 101),
     Freshness(datetime(2026, 11, 21, 20, 17, 5, tzinfo=UTC), 24, 1, 1, 1),
-    "Stafettkvall_Relais_d_Ete_2026-11-22_20-40-00.dump.sql", taken=TAKEN - timedelta(minutes=50), unchanged_since=3,
+    StoredFile("Stafettkvall_Relais_d_Ete_2026-11-22_20-40-00.dump.sql", 1, "00"),
+    taken=TAKEN - timedelta(minutes=50), unchanged_since=3,
 )  # fmt: skip
 BATCH = Batch(
     7, TAKEN, True, Server("laptop-1", 3306, "MySQL", "8.0.45", 1), "mysqldump", "0.1.0", (RACE_LIST, INDIVIDUAL, RELAY)
@@ -104,7 +106,7 @@ def test_the_quick_way_comes_before_all_steps_and_names_each_race_s_file() -> No
             "one laptop alone",
         ):
             assert word in " ".join(found)
-    missing = with_databases(replace(INDIVIDUAL, meosxml=StoredFile(name, 1, "0")), replace(RELAY, file=None))
+    missing = with_databases(replace(INDIVIDUAL, meosxml=StoredFile(name, 1, "0")), replace(RELAY, dump=None))
     assert "   It is missing in this batch: see PART B." in chapter(lines(missing))
 
 
@@ -138,7 +140,7 @@ def test_every_race_can_be_recognised() -> None:
 
 def test_an_incomplete_batch_says_so_and_why() -> None:
     older = replace(RELAY, error="The table orunner of this race\nis damaged.")
-    missing = replace(INDIVIDUAL, file=None, taken=None, freshness=None, reference=None, error="Its database is gone.")
+    missing = replace(INDIVIDUAL, dump=None, taken=None, freshness=None, reference=None, error="Its database is gone.")
     text = lines(with_databases(RACE_LIST, missing, older))
     assert text[2] == "Batch of 2026-11-22 21:30:00, NOT COMPLETE: 1 race missing, 1 race older."
     flat = re.sub(r"\s+", " ", " ".join(text))
@@ -150,7 +152,7 @@ def test_an_incomplete_batch_says_so_and_why() -> None:
 
 
 def test_a_batch_without_race_list_sends_to_the_single_races() -> None:
-    text = lines(with_databases(replace(RACE_LIST, file=None, taken=None, error="It can't be read."), INDIVIDUAL))
+    text = lines(with_databases(replace(RACE_LIST, dump=None, taken=None, error="It can't be read."), INDIVIDUAL))
     assert text[2].endswith("NOT COMPLETE: race list missing.")
     assert "PART C" in " ".join(text[text.index("STEP 3 - LINUX (bash)") :][:8])
     assert len(commands(text, "STEP 3 - LINUX (bash)")) == 2
@@ -368,8 +370,7 @@ def test_one_race_alone_of_a_database_that_needs_quotes(spare: Spare) -> None:
     spare.paste(commands(lines(BATCH, TOP), "STEP 3 - LINUX (bash)")[0])
     spare.ask("DELETE FROM meosmain.oevent WHERE Id = 1")
     odd = with_databases(RACE_LIST, replace(INDIVIDUAL, database="meos-$HOME"))
-    assert INDIVIDUAL.file is not None
-    entry = spare.drive / TOP / INDIVIDUAL.file
+    entry = spare.drive / TOP / dump_file(INDIVIDUAL).file
     entry.write_bytes(entry.read_bytes().replace(INDIVIDUAL.database.encode(), b"meos-$HOME"))
     for command in commands(lines(odd, TOP), "PART C - LINUX (bash)"):
         assert "ERROR" not in spare.paste(command)

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meosbackup.batch import batch_file
-from meosbackup.batch.model import Batch, Entry, Freshness, Race, Server, Stored
+from meosbackup.batch.model import Batch, Entry, Freshness, Race, Server, Stored, StoredFile
 from meosbackup.commands import list as listing
 from meosbackup.errors import WrongUsageError
 from meosbackup.mysql.private_server import PrivateServer
@@ -33,14 +33,15 @@ STAFETT = Race("Stafettkväll", "", "2026-11-23", "meos_20261122_211713_94", 2, 
 
 def a_race(race: Race, changed: datetime | None, entries: int = 412, finished: int = 208, **more: Any) -> Entry:
     fresh = Freshness(changed and changed.astimezone(UTC), entries, finished, 187, 640)
-    return replace(Entry(race.name_id.lower(), race, fresh, f"{race.id}.dump.sql", 1, "00", changed), **more)
+    dump = StoredFile(f"{race.id}.dump.sql", 1, "00")
+    return replace(Entry(race.name_id.lower(), race, fresh, dump, changed), **more)
 
 
 def a_batch(sequence: int, taken: datetime, *races: Entry) -> Batch:
     dumps = races or (a_race(MEDEL, taken - timedelta(seconds=2), finished=sequence),)
     return Batch(
         sequence, taken, all(entry.error is None for entry in dumps), Server("laptop-1", 3306, "MySQL", "8.0.45", 1),
-        "mysqldump", "0.1.0", (Entry("meosmain", file="meosmain.dump.sql"), *dumps),
+        "mysqldump", "0.1.0", (Entry("meosmain", dump=StoredFile("meosmain.dump.sql", 1, "00")), *dumps),
     )  # fmt: skip
 
 

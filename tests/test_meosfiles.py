@@ -20,7 +20,7 @@ from meosbackup.meosxml.batch_files import MeosFiles
 from meosbackup.meosxml.convert import Source
 from meosbackup.mysql.private_server import PrivateServer
 from tests.day import Day, dump_of
-from tests.support import DATA, EMPTY, INDIVIDUAL, INNODB, RELAY, query
+from tests.support import DATA, EMPTY, INDIVIDUAL, INNODB, RELAY, dump_file, query
 from tests.test_meosxml import LISTS, MAPS, decoded, made_by_meos
 
 RACES = {INDIVIDUAL: "individual", RELAY: "relay", EMPTY: "empty", INNODB: "innodb"}
@@ -93,8 +93,7 @@ def test_a_race_that_cannot_be_converted_loses_its_file_alone_and_says_why(day: 
     assert stored.batch.complete
     relay = dump_of(stored.batch, RELAY)
     assert (relay.meosxml, relay.error) == (None, None)
-    assert relay.file is not None
-    assert (stored.folder / relay.file).is_file()
+    assert (stored.folder / dump_file(relay).file).is_file()
     assert len(files(day)[0]) == len(RACES) - 1
     assert "NOTE no .meosxml file of Stafettkväll – Relais d'Été (2026-11-23): The dump Stafettkvall" in screen
     assert "version isn't known" in screen
@@ -111,7 +110,7 @@ def test_an_image_of_a_map_comes_from_the_reference_tables(day: Day) -> None:
     )  # fmt: skip
     day.once(env=UTC_CLOCK)
     before, after = day.stored()
-    assert dump_of(before.batch, RELAY).sha256 == dump_of(after.batch, RELAY).sha256
+    assert dump_file(dump_of(before.batch, RELAY)).sha256 == dump_file(dump_of(after.batch, RELAY)).sha256
     assert ET.parse(file_of(before, RELAY)).find("Images") is None
     found = ET.parse(file_of(after, RELAY)).find("Images/Image")
     assert found is not None
@@ -120,7 +119,7 @@ def test_an_image_of_a_map_comes_from_the_reference_tables(day: Day) -> None:
 
 
 RACE = Race("Kväll", "", "2026-11-22", "meos_1", 1, 101)
-DUMP = Entry("meos_1", RACE, file="Kvall_1.dump.sql", bytes=1, sha256="0" * 64)
+DUMP = Entry("meos_1", RACE, dump=StoredFile("Kvall_1.dump.sql", 1, "0" * 64))
 NEVER = threading.Event()
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meosbackup.batch.model import Race
-from meosbackup.batch.names import RACE_LIST, dump_name, folder_name, reference_name, stems
+from meosbackup.batch.names import RACE_LIST, dump_name, first_free, folder_name, reference_name, stems
 
 TAKEN = datetime(2026, 11, 22, 14, 3, tzinfo=UTC)
 SHA256 = "3f9a2c71" * 8
@@ -83,5 +83,5 @@ def test_no_race_takes_the_name_of_the_race_list() -> None:
 def test_the_folder_of_a_time_that_comes_twice_is_numbered() -> None:
     there: set[str] = set()
     for expected in ("2026-11-22/14-03-00", "2026-11-22/14-03-00_2", "2026-11-22/14-03-00_3"):
-        assert folder_name(TAKEN, there.__contains__) == expected
+        assert first_free(folder_name(TAKEN), lambda name: name not in there) == expected
         there.add(expected)

@@ -24,6 +24,7 @@ from tests.support import (
     RELAY,
     contents,
     databases,
+    dump_file,
     make_pristine,
     query,
     run_meosbackup,
@@ -59,7 +60,7 @@ def dumps(server: PrivateServer, tmp_path: Path) -> dict[str, Path]:
     )  # fmt: skip
     assert made.returncode == 0, made.stdout + made.stderr
     [stored] = inventory.find(folder).batches
-    return {entry.database: stored.folder / str(entry.dump.file) for entry in stored.batch.races}
+    return {entry.database: stored.folder / dump_file(entry).file for entry in stored.batch.races}
 
 
 def feed(server: PrivateServer, entry: Path) -> None:

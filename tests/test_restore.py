@@ -27,6 +27,7 @@ from tests.support import (
     RELAY,
     contents,
     databases,
+    dump_file,
     make_pristine,
     query,
     run_meosbackup,
@@ -305,7 +306,8 @@ def test_the_whole_list_is_replaced_where_that_is_wished(server: PrivateServer, 
     assert everything(server) == before
     assert "takes the place of the server's race list" in said
     [saved] = tent.saved()
-    race_list = (saved.folder / str(saved.batch.race_list and saved.batch.race_list.file)).read_text("utf-8")
+    assert saved.batch.race_list is not None
+    race_list = (saved.folder / dump_file(saved.batch.race_list).file).read_text("utf-8")
     assert "made since" in race_list
 
 
@@ -419,7 +421,7 @@ def test_then_and_now_and_what_is_lost_are_shown(server: PrivateServer, tent: Te
     said = tent.restore(server, "--dry-run", "--race", INDIVIDUAL)
     then, now = said.split("on the server:")
     entries, finished = entry.freshness.entries, entry.freshness.finished
-    assert f"{entries} entries, {finished} finished, {dump.freshness.cards} cards, last change" in then
+    assert f"{entries} entries, {finished} finished, {entry.freshness.cards} cards, last change" in then
     assert f"{last.astimezone():%H:%M:%S}" in then
     assert f"{entries - 1} entries, {finished + 2} finished" in now
     assert "LOST" in now

@@ -17,7 +17,7 @@ from meosbackup.batch.names import BATCH_FILE
 from meosbackup.meos import changes
 from meosbackup.mysql.private_server import PrivateServer, connect
 from tests.bad import shell_script
-from tests.support import INDIVIDUAL, INNODB, RACE_LIST, RELAY, databases, query, with_password
+from tests.support import INDIVIDUAL, INNODB, RACE_LIST, RELAY, databases, dump_file, query, with_password
 from tests.test_restore import NAMES, RACES, Tent, assert_tidy, rows_of, tool_environment, work_on
 from tests.test_restore_trouble import client_program, dump_of, ended, flip_a_byte, races, until
 
@@ -283,9 +283,9 @@ def test_where_the_drive_is_bad_the_copy_in_the_spool_is_taken(
     stored = tent.back_up(server)
     entry, its_spool = dump_of(stored, INDIVIDUAL), ("--spool", tent.spool(server))
     assert entry.reference is not None
-    flip_a_byte(stored.folder / str(entry.dump.file))
+    flip_a_byte(stored.folder / dump_file(entry).file)
     (stored.folder / entry.reference.file).unlink()
-    copy = next(tent.spool(server).glob(f"*/*/{entry.dump.file}"))
+    copy = next(tent.spool(server).glob(f"*/*/{dump_file(entry).file}"))
     flip_a_byte(copy)
     assert "is not what it was when it was made" in tent.restore(spare, *its_spool, expected=1)
     assert databases(spare) == set()

@@ -26,6 +26,7 @@ from tests.support import (
     RACE_LIST,
     RELAY,
     databases,
+    dump_file,
     make_pristine,
     query,
     with_password,
@@ -161,7 +162,7 @@ def test_nothing_of_a_damaged_dump_reaches_the_server_and_an_earlier_one_is_offe
         work_on(server, INDIVIDUAL)
         batches.append(tent.back_up(server))
         bad = batches[-1]
-        flip_a_byte(bad.folder / str(dump_of(bad, INDIVIDUAL).file))
+        flip_a_byte(bad.folder / dump_file(dump_of(bad, INDIVIDUAL)).file)
     said = tent.restore(spare, expected=1)
     assert databases(spare) == set()
     assert "is not what it was when it was made" in said
@@ -174,9 +175,9 @@ def test_nothing_of_a_damaged_dump_reaches_the_server_and_an_earlier_one_is_offe
 
 
 def test_where_no_batch_has_a_good_dump_that_is_told(spare: PrivateServer, tent: Tent, stored: Stored) -> None:
-    flip_a_byte(stored.folder / str(dump_of(stored, RELAY).file))
+    flip_a_byte(stored.folder / dump_file(dump_of(stored, RELAY)).file)
     assert "No earlier batch has it whole" in tent.restore(spare, expected=1)
-    (stored.folder / str(dump_of(stored, RELAY).file)).unlink()
+    (stored.folder / dump_file(dump_of(stored, RELAY)).file).unlink()
     assert "can't be read" in tent.restore(spare, expected=1)
     assert databases(spare) == set()
 
@@ -374,7 +375,7 @@ def test_a_full_disk_of_this_computer_leaves_the_server_as_it_was(
     server: PrivateServer, spare: PrivateServer, tent: Tent, small_disk: Path, copies: int
 ) -> None:
     stored = tent.back_up(server)
-    sizes = [part.bytes or 0 for entry in stored.batch.races for part in (entry, entry.reference) if part is not None]
+    sizes = [part.bytes for entry in stored.batch.races for part in (entry.dump, entry.reference) if part is not None]
     fill(small_disk, copies * sum(size + 4096 for size in sizes) + 40_000)
     options = ("--spool", small_disk / "spool")
     said = tent.restore(spare, *options, expected=1)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meosbackup.batch.model import Batch, Entry, Race, Server, Stored
+from meosbackup.batch.model import Batch, Entry, Race, Server, Stored, StoredFile
 from meosbackup.store.retention import Kept, expendable, kept_from, reserve_bytes
 
 NOW = datetime(2026, 11, 22, 14, 3, tzinfo=timezone(timedelta(hours=1)))
@@ -253,10 +253,10 @@ def test_good_is_what_was_dumped_or_has_not_changed_since() -> None:
     batch = Batch(
         7, NOW, False, Server("localhost", 3306, "MariaDB", "10.11", 0), "mysqldump", "0.1.0",
         (
-            Entry("meosmain", file="a"),
-            Entry("meos_new", race("meos_NEW"), file="b"),
-            Entry("meos_same", race("meos_Same"), file="c", unchanged_since=6),
-            Entry("meos_crashed", race("meos_Crashed"), file="d", error="The table is crashed."),
+            Entry("meosmain", dump=StoredFile("a", 1, "00")),
+            Entry("meos_new", race("meos_NEW"), dump=StoredFile("b", 1, "00")),
+            Entry("meos_same", race("meos_Same"), dump=StoredFile("c", 1, "00"), unchanged_since=6),
+            Entry("meos_crashed", race("meos_Crashed"), dump=StoredFile("d", 1, "00"), error="The table is crashed."),
             Entry("meos_absent", race("meos_Absent"), error="There is no such database."),
         ),
     )  # fmt: skip

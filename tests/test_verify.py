@@ -136,8 +136,10 @@ def name(folder: Path) -> str:
 def rewrite(folder: Path, change: Callable[[Batch], Batch]) -> Batch:
     """Write what a batch tells of itself anew, so that its `batch.json` and RESTORE.txt agree."""
     changed = change(inventory.read(folder))
+    text = restore_txt.restore_text(changed, None).encode(restore_txt.ENCODING)
+    changed = replace(changed, guides=(("RESTORE.txt", sha256(text).hexdigest()),))
     batch_file.write(folder, changed)
-    (folder / "RESTORE.txt").write_bytes(restore_txt.restore_text(changed, None).encode(restore_txt.ENCODING))
+    (folder / "RESTORE.txt").write_bytes(text)
     top = folder.parents[1] / "RESTORE.txt"
     top.write_bytes(restore_txt.restore_text(changed, name(folder)).encode(restore_txt.ENCODING))
     return changed
@@ -147,15 +149,20 @@ def with_dump(file: str, /, **changes: Any) -> Callable[[Batch], Batch]:
     """Change what a batch says of a dump."""
 
     def one(entry: Entry) -> Entry:
-        return replace(entry, **changes) if entry.dump.file == file else entry
+        return replace(entry, **changes) if entry.dump and entry.dump.file == file else entry
 
     return lambda found: replace(found, databases=tuple(map(one, found.databases)))
+
+
+def described(path: Path, content: bytes) -> StoredFile:
+    """Return what a batch says of a file that has this content."""
+    return StoredFile(path.name, len(content), sha256(content).hexdigest())
 
 
 def rewritten(path: Path, content: bytes) -> None:
     """Give a dump another content, and have its batch say that this is what was written."""
     path.write_bytes(content)
-    rewrite(path.parent, with_dump(path.name, bytes=len(content), sha256=sha256(content).hexdigest()))
+    rewrite(path.parent, with_dump(path.name, dump=described(path, content)))
 
 
 # A drive that is as it should be
@@ -220,7 +227,7 @@ def test_an_incomplete_batch_is_good(drive: Drive) -> None:
     entry = drive.dump()
     rewrite(drive.newest, lambda found: replace(with_dump(entry.name, error="It failed.")(found), complete=False))
     assert found(drive) == []
-    rewrite(drive.newest, with_dump(entry.name, file=None, bytes=None, sha256=None))
+    rewrite(drive.newest, with_dump(entry.name, dump=None))
     entry.unlink()
     assert found(drive) == []
 
@@ -347,7 +354,7 @@ def test_damage_of_a_file_is_found(drive: Drive, which: str, damage: str) -> Non
 def test_a_file_for_meos_that_is_no_xml_is_found(drive: Drive, content: bytes) -> None:
     path = next(drive.newest.glob("InnoDB*.meosxml"))
     path.write_bytes(content)
-    written = StoredFile(path.name, len(content), sha256(content).hexdigest())
+    written = described(path, content)
     rewrite(drive.newest, with_dump(drive.dump().name, meosxml=written))
     assert wrong(drive) == {(name(drive.newest), path.name)}
 
@@ -366,7 +373,7 @@ def test_what_is_wrong_is_told_in_a_table_and_by_the_exit_code(drive: Drive, tmp
         "BATCH FILE WHAT",
         f"{oldest} and 2 more {reference} is missing",
         f"{oldest} RESTORE.txt is missing",
-        f"{newest} {dump.name} is {size - 20:,} bytes long, and was {size:,}",
+        f"{newest} {entry.name} is {size - 20:,} bytes long, and was {size:,}",
     ]
     assert [row.index(" is ") for row in rows] == [head.index("WHAT") - 1] * 3
     assert last.startswith(f"FAIL  {BATCHES} batches")
@@ -391,7 +398,9 @@ def test_a_dump_that_is_what_was_written_and_yet_not_good(drive: Drive, cut: str
 
 def test_a_freshness_that_is_not_the_dumps(drive: Drive) -> None:
     file = drive.dump().name
-    [fresh] = [entry.freshness for entry in inventory.read(drive.newest).databases if entry.dump.file == file]
+    [fresh] = [
+        entry.freshness for entry in inventory.read(drive.newest).databases if entry.dump and entry.dump.file == file
+    ]
     assert fresh is not None
     rewrite(drive.newest, with_dump(file, freshness=replace(fresh, finished=fresh.finished + 1)))
     assert wrong(drive) == {(name(drive.newest), "batch.json")}
@@ -409,13 +418,16 @@ def test_a_batch_that_does_not_agree_with_itself(drive: Drive, changes: dict[str
 def test_a_time_at_the_end_of_the_calendar(drive: Drive, moment: str) -> None:
     fresh = Freshness(datetime.fromisoformat(moment), 1, 1, 1, 1)
     folder = drive.folders[0]
-    file = next(entry.dump.file for entry in inventory.read(folder).races if entry.dump.file)
+    file = next(entry.dump.file for entry in inventory.read(folder).races if entry.dump)
     batch_file.write(folder, with_dump(file, freshness=fresh)(inventory.read(folder)))
     assert wrong(drive) == {(name(folder), "batch.json"), (name(folder), "RESTORE.txt")}
 
 
 def test_a_dump_whose_checksum_was_lost(drive: Drive) -> None:
-    rewrite(drive.newest, with_dump(drive.dump().name, sha256=None))
+    batch = drive.newest / "batch.json"
+    document = json.loads(batch.read_text("utf-8"))
+    document["databases"][1]["sha256"] = None
+    batch.write_text(json.dumps(document), "utf-8")
     assert wrong(drive) == {(name(drive.newest), "batch.json")}
 
 
@@ -599,7 +611,7 @@ def unreadable(path: Path) -> Iterator[None]:
 def test_a_file_that_cannot_be_read(drive: Drive) -> None:
     entry = drive.dump()
     for path in (entry, drive.newest / "RESTORE.txt", drive.folders[0] / "batch.json"):
-        rewrite(drive.newest, with_dump(entry.name, bytes=0))
+        rewrite(drive.newest, with_dump(entry.name, dump=replace(described(entry, entry.read_bytes()), bytes=0)))
         with unreadable(path):
             findings = list(verify.read_back(verify.look(drive.root)))
         told = {(finding.folder, finding.file): finding.what for finding in findings}
@@ -656,7 +668,7 @@ def test_a_large_dump_takes_little_memory(drive: Drive) -> None:
     entry, size = drive.dump(), 60_000_000
     with entry.open("r+b") as file:
         file.truncate(size)
-    rewrite(drive.newest, with_dump(entry.name, bytes=size))
+    rewrite(drive.newest, with_dump(entry.name, dump=StoredFile(entry.name, size, "00")))
     tracemalloc.start()
     try:
         assert wrong(drive) == {(name(drive.newest), entry.name)}

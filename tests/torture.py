@@ -265,7 +265,7 @@ def _restore(stage: Stage) -> None:
         if entry.reference is not None:
             load(stage.spare, newest.folder / entry.reference.file)
             _, reference = state(stage.spare, entry.database)
-            assert reference in stage.states, f"{dump.reference.file} of {newest.folder} was never like that"
+            assert reference in stage.states, f"{entry.reference.file} of {newest.folder} was never like that"
     stage.figures.batches_restored_and_compared += 1
 
 

@@ -23,7 +23,17 @@ from meosbackup.batch.model import Stored
 from meosbackup.cli import cli
 from meosbackup.mysql.private_server import PrivateServer, load, private_server
 from meosbackup.store import drive, inventory
-from tests.support import BIG, DATA, MEOS_PASSWORD, databases, make_pristine, query, server_options, with_password
+from tests.support import (
+    BIG,
+    DATA,
+    MEOS_PASSWORD,
+    databases,
+    dump_file,
+    make_pristine,
+    query,
+    server_options,
+    with_password,
+)
 
 RACES = 5
 AIM = 1.3
@@ -81,10 +91,10 @@ def _timed(server: PrivateServer, way: Callable[[], None]) -> float:
 
 
 def _by_hand(server: PrivateServer, stored: Stored) -> None:
-    files = [entry.dump.file for entry in stored.batch.races]
-    files += [entry.reference.file for entry in stored.batch.races if entry.reference]
-    for name in files:
-        with (stored.folder / str(name)).open("rb") as statements:
+    files = [dump_file(entry) for entry in stored.batch.races]
+    files += [entry.reference for entry in stored.batch.races if entry.reference]
+    for file in files:
+        with (stored.folder / file.file).open("rb") as statements:
             _run([_client(), *server_options(server)], stdin=statements, MYSQL_PWD=MEOS_PASSWORD)
 
 

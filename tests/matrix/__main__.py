@@ -43,7 +43,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         for cell in cells(found, Path(folder), tool_every=chosen.tool_every):
             done.append(cell)
-            way = f"{cell.source}, dumped by {cell.dump}, fed by {cell.client} to {cell.destination}"
+            way = f"{cell.source}, dumped by {cell.entry}, fed by {cell.client} to {cell.destination}"
             click.echo(f"{len(done)}: {way}: {cell.fault or 'ok'}")
     days = race_days(found, chosen.ticks)
     minutes = (time.monotonic() - began) / 60
@@ -90,7 +90,7 @@ def table(done: Sequence[Cell], names: Sequence[str]) -> str:
         for dump in names:
             row = [f"{source}, {dump}"]
             for client in names:
-                of = [cell for cell in done if (cell.source, cell.dump, cell.client) == (source, dump, client)]
+                of = [cell for cell in done if (cell.source, cell.entry, cell.client) == (source, dump, client)]
                 wrong = [cell.destination for cell in of if cell.fault]
                 row.append(f"not to {', '.join(wrong)}" if wrong else f"{len(of)} of {len(of)}")
             lines.append(f"| {' | '.join(row)} |")

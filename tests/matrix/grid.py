@@ -176,7 +176,7 @@ def cells(
             before = everything(source.server)
             assert set(before) == {*names, mixed.MIXED}
             for entry in installations:
-                stored, day = dumped(source, entry, folder / f"{source.name}, {dump.name}".replace(" ", "_"))
+                stored, day = dumped(source, entry, folder / f"{source.name}, {entry.name}".replace(" ", "_"))
                 for client in installations:
                     for target in targets:
                         empty(target.server)
