@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 import click
 import platformdirs
 
-from meosbackup import __version__, logfile, notices
+from meosbackup import __version__, errors, logfile, notices
 from meosbackup.console import Console, forgive
 from meosbackup.errors import MeosBackupError
 from meosbackup.settings.model import Settings, load
@@ -268,12 +268,8 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         code = 1
     except Exception as error:
-        log.exception("ended by something unforeseen")
-        Console().error(MeosBackupError(
-            f"meosbackup met something unforeseen ({type(error).__name__}: {error}).",
-            "What is on the drive is as it was.",
-            "Start it again; if it comes back, report it with the log file.",
-        ))  # fmt: skip
+        log.exception("ended by an unexpected error")
+        Console().error(errors.unexpected(error, "meosbackup", "The backups on the drive are unchanged."))
         code = 1
     sys.exit(code if isinstance(code, int) else 0)
 

@@ -70,4 +70,15 @@ class BadBatchError(MeosBackupError):
 
 
 class StoppedError(Exception):
-    """Work was given up because the user asked to stop; no trouble, and never shown."""
+    """Work was given up because the user asked to stop; not a failure, and never shown."""
+
+
+def unexpected(
+    error: Exception, what: str, means: str, *, kind: type[MeosBackupError] = MeosBackupError
+) -> MeosBackupError:
+    """Return an unexpected error as a `kind`, in words: `what` hit it; `means` says what that means for the data."""
+    return kind(
+        f"{what} hit an unexpected error ({type(error).__name__}: {error}).",
+        means,
+        "The log file has the details: please report them.",
+    )

@@ -72,7 +72,7 @@ def told(result: Completed, code: int, *words: str) -> str:
     """See that a run ended with this code, and said these things in words; return all that it said, in one line."""
     said = in_one_line(result.stdout + result.stderr)
     assert "Traceback" not in said
-    assert "unforeseen" not in said, said
+    assert "unexpected error" not in said, said
     missing = [word for word in words if word not in said]
     assert not missing, f"it didn't say {missing}, but: {said}"
     assert result.returncode == code, said

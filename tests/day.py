@@ -146,7 +146,7 @@ class Day:
         result = run_meosbackup(*self.arguments("--once", *more), env={**with_password(), **(env or {})})
         assert result.returncode == expected, result.stdout + result.stderr
         assert "Traceback" not in result.stdout + result.stderr
-        assert "unforeseen" not in result.stdout + result.stderr
+        assert "unexpected error" not in result.stdout + result.stderr
         return result
 
     @contextmanager
@@ -175,7 +175,7 @@ class Day:
             try:
                 yield screen
                 assert "Traceback" not in screen.text
-                assert "unforeseen" not in screen.words
+                assert "unexpected error" not in screen.words
             finally:
                 subprocess.run(["tmux", "-S", socket, "kill-server"], check=False, capture_output=True)
 

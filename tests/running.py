@@ -109,14 +109,14 @@ class Running:
 
 @contextmanager
 def running(server: PrivateServer, target: Path, folder: Path, *more: str | Path) -> Iterator[Running]:
-    """Have meosbackup at work until the block ends; nothing unforeseen may come from it."""
+    """Have meosbackup at work until the block ends; no unexpected error may come from it."""
     day = Running(server, target, folder, *more)
     try:
         yield day
     finally:
         day.kill()
     assert "Traceback" not in day.text, day.text
-    assert "unforeseen" not in day.text, day.text
+    assert "unexpected error" not in day.text, day.text
 
 
 def faults(root: Path) -> list[str]:

@@ -30,7 +30,7 @@ def run(code_page: str, *arguments: str | Path) -> tuple[int, str]:
     )  # fmt: skip
     said = result.stdout.decode(code_page)
     assert "Traceback" not in said
-    assert "unforeseen" not in said
+    assert "unexpected error" not in said
     return result.returncode, " ".join(said.split())
 
 

@@ -66,7 +66,7 @@ def listed(target: Path, *options: str, expected: int = 0, env: dict[str, str] |
     log = target.with_name("log")
     result = run_meosbackup("list", "--target", target, "--log-file", log, *options, env=env)
     assert result.returncode == expected, result.stdout + result.stderr
-    assert "unforeseen" not in result.stderr
+    assert "unexpected error" not in result.stderr
     return result.stdout + result.stderr
 
 

@@ -83,7 +83,7 @@ class Tent:
         )  # fmt: skip
         said = " ".join((done.stdout + done.stderr).split())
         assert "Traceback" not in said
-        assert "unforeseen" not in said, said
+        assert "unexpected error" not in said, said
         assert done.returncode == expected, said
         return said
 

@@ -130,7 +130,7 @@ def restoring(
 def ended(process: "subprocess.Popen[str]") -> tuple[int, str]:
     said = " ".join(process.communicate(timeout=PATIENCE)[0].split())
     assert "Traceback" not in said
-    assert "unforeseen" not in said, said
+    assert "unexpected error" not in said, said
     return process.returncode, said
 
 

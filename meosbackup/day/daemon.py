@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from meosbackup import notices
+from meosbackup import errors, notices
 from meosbackup.backup.backup import Backup, Outcome
 from meosbackup.batch import names
 from meosbackup.console import Console
@@ -160,13 +160,9 @@ class Day:
         except StoppedError:
             log.info("the tick of %s was given up, since the program was asked to stop", now)
         except Exception as error:
-            log.exception("the tick of %s met something unforeseen", now)
-            unforeseen = MeosBackupError(
-                f"meosbackup met something unforeseen ({type(error).__name__}: {error}).",
-                "There is no batch of this moment; the earlier ones are as they were.",
-                "It tries again by itself. The log file has the details: please report them.",
-            )
-            self.troubles = [Trouble("", unforeseen)]
+            log.exception("the tick from %s hit an unexpected error", now)
+            means = "This backup may be missing; earlier ones are unchanged. It will retry automatically."
+            self.troubles = [Trouble("", errors.unexpected(error, "The backup", means))]
             self._report.ticked(now, None, None, self.troubles)
 
     def _tick(self, now: datetime) -> list[Trouble]:

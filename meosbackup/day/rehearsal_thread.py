@@ -5,6 +5,7 @@ import threading
 from dataclasses import dataclass
 from datetime import datetime
 
+from meosbackup import errors
 from meosbackup.batch.model import Proof, Stored
 from meosbackup.errors import MeosBackupError, StoppedError
 from meosbackup.mysql.programs import Program
@@ -60,8 +61,9 @@ class Rehearser:
             log.warning("the rehearsal failed", exc_info=True)
             self._verdict = Verdict(stored, None, error)
         except Exception as error:
-            log.exception("the rehearsal met something unforeseen")
-            self._verdict = Verdict(stored, None, _failed(f"{type(error).__name__}: {error}"))
+            log.exception("the rehearsal hit an unexpected error")
+            means = "Backups continue; whether they restore is not known."
+            self._verdict = Verdict(stored, None, errors.unexpected(error, "The rehearsal of the newest batch", means))
         else:
             if faulty:
                 where = "; ".join(f"{done.entry.database}: {', '.join(done.differing)}" for done in faulty)

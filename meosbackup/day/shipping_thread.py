@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from datetime import datetime
 
+from meosbackup import errors
 from meosbackup.batch.model import Proof, Stored
 from meosbackup.errors import DriveFailedError, MeosBackupError, StoppedError
 from meosbackup.store import drive, shipping
@@ -94,12 +95,9 @@ class Dispatch:
                 log.warning("nothing was shipped", exc_info=True)
                 self.trouble = error
             except Exception as error:
-                log.exception("shipping met something unforeseen")
-                self.trouble = DriveFailedError(
-                    f"Shipping to the drive met something unforeseen ({type(error).__name__}: {error}).",
-                    "Backups go on in the spool.",
-                    "It tries again by itself. The log file has the details: please report them.",
-                )
+                log.exception("shipping hit an unexpected error")
+                means = "Backups continue on this computer. It will retry automatically."
+                self.trouble = errors.unexpected(error, "Copying to the drive", means, kind=DriveFailedError)
             if not self._wake.is_set():
                 self._idle.set()
         self._take_leave()
