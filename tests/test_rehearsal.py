@@ -8,7 +8,7 @@ import pytest
 
 from meosbackup.batch.model import Stored
 from meosbackup.batch.names import GUIDE_FILE
-from meosbackup.day.rehearsal_thread import Rehearser
+from meosbackup.day.rehearsal_thread import RehearsalThread
 from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.mysql.programs import find_dump_program
 from meosbackup.store import inventory
@@ -78,18 +78,18 @@ def test_a_dump_that_is_not_taken_in_is_told_in_words(made: Stored) -> None:
 
 def test_the_thread_rehearses_one_batch_at_a_time_and_stops_when_asked(made: Stored) -> None:
     stop = threading.Event()
-    rehearser = Rehearser(find_dump_program(None), stop)
-    assert rehearser.begin(made)
-    assert not rehearser.begin(made)
-    rehearser.leave(60)
-    verdict = rehearser.verdict()
+    rehearsals = RehearsalThread(find_dump_program(None), stop)
+    assert rehearsals.begin(made)
+    assert not rehearsals.begin(made)
+    rehearsals.join(60)
+    verdict = rehearsals.verdict()
     assert verdict is not None
     assert verdict.error is None
     assert verdict.proof is not None
     assert verdict.proof.batch == made.batch.taken
-    assert rehearser.verdict() is None
+    assert rehearsals.verdict() is None
 
     stop.set()
-    assert rehearser.begin(made)
-    rehearser.leave(10)
-    assert rehearser.verdict() is None
+    assert rehearsals.begin(made)
+    rehearsals.join(10)
+    assert rehearsals.verdict() is None

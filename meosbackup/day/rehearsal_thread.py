@@ -4,6 +4,7 @@ import logging
 import threading
 from dataclasses import dataclass
 from datetime import datetime
+from queue import Empty, SimpleQueue
 
 from meosbackup import errors
 from meosbackup.batch.model import Proof, Stored
@@ -24,58 +25,60 @@ class Verdict:
     error: MeosBackupError | None
 
 
-class Rehearser:
+class RehearsalThread:
     """Rehearses a batch in a thread of its own, at low priority, one at a time."""
 
     def __init__(self, program: Program, stop: threading.Event) -> None:
         self._program = program
         self._stop = stop
         self._thread: threading.Thread | None = None
-        self._verdict: Verdict | None = None
+        self._verdicts: SimpleQueue[Verdict] = SimpleQueue()
 
     def begin(self, stored: Stored) -> bool:
-        """Start to rehearse a batch, unless the one before still goes on; tell whether it was started."""
+        """Start to rehearse a batch, unless a rehearsal is still running; return whether it was started."""
         if self._thread is not None and self._thread.is_alive():
             return False
-        self._thread = threading.Thread(target=self._run, args=(stored,), name="rehearse", daemon=True)
+        self._thread = threading.Thread(
+            target=_run, args=(stored, self._program, self._stop, self._verdicts), name="rehearse", daemon=True
+        )
         self._thread.start()
         return True
 
     def verdict(self) -> Verdict | None:
-        """Return what the last rehearsal came to, once."""
-        verdict, self._verdict = self._verdict, None
-        return verdict
+        """Return what a rehearsal came to, once; None if there is nothing new."""
+        try:
+            return self._verdicts.get_nowait()
+        except Empty:
+            return None
 
-    def leave(self, seconds: float) -> None:
-        """Wait for the rehearsal to give up, for so long at most."""
+    def join(self, seconds: float) -> None:
+        """Wait for the rehearsal to end, for `seconds` at most; it gives up when `stop` is set."""
         if self._thread is not None:
             self._thread.join(seconds)
 
-    def _run(self, stored: Stored) -> None:
-        try:
-            with process.low_priority():
-                faulty = [done for done in rehearsal.rehearse(stored, self._program, self._stop) if done.differing]
-        except StoppedError:
-            return
-        except MeosBackupError as error:
-            log.warning("the rehearsal failed", exc_info=True)
-            self._verdict = Verdict(stored, None, error)
-        except Exception as error:
-            log.exception("the rehearsal hit an unexpected error")
-            means = "Backups continue; whether they restore is not known."
-            self._verdict = Verdict(stored, None, errors.unexpected(error, "The rehearsal of the newest batch", means))
-        else:
-            if faulty:
-                where = "; ".join(f"{done.entry.database}: {', '.join(done.differing)}" for done in faulty)
-                self._verdict = Verdict(stored, None, _failed(f"differences in {where}"))
-            else:
-                proof = Proof(stored.batch.taken, datetime.now().astimezone().replace(microsecond=0))
-                self._verdict = Verdict(stored, proof, None)
+
+def _run(stored: Stored, program: Program, stop: threading.Event, verdicts: SimpleQueue[Verdict]) -> None:
+    try:
+        verdicts.put(_rehearse(stored, program, stop))
+    except StoppedError:
+        log.info("the rehearsal was given up, since the program was asked to stop")
+    except MeosBackupError as error:
+        log.warning("the rehearsal failed", exc_info=True)
+        verdicts.put(Verdict(stored, None, error))
+    except Exception as error:
+        log.exception("the rehearsal hit an unexpected error")
+        means = "Backups continue; whether they can be restored is not known."
+        verdicts.put(Verdict(stored, None, errors.unexpected(error, "The rehearsal of the newest batch", means)))
 
 
-def _failed(why: str) -> MeosBackupError:
-    return MeosBackupError(
-        f"The newest batch was not proven by its rehearsal ({why}).",
-        "Backups go on; whether they restore is not known.",
-        "Try `meosbackup rehearse`, and report it with the log file if that fails as well.",
-    )
+def _rehearse(stored: Stored, program: Program, stop: threading.Event) -> Verdict:
+    with process.low_priority():
+        differing = [done for done in rehearsal.rehearse(stored, program, stop) if done.differing]
+    if not differing:
+        return Verdict(stored, Proof(stored.batch.taken, datetime.now().astimezone().replace(microsecond=0)), None)
+    where = "; ".join(f"{done.entry.database}: {', '.join(done.differing)}" for done in differing)
+    return Verdict(stored, None, MeosBackupError(
+        f"The rehearsal of the newest batch found differences in {where}.",
+        "Backups continue; whether they can be restored is not known.",
+        "Try `meosbackup rehearse`; if that fails as well, report it with the log file.",
+    ))  # fmt: skip

@@ -3,8 +3,10 @@
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from queue import Empty, SimpleQueue
 
 from meosbackup import errors
 from meosbackup.batch.model import Proof, Stored
@@ -14,105 +16,166 @@ from meosbackup.store.shipping import Shipper
 
 log = logging.getLogger(__name__)
 
-_NAP = 0.5
 _GUIDE_EVERY = 600.0
 """Seconds between two writings of RESTORE.txt only to say until when the newest batch held: a stick wears out."""
 
 
 @dataclass(frozen=True)
+class Ship:
+    """Ship every batch that waits. Each is answered by a Shipped."""
+
+
+@dataclass(frozen=True)
+class NoteProof:
+    """Note a proof on the drive at the next shipping that finds the drive there."""
+
+    proof: Proof
+
+
+@dataclass(frozen=True)
 class Held:
-    """A moment when nothing had changed since the batch of this sequence."""
+    """At this moment, nothing had changed since the batch of this sequence. RESTORE.txt says so when that is due."""
 
     sequence: int
     moment: datetime
 
 
-class Dispatch:
-    """Ships what waits whenever it is woken, and knows what stands in the way.
+@dataclass(frozen=True)
+class WantHeld:
+    """Have RESTORE.txt say so at the next shipping: from now on, data may have changed."""
 
-    A drive that is away, comes back, or is another one is found out at each waking.
+
+@dataclass(frozen=True)
+class Leave:
+    """Have RESTORE.txt say so at once if the drive is there, and end the thread."""
+
+
+Message = Ship | NoteProof | Held | WantHeld | Leave
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """How things are after a shipping: what stands in the way, if anything does.
+
+    `sequence_met` is the highest sequence on a drive that took the place of the first one, 0 if none did. `free` is
+    the drive's free bytes, None if unknown: nobody else asks the drive, which may hang.
+    """
+
+    trouble: MeosBackupError | None = None
+    sequence_met: int = 0
+    free: int | None = None
+
+
+class ShippingThread:
+    """The thread, as the thread that sends it messages sees it."""
+
+    def __init__(self, shipper: Shipper, drive_id: str) -> None:
+        """Prepare to ship to the drive with this id, which is plugged in and tidy."""
+        self.latest = Shipped()
+        self._unanswered = 0
+        self._messages: SimpleQueue[Message] = SimpleQueue()
+        self._answers: SimpleQueue[Shipped | None] = SimpleQueue()
+        # A daemon thread: a drive that hangs must not hold up the end.
+        self._thread = threading.Thread(
+            target=_Shipping(shipper, drive_id).run, args=(self._messages, self._answers), name="ship", daemon=True
+        )
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def send(self, message: Message) -> None:
+        """Send a message; messages are taken in their order."""
+        self._unanswered += isinstance(message, Ship)
+        self._messages.put(message)
+
+    def settled(self, seconds: float | None) -> bool:
+        """Wait until every Ship is answered, for `seconds` at most (None: without end); return whether they are.
+
+        Raises StoppedError if shipping was given up.
+        """
+        end = None if seconds is None else time.monotonic() + seconds
+        while self._unanswered:
+            try:
+                answer = self._answers.get(timeout=None if end is None else max(0.0, end - time.monotonic()))
+            except Empty:
+                return False
+            self._unanswered -= 1
+            if answer is None:
+                raise StoppedError
+            self.latest = answer
+        return True
+
+    def join(self, seconds: float) -> None:
+        """Wait for the thread to end after a Leave, for `seconds` at most."""
+        self._thread.join(seconds)
+
+
+class _Shipping:
+    """What the thread does and remembers; only that thread touches it.
+
+    Each shipping finds out whether the drive is away, came back or is another one.
     """
 
     def __init__(self, shipper: Shipper, drive_id: str) -> None:
-        """Take up shipping to the drive of this id, which is plugged in and tidy."""
-        self.trouble: MeosBackupError | None = None
-        self.sequence_met = 0
-        """The highest sequence on a drive that came in the place of the first one."""
-        self.free: int | None = None
-        """The drive's free bytes after the last shipping, if told; no tick asks the drive itself, which may hang."""
         self._shipper = shipper
         self._drive_id = drive_id
+        self._trouble: MeosBackupError | None = None
+        self._sequence_met = 0
+        self._free: int | None = None
         self._newest: Stored | None = None
         self._proof: Proof | None = None
         self._held: Held | None = None
         self._is_held_wanted = False
         self._guide_says: Held | None = None
         self._guide_written = time.monotonic()
-        self._wake = threading.Event()
-        self._idle = threading.Event()
-        self._idle.set()
-        # A daemon thread: a drive that hangs must not hold up the end.
-        self._thread = threading.Thread(target=self._run, name="ship", daemon=True)
-        self._thread.start()
 
-    def wake(self) -> None:
-        """Have all that waits shipped."""
-        self._idle.clear()
-        self._wake.set()
-
-    def note(self, proof: Proof) -> None:
-        """Have a proof noted on the drive the next time that it is there."""
-        self._proof = proof
-
-    def hold(self, held: Held) -> None:
-        """Have the RESTORE.txt at the top of the drive say until when the newest batch held, some day soon."""
-        self._held = held
-
-    def want_held(self) -> None:
-        """Have what is known of that written the next time that the drive is there: from now on it isn't sure."""
-        self._is_held_wanted = True
-
-    def settled(self, seconds: float) -> bool:
-        """Wait until shipping is over, for so long at most; tell whether it is."""
-        return self._idle.wait(seconds)
-
-    def leave(self, seconds: float) -> None:
-        """Wait for the thread to end, for so long at most; it ends where `stop` of its shipper is set."""
-        self._wake.set()
-        self._thread.join(seconds)
-
-    def _run(self) -> None:
-        while not self._shipper.stop.is_set():
-            if not self._wake.wait(_NAP):
-                continue
-            self._wake.clear()
-            try:
-                self._ship()
-                self.trouble = None
-            except StoppedError:
-                log.info("shipping was given up, since the program was asked to stop")
-            except MeosBackupError as error:
-                log.warning("nothing was shipped", exc_info=True)
-                self.trouble = error
-            except Exception as error:
-                log.exception("shipping hit an unexpected error")
-                means = "Backups continue on this computer. It will retry automatically."
-                self.trouble = errors.unexpected(error, "Copying to the drive", means, kind=DriveFailedError)
-            if not self._wake.is_set():
-                self._idle.set()
+    def run(self, messages: SimpleQueue[Message], answers: SimpleQueue[Shipped | None]) -> None:
+        """Take messages until a Leave. One shipping answers every Ship that came before it."""
+        while Leave() not in (received := _all(messages)):
+            for message in received:
+                self._take(message)
+            if ships := received.count(Ship()):
+                answer = self._ship()
+                for _ in range(ships):
+                    answers.put(answer)
+        for message in received:
+            self._take(message)
+        answers.put(None)  # whoever still waits for a shipping
         self._take_leave()
 
-    def _take_leave(self) -> None:
-        """Write down until when the newest batch held, if the drive is there."""
-        self.want_held()
-        try:
-            if drive.identity(self._shipper.place) == self._drive_id:
-                self._renew_guide()
-        except MeosBackupError:
-            log.info("RESTORE.txt doesn't say until when the newest batch held", exc_info=True)
+    def _take(self, message: Message) -> None:
+        match message:
+            case NoteProof(proof):
+                self._proof = proof
+            case Held():
+                self._held = message
+            case WantHeld() | Leave():
+                self._is_held_wanted = True
+            case Ship():
+                pass
 
-    def _ship(self) -> None:
-        if self.trouble is not None or drive.identity(self._shipper.place) != self._drive_id:
+    def _ship(self) -> Shipped | None:
+        """Ship, and return how things are then; None if shipping was given up."""
+        try:
+            self._ship_waiting()
+            self._trouble = None
+        except StoppedError:
+            log.info("shipping was given up, since the program was asked to stop")
+            return None
+        except MeosBackupError as error:
+            log.warning("nothing was shipped", exc_info=True)
+            self._trouble = error
+        except Exception as error:
+            log.exception("shipping hit an unexpected error")
+            means = "Backups continue on this computer. It will retry automatically."
+            self._trouble = errors.unexpected(error, "Copying to the drive", means, kind=DriveFailedError)
+        return Shipped(self._trouble, self._sequence_met, self._free)
+
+    def _ship_waiting(self) -> None:
+        if self._shipper.stop.is_set():
+            raise StoppedError
+        if self._trouble is not None or drive.identity(self._shipper.place) != self._drive_id:
             self._attach()
         shipped = shipping.ship_waiting(self._shipper, self._drive_id)
         if shipped is not None:
@@ -121,10 +184,10 @@ class Dispatch:
             shipping.note_proof(self._shipper.place, self._newest, self._proof)
             self._proof = None
         self._renew_guide()
-        self.free = drive.free_bytes(self._shipper.place.target)
+        self._free = drive.free_bytes(self._shipper.place.target)
 
     def _renew_guide(self) -> None:
-        """Have the RESTORE.txt at the top of the drive say until when its batch held, where that is new, and due."""
+        """Have the RESTORE.txt at the top of the drive say until when its batch held, if that is new, and due."""
         newest, held = self._newest, self._held
         is_due = self._is_held_wanted or time.monotonic() - self._guide_written >= _GUIDE_EVERY
         if newest and held and held != self._guide_says and held.sequence == newest.batch.sequence and is_due:
@@ -133,9 +196,25 @@ class Dispatch:
         self._is_held_wanted = False
 
     def _attach(self) -> None:
-        """Get to know the drive that is in the place now: the same one again, or another."""
+        """Get to know the drive that is plugged in now: the same one again, or another."""
         found = shipping.attach(self._shipper, datetime.now().astimezone())
         if found != self._drive_id:
-            self.sequence_met = shipping.highest_sequence(self._shipper.place)
+            self._sequence_met = shipping.highest_sequence(self._shipper.place)
             self._drive_id, self._newest = found, None
             self._shipper.tell("another drive is plugged in; the newest batch and all that wait go to it")
+
+    def _take_leave(self) -> None:
+        """Write down until when the newest batch held, if the drive is there."""
+        try:
+            if drive.identity(self._shipper.place) == self._drive_id:
+                self._renew_guide()
+        except MeosBackupError:
+            log.info("RESTORE.txt doesn't say until when the newest batch held", exc_info=True)
+
+
+def _all(messages: SimpleQueue[Message]) -> Sequence[Message]:
+    """Wait for a message, and return it with all others that are there."""
+    received = [messages.get()]
+    while not messages.empty():  # nobody else takes any
+        received.append(messages.get())
+    return received

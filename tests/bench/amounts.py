@@ -25,8 +25,8 @@ _TICKED = r"  (OK|WAIT|FAIL)    "
 def drive_bytes(folder: Path, ticks: int) -> Iterator[Row]:
     """Measure what is written to the drive's device in so many ticks, one runner changed in each."""
     with races(3, runners=200, register=REGISTER) as (server, names), closing(Laptop(server, names[0])) as laptop:
-        with _device(folder) as stick, meosbackup_day(server, stick.place) as day:
-            ours = _written(stick, laptop, ticks, day.tick)
+        with _device(folder) as stick, meosbackup_day(server, stick.place) as back_up:
+            ours = _written(stick, laptop, ticks, back_up)
         others = []
         for side in RIVALS:
             share = ticks if side == RIVALS[0] else max(1, ticks // 10)  # they write the same each time

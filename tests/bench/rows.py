@@ -125,19 +125,19 @@ def _dump_seconds(server: PrivateServer, name: str) -> float:
 def quiet_tick(folder: Path) -> Iterator[Row]:
     """Measure a tick in which no race changed, beside a backup of all by the others."""
     with races(30, runners=200) as (server, names), _fast(folder / "quiet") as target, \
-            meosbackup_day(server, target) as day:  # fmt: skip
-        day.tick()
+            meosbackup_day(server, target) as back_up:  # fmt: skip
+        back_up()
         time.sleep(_CALM)
-        day.tick()
-        ours = [_seconds(day.tick) for _ in range(15)]
+        back_up()
+        ours = [_seconds(back_up) for _ in range(15)]
         others = [_backups(side, server, names, target, 3) for side in RIVALS]
-        ours += [_seconds(day.tick) for _ in range(15)]
+        ours += [_seconds(back_up) for _ in range(15)]
         tick = statistics.median(ours)
         yield Row(
             "tick with 30 races, none changed", f"1/20 of (a): {_ms(others[0] / 20)}", tick <= others[0] / 20,
             _ms(tick), "", [_ms(each) for each in others], tick / others[0],
         )  # fmt: skip
-        locks = _locks(server, day.tick)
+        locks = _locks(server, back_up)
         yield Row("locks that the server's general log tells of it", "none", locks == 0, str(locks))
 
 
@@ -160,11 +160,11 @@ def busy_ticks(folder: Path) -> Iterator[Row]:
             others = [_backups(side, server, names, target, 3) for side in RIVALS[1:]]
             for meosxml in (True, False):
                 ours, plain = [], []
-                with meosbackup_day(server, target, meosxml=meosxml) as day:
-                    day.tick()
+                with meosbackup_day(server, target, meosxml=meosxml) as back_up:
+                    back_up()
                     for _ in range(7):
                         change_all(server, names)
-                        ours.append(_seconds(day.tick))
+                        ours.append(_seconds(back_up))
                         plain.append(_backups(RIVALS[0], server, names, target, 1))
                 tick, usual = statistics.median(ours), statistics.median(plain)
                 yield Row(

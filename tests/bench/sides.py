@@ -4,9 +4,10 @@ import itertools
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -14,7 +15,6 @@ import click
 
 from meosbackup.console import Console
 from meosbackup.day import daemon
-from meosbackup.day.report import Report
 from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.settings.model import Settings
 from tests.support import MEOS_PASSWORD, MEOS_USER, RACE_LIST
@@ -89,17 +89,17 @@ RIVALS: tuple[Side, ...] = (Plain(), Zipped(), Mydumper())
 
 
 @contextmanager
-def meosbackup_day(server: PrivateServer, target: Path, *, meosxml: bool = True) -> Iterator[daemon.Day]:
-    """Give a day of meosbackup, whose `tick` is all that the command does in one, with shipping to the drive."""
+def meosbackup_day(server: PrivateServer, target: Path, *, meosxml: bool = True) -> Iterator[Callable[[], object]]:
+    """Give a function that runs a tick of meosbackup: all that --once does, with shipping to the drive."""
     settings = Settings(
         target=target, any_disk=True, host=server.host, port=server.port, user=MEOS_USER, password=MEOS_PASSWORD,
         all_races=True, interval=600, meosxml=meosxml,
     )  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="meosbackup-bench-") as folder:
         ready = daemon.prepare(settings, Path(folder, "spool"))
-        day = daemon.Day(ready, Report(Console(quiet=True)), is_only_tick=True)
+        day = daemon.begin(ready, Console(quiet=True), is_only_tick=True)
         try:
-            yield day
+            yield lambda: day.ticks.tick(datetime.now().astimezone().replace(microsecond=0))
         finally:
             day.leave()
 

@@ -1,0 +1,164 @@
+"""What a tick does: it makes a batch, has it shipped, begins a rehearsal if one is due, and reports."""
+
+import logging
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from queue import SimpleQueue
+
+from meosbackup import errors
+from meosbackup.backup.backup import Backup, Outcome
+from meosbackup.batch.model import Stored
+from meosbackup.day.rehearsal_thread import RehearsalThread, Verdict
+from meosbackup.day.report import Report, Space, Trouble
+from meosbackup.day.shipping_thread import Held, NoteProof, Ship, ShippingThread, WantHeld
+from meosbackup.errors import LoginRefusedError, MeosBackupError, StoppedError
+from meosbackup.settings.model import Settings
+from meosbackup.store import inventory, retention, spool
+from meosbackup.system import disks
+
+log = logging.getLogger(__name__)
+
+_SHARE_FOR_SHIPPING = 0.8
+"""How much of the time until the next tick a tick's line waits for the drive; shipping continues after that."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """A tick made a batch; it is in the spool, and not on the drive yet."""
+
+    batch: Stored
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A tick ended. `refused` is set if the server refused the login and never accepted it before."""
+
+    troubles: tuple[Trouble, ...] = ()
+    refused: LoginRefusedError | None = None
+
+
+@dataclass
+class Ticks:
+    """What the ticks of a day have in common. One thread runs them all; nobody else touches this.
+
+    An only tick waits for the drive, however slow it is. What ticks come to is put into `results`.
+    """
+
+    settings: Settings
+    spool: Path
+    report: Report
+    backup: Backup
+    shipping: ShippingThread
+    rehearsals: RehearsalThread
+    results: SimpleQueue[Made | Ended]
+    stop: threading.Event
+    is_only_tick: bool
+    _has_answered: bool = field(default=False, init=False)
+    _rehearsed_at: float = field(default_factory=time.monotonic, init=False)
+
+    def run(self, moments: SimpleQueue[datetime | None]) -> None:
+        """Run a tick for each moment, until a None comes."""
+        while (moment := moments.get()) is not None:
+            self.results.put(self.tick(moment))
+
+    def tick(self, now: datetime) -> Ended:
+        """Make a batch, ship it, and report it. Nothing that goes wrong here ends the day."""
+        try:
+            return self._tick(now)
+        except StoppedError:
+            log.info("the tick at %s was given up, since the program was asked to stop", now)
+            return Ended()
+        except Exception as error:
+            log.exception("the tick at %s hit an unexpected error", now)
+            means = (
+                "The latest changes may not be backed up; earlier batches are unchanged. It will retry automatically."
+            )
+            troubles = (Trouble("", errors.unexpected(error, "The backup", means)),)
+            self.report.ticked(now, None, None, troubles)
+            return Ended(troubles)
+
+    def _tick(self, now: datetime) -> Ended:
+        began = time.monotonic()
+        try:
+            outcome, troubles = self._back_up(now)
+        except MeosBackupError as error:
+            log.warning("nothing was backed up", exc_info=True)
+            outcome, troubles = None, [Trouble("", error)]
+            if isinstance(error, LoginRefusedError) and not self._has_answered:
+                return Ended(tuple(troubles), error)
+        verdict = self._rehearse(outcome)
+        self._note_unchanged(now, outcome)
+        self.shipping.send(Ship())
+        is_shipped = self.shipping.settled(self._patience(time.monotonic() - began))
+        troubles += [Trouble("", error) for error in (self.shipping.latest.trouble, self._thin_spool(now)) if error]
+        if verdict is not None and verdict.error is not None:
+            troubles.append(Trouble("rehearsal", verdict.error))
+        self.report.ticked(now, outcome, self._space(is_shipped), troubles, verdict.proof if verdict else None)
+        return Ended(tuple(troubles))
+
+    def _back_up(self, now: datetime) -> tuple[Outcome, list[Trouble]]:
+        """Make a batch, and report what it holds; return also what went wrong with single races.
+
+        Raises MeosBackupError if nothing could be backed up.
+        """
+        self.backup.go_on_after(self.shipping.latest.sequence_met)
+        outcome = self.backup.tick(now, self.stop)
+        self._has_answered = True
+        if outcome.stored is not None:
+            self.results.put(Made(outcome.stored))
+        self.report.seen(now, outcome.look, outcome.left_out)
+        self.report.without_file(now, outcome.stored, outcome.without_file)
+        return outcome, [
+            Trouble(failure.race.display_name if failure.race else "race list", failure.error, failure.newest_good)
+            for failure in outcome.failures
+        ]
+
+    def _rehearse(self, outcome: Outcome | None) -> Verdict | None:
+        """Begin a rehearsal of the newest batch if one is due; return what the one before came to."""
+        every, newest = self.settings.rehearse_every, self.backup.newest
+        is_due = every is not None and time.monotonic() - self._rehearsed_at >= every
+        if is_due and outcome is not None and newest is not None and self.rehearsals.begin(newest):
+            self._rehearsed_at = time.monotonic()
+        verdict = self.rehearsals.verdict()
+        if verdict is not None and verdict.proof is not None:
+            self.shipping.send(NoteProof(verdict.proof))
+        return verdict
+
+    def _note_unchanged(self, now: datetime, outcome: Outcome | None) -> None:
+        """Have the drive say until when its newest batch held; at once if data may have changed since."""
+        newest = self.backup.newest
+        if outcome is None or outcome.failures:
+            self.shipping.send(WantHeld())
+        elif outcome.stored is None and newest is not None:
+            self.shipping.send(Held(newest.batch.sequence, now))
+
+    def _patience(self, used: float) -> float | None:
+        """Return the seconds that a tick's line may wait for the drive, `used` seconds after the tick began."""
+        interval = self.settings.interval
+        return None if self.is_only_tick else (interval - used % interval) * _SHARE_FOR_SHIPPING
+
+    def _thin_spool(self, now: datetime) -> MeosBackupError | None:
+        """Keep the spool within its limit; return what prevents that."""
+        root, limit = self.spool, self.settings.spool_mb << 20
+        try:
+            spool.thin(root)
+            removed = retention.make_room(root, retention.used_bytes(root) - limit, now)
+            if removed:
+                text = (
+                    f"the waiting room is full: {len(removed)} batches that are on no drive were deleted, oldest first"
+                )
+                self.report.note(now, text)
+            is_over = retention.used_bytes(root) > limit
+        except OSError as error:
+            log.warning("the spool can't be thinned", exc_info=True)
+            return spool.unusable(root, error)
+        return spool.full(root, limit) if is_over else None
+
+    def _space(self, is_shipped: bool) -> Space:
+        root, limit = self.spool, self.settings.spool_mb << 20
+        waiting = len(spool.waiting(inventory.find(root)))
+        left = min(max(0, limit - retention.used_bytes(root)), disks.free_bytes(root))
+        return Space(self.shipping.latest.free if is_shipped else None, waiting, left, is_shipped)

@@ -1,0 +1,89 @@
+"""The thread that ships batches, at the moments when a message and its work meet."""
+
+import random
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from meosbackup.batch.model import Proof, Stored
+from meosbackup.day import shipping_thread
+from meosbackup.day.shipping_thread import Leave, NoteProof, Ship, ShippingThread
+from meosbackup.store import drive, shipping
+from meosbackup.store.drive import Place
+from meosbackup.store.shipping import Shipper
+
+_SECONDS = 10.0
+_MOMENT = datetime(2026, 11, 22, 14, 3, tzinfo=UTC)
+
+
+@contextmanager
+def shipping_to(folder: Path) -> Iterator[ShippingThread]:
+    """Give a thread that ships from an empty spool to an empty drive."""
+    place = Place(folder / "drive", may_be_system_disk=True)
+    place.target.mkdir()
+    shipper = Shipper(folder / "spool", place, None, threading.Event(), print)
+    thread = ShippingThread(shipper, drive.mark(place, _MOMENT))
+    thread.start()
+    yield thread
+    thread.send(Leave())
+    thread.join(_SECONDS)
+
+
+def test_a_proof_that_comes_while_another_is_written_is_noted_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (Proof(_MOMENT, _MOMENT + timedelta(minutes=minutes)) for minutes in (1, 2))
+    noted: list[Proof] = []
+    is_writing, may_end = threading.Event(), threading.Event()
+
+    def note(_: Place, __: Stored | None, proof: Proof) -> None:
+        noted.append(proof)
+        is_writing.set()
+        assert may_end.wait(_SECONDS)
+
+    monkeypatch.setattr(shipping, "note_proof", note)
+    with shipping_to(tmp_path) as thread:
+        thread.send(NoteProof(first))
+        thread.send(Ship())
+        assert is_writing.wait(_SECONDS)
+        thread.send(NoteProof(second))
+        thread.send(Ship())
+        may_end.set()
+        assert thread.settled(_SECONDS)
+    assert noted == [first, second]
+
+
+def test_it_has_settled_only_when_all_that_waited_is_shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting: list[int] = []
+    shipped: list[int] = []
+    monkeypatch.setattr(shipping, "ship_waiting", lambda *_: shipped.extend(waiting[len(shipped) :]))
+    chance = random.Random(1)
+    threading.settrace(_dawdle)
+    try:
+        with shipping_to(tmp_path) as thread:
+            for number in range(0, 200, 2):
+                waiting.append(number)
+                thread.send(Ship())
+                time.sleep(chance.uniform(0, 0.03))
+                waiting.append(number + 1)
+                thread.send(Ship())
+                assert thread.settled(_SECONDS)
+                assert shipped == waiting
+    finally:
+        threading.settrace(None)  # type: ignore[arg-type]
+
+
+def _dawdle(frame: FrameType, event: str, _: Any) -> Any:
+    """Slow down each line of the thread's own module, as a busy computer may at any of them."""
+    if frame.f_code.co_filename != shipping_thread.__file__:
+        return None
+    if event == "line":
+        time.sleep(0.001)
+    return _dawdle
