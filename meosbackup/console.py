@@ -19,7 +19,7 @@ from meosbackup.text import clean, columns
 _RULE_WIDTH = 79
 _COLOURS = {"OK": "green", "WAIT": "yellow", "NOTE": "yellow", "FAIL": "red"}
 _WORD_WIDTH = 5
-_NAME_WIDTH = 13
+_NAME_WIDTH = 14
 _MARGIN = " " * 16
 _RESULT_MARGIN = " " * (_WORD_WIDTH + 1)
 _HEIGHT = 24

@@ -15,6 +15,7 @@ import pytest
 from meosbackup.batch.model import Proof, Stored
 from meosbackup.day import shipping_thread
 from meosbackup.day.shipping_thread import Leave, NoteProof, Ship, ShippingThread
+from meosbackup.errors import StoppedError
 from meosbackup.store import drive, shipping
 from meosbackup.store.drive import Place
 from meosbackup.store.shipping import Shipper
@@ -87,3 +88,24 @@ def _dawdle(frame: FrameType, event: str, _: Any) -> Any:
     if event == "line":
         time.sleep(0.001)
     return _dawdle
+
+
+def test_a_drive_that_hangs_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    comes_back = threading.Event()
+    monkeypatch.setattr(shipping, "ship_waiting", lambda *_: comes_back.wait(_SECONDS) and None)
+    with shipping_to(tmp_path) as thread:
+        began = time.monotonic()
+        thread.send(Ship())
+        assert not thread.settled(0.1)
+        thread.send(Leave())
+        thread.join(0.1)
+        assert time.monotonic() - began < _SECONDS / 2
+        comes_back.set()
+
+
+def test_whoever_waits_for_a_shipping_after_the_end_is_told(tmp_path: Path) -> None:
+    with shipping_to(tmp_path) as thread:
+        thread.send(Leave())
+        thread.send(Ship())
+        with pytest.raises(StoppedError):
+            thread.settled(_SECONDS)

@@ -1,6 +1,6 @@
-"""What is said of a day: the block at the start, a line for each tick, the alarm and its end, the last line."""
+"""What is printed during a day: the block at the start, a line for each tick, alarms and their end, the last line."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -8,7 +8,7 @@ from pathlib import Path
 from meosbackup import wording
 from meosbackup.backup.backup import Outcome
 from meosbackup.backup.survey import Look
-from meosbackup.batch.model import Proof, Race, Stored
+from meosbackup.batch.model import Batch, Proof, Race, Stored
 from meosbackup.console import Console
 from meosbackup.errors import MeosBackupError
 from meosbackup.meos.race_list import LeftOutRace
@@ -16,12 +16,12 @@ from meosbackup.settings.model import Settings
 from meosbackup.text import clean
 
 _LISTED = 12
-"""How many races a list at the start names, before it counts the rest."""
+"""How many races the block at the start lists before it counts the rest."""
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """One thing that is wrong; `about` is what it concerns, `newest_good` when there was a good dump of that."""
+    """One thing that is wrong: `about` is what it concerns, `newest_good` the time of the newest good dump of that."""
 
     about: str
     error: MeosBackupError
@@ -29,7 +29,7 @@ class Trouble:
 
     @property
     def kind(self) -> str:
-        """What makes it the same trouble a minute later, in whatever words the system tells it then."""
+        """What the same trouble has in common a minute later, even if the system words it differently then."""
         return f"{self.about}: {type(self.error).__name__}"
 
     def __str__(self) -> str:
@@ -38,9 +38,9 @@ class Trouble:
 
 @dataclass(frozen=True)
 class Space:
-    """What room there is: free bytes of the drive (None where it doesn't tell), and what the spool may still take.
+    """How much room there is: the drive's free bytes (None if unknown), and the bytes that the spool may still take.
 
-    `waiting` are the batches that wait for the drive, `is_shipped` tells whether shipping is over for now.
+    `waiting` is how many batches wait for the drive, `is_shipped` whether shipping is over for now.
     """
 
     free: int | None
@@ -50,7 +50,7 @@ class Space:
 
 
 class Report:
-    """Tells a day tick by tick, and remembers what was told, so that nothing is told each minute but trouble."""
+    """Reports a day tick by tick; what was said is remembered, so that only trouble is repeated each minute."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -60,59 +60,79 @@ class Report:
         self._left_out: set[tuple[str, str]] = set()
         self._unmatched: set[str] = set()
         self._without_file: set[str] = set()
-        self._newest: datetime | None = None
+        self._newest: Batch | None = None
 
     def started(self, settings: Settings, target: Path, spool: Path, free: int | None) -> None:
-        """Tell what is about to be done."""
+        """Print the block at the start."""
         where = settings.socket or f"{settings.host}, port {settings.port}"
         self._console.block([
             ("Server", f"{where}, as user {clean(settings.user)}"),
             ("Drive", str(target) if free is None else f"{target}, {wording.size(free)} free"),
-            ("Spool", str(spool)),
+            ("Waiting room", f"{spool} (on this computer)"),
             ("Interval", f"{wording.number(settings.interval, 'second')}; stop with Ctrl-C"),
         ])  # fmt: skip
 
     def seen(self, now: datetime, look: Look, left_out: Sequence[LeftOutRace]) -> None:
-        """Tell which races there are: all of them the first time, and what came and went after that."""
-        listed = {chosen.race.name_id: chosen.race for chosen in look.selection.chosen}
+        """Report which races there are: all of them the first time, and what changed after that."""
+        listed = {chosen.race.name_id for chosen in look.selection.chosen}
         present = {chosen.race.name_id: chosen.race for chosen in look.selection.chosen if chosen.database}
         if self._races is None:
-            facts = look.server
-            self._console.block([
-                ("Answers", f"{facts.flavour} {facts.version}, lower_case_table_names {facts.lower_case_table_names}"),
-                *_race_rows(present.values(), left_out),
-            ])  # fmt: skip
-            self._console.say()
-            for remark in look.remarks.of:
-                if remark.bites:
-                    self._console.line(now, "NOTE", f"{remark.name}: {remark.text}")
+            self._introduce(now, look, present.values(), left_out)
         else:
-            for name_id in present.keys() - self._races.keys():
-                self._console.line(
-                    now, "NOTE", f"new race: {present[name_id].display_name}; it is backed up from now on"
-                )
-            for name_id in self._races.keys() - listed.keys():
-                self._console.line(
-                    now, "NOTE", f"{self._races[name_id].display_name} is gone; earlier batches on the drive hold it"
-                )
-            for race in left_out:
-                if (race.race.name_id, race.reason) not in self._left_out and race.race.name_id not in self._races:
-                    self._console.line(now, "NOTE", f"{race.race.display_name} is not backed up: {clean(race.reason)}")
+            for text in self._race_news(self._races, present, listed, left_out):
+                self._console.line(now, "NOTE", text)
         for name in set(look.selection.unmatched) - self._unmatched:
-            self._console.line(now, "NOTE", f"no race is called {clean(name)} yet; it is backed up as soon as one is")
+            text = f"no race is called {clean(name)} yet; it will be backed up as soon as it appears"
+            self._console.line(now, "NOTE", text)
         self._unmatched = set(look.selection.unmatched)
         self._left_out |= {(race.race.name_id, race.reason) for race in left_out}
         still = {name_id: race for name_id, race in (self._races or {}).items() if name_id in listed}
         self._races = {**still, **present}
 
+    def _introduce(self, now: datetime, look: Look, present: Iterable[Race], left_out: Sequence[LeftOutRace]) -> None:
+        """Print the block that the server's first answer gives, and what is wrong with its settings."""
+        facts = look.server
+        version = f"{facts.flavour} {facts.version}, lower_case_table_names {facts.lower_case_table_names}"
+        self._console.block([("Server version", version), *_race_rows(present, left_out)])
+        self._console.say()
+        for remark in look.remarks.of:
+            if remark.bites:
+                self._console.line(now, "NOTE", f"{remark.name}: {remark.text}")
+
+    def _race_news(
+        self,
+        before: Mapping[str, Race],
+        present: Mapping[str, Race],
+        listed: Collection[str],
+        left_out: Sequence[LeftOutRace],
+    ) -> Iterator[str]:
+        """Yield a sentence for each race that came, went, or is newly left out."""
+        for name_id in present.keys() - before.keys():
+            yield f"new race: {present[name_id].display_name}; it is backed up from now on"
+        reasons = {race.race.name_id: race.reason for race in left_out}
+        for name_id in before.keys() - listed:
+            reason = reasons.get(name_id)
+            how = f"is no longer backed up: {clean(reason)}" if reason else "was deleted"
+            yield f"{before[name_id].display_name} {how}; {self._still_has(name_id)}"
+        for race in left_out:
+            if (race.race.name_id, race.reason) not in self._left_out and race.race.name_id not in before:
+                yield f"{race.race.display_name} is not backed up: {clean(race.reason)}"
+
+    def _still_has(self, name_id: str) -> str:
+        """Tell which batch still has a race."""
+        newest = self._newest
+        if newest and any(entry.dump and entry.race and entry.race.name_id == name_id for entry in newest.databases):
+            return f"the batch from {newest.taken:%H:%M:%S} still has it"
+        return "earlier batches still have it"
+
     def without_file(self, now: datetime, stored: Stored | None, races: Sequence[LeftOutRace]) -> None:
-        """Tell of each race that has no `.meosxml` file in a new batch, and why; once, until it has one again."""
+        """Report each race without a `.meosxml` file in a new batch, and why; once, until it has one again."""
         if stored is None:
             return
         for race in races:
             if race.race.name_id not in self._without_file:
-                reason = f"{clean(race.reason)} Its dump is good, and is backed up."
-                self._console.line(now, "NOTE", f"no .meosxml file of {race.race.display_name}: {reason}")
+                reason = f"{clean(race.reason)} Its dump is good and is backed up."
+                self._console.line(now, "NOTE", f"no .meosxml file for {race.race.display_name}: {reason}")
         self._without_file = {race.race.name_id for race in races}
 
     def ticked(
@@ -123,46 +143,45 @@ class Report:
         troubles: Sequence[Trouble],
         proof: Proof | None = None,
     ) -> None:
-        """Tell what a tick came to: one line, or a banner where there is new trouble.
+        """Report what a tick came to: in one line, or in a banner if there is new trouble.
 
-        `outcome` is None where nothing could be backed up, `space` where the tick didn't come so far.
+        `outcome` is None if nothing could be backed up, `space` if the tick didn't get that far.
         """
         summary = self._summary(now, outcome) if outcome else ""
         if outcome is not None and outcome.stored is not None:
-            self._newest = outcome.stored.batch.taken
+            self._newest = outcome.stored.batch
         if troubles:
             self._failed(now, troubles, summary if outcome and outcome.stored else "", space)
             return
         self._relieved(now)
         if proof is not None:
-            summary += f"; the batch of {wording.when(proof.batch, now)} was restored and compared"
+            summary += f"; the batch from {wording.when(proof.batch, now)} was restored and compared"
         if space is not None and not space.is_shipped:
-            summary += f"; the drive is slow: {_waiting(space)} in the spool"
+            summary += f"; the drive is slow: {_waiting(space)}"
         elif space is not None and space.free is not None:
             summary += f"; {wording.size(space.free)} free"
         self._console.line(now, "OK", summary)
 
     def note(self, now: datetime, text: str) -> None:
-        """Tell something that is no trouble."""
+        """Print something that is not trouble."""
         self._console.line(now, "NOTE", text)
 
     def overdue(self, now: datetime, began: datetime) -> None:
-        """Tell that a tick isn't over when the next one is due."""
-        self._console.line(now, "WAIT", f"the backup of {began:%H:%M:%S} is still under way; the next one waits for it")
+        """Report that a tick is still running when the next one is due."""
+        self._console.line(now, "WAIT", f"the backup from {began:%H:%M:%S} is still running; the next one waits for it")
 
     def clock_jumped(self, now: datetime, seconds: float) -> None:
-        """Tell that this computer's clock jumped, or that it slept."""
+        """Report that this computer's clock jumped by `seconds`, or that the computer slept."""
         how = "ahead (or this computer slept)" if seconds > 0 else "back"
-        self._console.line(now, "NOTE", f"the clock went {how} by {wording.span(abs(seconds))}; backups go on")
+        self._console.line(now, "NOTE", f"the clock jumped {wording.span(abs(seconds))} {how}; backups continue")
 
     def _failed(self, now: datetime, troubles: Sequence[Trouble], done: str, space: Space | None) -> None:
-        """Tell trouble: what is new in a banner, what goes on in a line, each with the bell."""
-        waits = f" In the spool: {_waiting(space)}." if space and space.waiting else ""
-        saved = f" Saved all the same: {done}." if done else ""
+        """Report trouble: what is new in a banner, what continues in a line, each with the bell."""
+        waits = f" {_waiting(space)}." if space and space.waiting else ""
+        saved = f" Still saved, on this computer: {done}." if done else ""
         for trouble in troubles:
-            good = (
-                f" Its newest good dump is of {wording.when(trouble.newest_good, now)}." if trouble.newest_good else ""
-            )
+            newest_good = trouble.newest_good
+            good = f" Its newest good dump is from {wording.when(newest_good, now)}." if newest_good else ""
             if trouble.kind in self._known:
                 self._console.fail(now, f"{trouble}{good}{waits} {trouble.error.do}{saved}")
             else:
@@ -171,16 +190,16 @@ class Report:
         self._failing_since = self._failing_since or now
 
     def _relieved(self, now: datetime) -> None:
-        """Tell that trouble is over, where there was any."""
+        """Report that trouble is over, if there was any."""
         if self._failing_since is not None:
             since = wording.when(self._failing_since, now)
-            self._console.line(now, "OK", f"all is well again; there was trouble since {since}")
+            self._console.line(now, "OK", f"all is well again; trouble from {since} to {now:%H:%M:%S}")
         self._failing_since, self._known = None, frozenset()
 
     def closed(self, now: datetime, batches: int, newest: Stored | None, guide_path: Path) -> None:
-        """Tell what the day came to."""
+        """Print the last lines: what the day came to, and where to find help with restoring."""
         made = wording.number(batches, "batch", "batches")
-        last = f"the newest is of {wording.when(newest.batch.taken, now)}" if newest else "none is there to restore"
+        last = f"the newest is from {wording.when(newest.batch.taken, now)}" if newest else "there is none to restore"
         self._console.say()
         self._console.line(now, "OK", f"stopped; {made} made, {last}")
         if newest is not None:
@@ -188,8 +207,7 @@ class Report:
 
     def _summary(self, now: datetime, outcome: Outcome) -> str:
         if outcome.stored is None:
-            since = f" since {wording.when(self._newest, now)}" if self._newest else ""
-            return f"nothing changed{since}"
+            return f"no changes since {wording.when(self._newest.taken, now)}" if self._newest else "no changes"
         batch = outcome.stored.batch
         good = [entry for entry in batch.races if entry.error is None]
         of = "" if len(good) == len(batch.races) else f" of {len(batch.races)}"
@@ -207,17 +225,17 @@ class Report:
 
 
 def _waiting(space: Space) -> str:
-    waiting = wording.number(space.waiting, "batch waits", "batches wait")
-    return f"{waiting}, room for {wording.size(space.spool_left)} more"
+    waiting = wording.number(space.waiting, "batch is", "batches are")
+    return f"{waiting} waiting on this computer, with room for {wording.size(space.spool_left)} more"
 
 
 def _race_rows(present: Iterable[Race], left_out: Sequence[LeftOutRace]) -> list[tuple[str, str]]:
-    """Return the block of races: those that are backed up, and those that are not, the latest first."""
+    """Return the rows of races: those that are backed up, then those that are not, the latest first."""
     backed = _folded([race.display_name for race in present])
     others = sorted(left_out, key=lambda item: item.race.id, reverse=True)
     rest = _folded([f"{item.race.display_name}: {clean(item.reason)}" for item in others])
     return [
-        *_headed("Races", backed or ["none yet; a new one is backed up as soon as it is there"]),
+        *_headed("Races", backed or ["none yet; a new one is backed up as soon as it appears"]),
         *_headed("Not backed up", rest),
     ]
 
