@@ -109,7 +109,7 @@ def test_a_program_that_is_no_good_dump_program(place: Place, text: str, words: 
 def test_a_dump_that_fails_is_no_backup(place: Place, server: PrivateServer, text: str, words: list[str]) -> None:
     said = told(once(place, server, "--mysqldump", dump_wrapper(place.folder, text)), 1, "FAIL", *words)
     assert_no_backup(place.target)
-    assert "Saved all the same" not in said
+    assert "Still saved" not in said
     assert not re.search("(earlier|newest good)", said)
     assert str(place.spool / "work") not in said
 
@@ -186,7 +186,7 @@ def test_a_race_that_fails_later_keeps_its_dump_from_before(place: Place, server
     told(once(place, server), 0)
     query(server, f"UPDATE {INDIVIDUAL}.orunner SET Name = 'Someone Else' LIMIT 1")
     wrapper = dump_wrapper(place.folder, f'case "$database" in {INDIVIDUAL}) {text} ;; *) exec "$real" "$@" ;; esac')
-    told(once(place, server, "--mysqldump", wrapper), 1, "O'Cup", "Its newest good dump is of")
+    told(once(place, server, "--mysqldump", wrapper), 1, "O'Cup", "Its newest good dump is from")
     assert_batches_are_whole(place)
     first, second = (inventory.read(folder) for folder in place.batches)
     before, after = (next(entry for entry in whole.races if entry.database == INDIVIDUAL) for whole in (first, second))

@@ -108,8 +108,8 @@ def test_the_day_goes_on_when_the_server_is_lost_during_dumps_and_comes_back(
         assert_no_backup(place.target)
         server.start()
         tool.waits_for(ALL_IS_WELL)
-        tool.waits_for("all is well again; there was trouble since")
-        told(tool.press_ctrl_c(), 0, "stopped; 1 batch made, the newest is of")
+        tool.waits_for("all is well again; trouble from")
+        told(tool.press_ctrl_c(), 0, "stopped; 1 batch made, the newest is from")
     assert_batches_are_whole(place)
     assert [inventory.read(folder).complete for folder in place.batches] == [True]
 
@@ -305,7 +305,7 @@ def test_a_damaged_table_leaves_the_dump_from_before(place: Place, server: Priva
     told(once(place, server), 0)
     with damaged(server, INDIVIDUAL, "orunner.MYD", 4000):
         query(server, f"INSERT INTO {RELAY}.oclub (Name) VALUES ('new')")
-        told(once(place, server), 1, "The table orunner of this race is damaged", "Its newest good dump is of")
+        told(once(place, server), 1, "The table orunner of this race is damaged", "Its newest good dump is from")
     assert_batches_are_whole(place)
     newest = inventory.read(place.batches[-1])
     entry = next(entry for entry in newest.databases if entry.database == INDIVIDUAL)

@@ -60,7 +60,7 @@ def test_two_batches_of_one_second_lie_beside_each_other(stick: Slot, server: Pr
     run("--once --all-races", stick, tmp_path, *server_options(server))
     folders = {found.batch.sequence: found.folder for found in inventory.find(root).batches}
     assert folders[500] == there.folder
-    assert folders[1].name.startswith(f"{there.folder.name}_")  # _2, or _3 where the newest is of this second, too
+    assert folders[1].name.startswith(f"{there.folder.name}_")  # _2, or _3 where the newest is from this second, too
     assert faults(root) == []
     assert leftovers(root) == []
     stick.leave()

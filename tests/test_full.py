@@ -145,7 +145,7 @@ def test_a_full_drive_loses_what_the_rules_let_go_and_nothing_else(
     picture = fill(stick.place)
 
     with running(busy, stick.place, tmp_path, *EVERY_SECOND) as day:
-        day.expect(r"  FAIL  The drive at .* is full, and no batch on it may go\. In the spool: ")
+        day.expect(r"  FAIL  The drive at .* is full, and no batch on it may go\. \d+ batch")
         assert [name for name, folder in old.items() if not folder.exists()] == may_go
         going = [batch_time(old[name]) for name in may_go]
         for count, first, last in removals_told(day.lines):
@@ -244,7 +244,7 @@ def test_a_spool_over_its_limit_is_thinned_by_the_same_rules_and_told(
             add_old(seeds.without, spool, 60 + minute, datetime.now().astimezone() - timedelta(minutes=20 - minute))
             for minute in range(10)
         ]  # fmt: skip
-        day.expect("  NOTE  the spool is full: 4 batches that no drive has were removed, the oldest first")
+        day.expect("  NOTE  the waiting room is full: 4 batches that are on no drive were deleted, oldest first")
         day.expect("  FAIL  The spool .* holds more than its limit of 1 MiB")
         assert [folder.exists() for folder in old] == [False, False, False, False, True]
         assert all(folder.exists() for folder in recent)

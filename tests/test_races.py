@@ -177,13 +177,13 @@ def test_rows_without_a_database_are_named_once_and_are_no_fault(day: Day) -> No
     list_race(day.server, "On the other server", "meos_20261101_100000_1", date="2026-11-01")
     with day.terminal("--interval", "1", "--all-races") as screen:
         screen.wait_for("OK race list \\+ 4 races")
-        screen.wait_for("OK nothing changed")
+        screen.wait_for("OK no changes")
         assert screen.words.count("On the other server (2026-11-01): The server has no database") == 1
         assert screen.words.count("----") in {2, 3}  # with the NameId, or without
         list_race(day.server, "Late and elsewhere", "meos_20261102_100000_1", date="2026-11-02")
         screen.wait_for(r"NOTE Late and elsewhere \(2026-11-02\) is not backed up: The server has no database")
-        shown = len(re.findall("nothing changed", screen.words))
-        screen.wait_for("nothing changed", times=shown + 1)
+        shown = len(re.findall("no changes", screen.words))
+        screen.wait_for("no changes", times=shown + 1)
         assert screen.words.count("Late and elsewhere") == 1
         assert "FAIL" not in screen.words
     assert all(whole.complete for whole in day.batches())
@@ -223,7 +223,7 @@ def test_the_last_good_dump_of_a_race_that_vanished_stays_in_each_batch(day: Day
     for _ in range(2):
         screen = words(day.once(expected=1).stdout)
         assert f"FAIL Stafettkväll – Relais d'Été (2026-11-23): The server has no database {RELAY}." in screen
-        assert "Saved all the same: race list + 3 of 4 races" in screen
+        assert "Still saved, on this computer: race list + 3 of 4 races" in screen
         _, after = older(day, RELAY)
         assert after.error
         assert "no database" in after.error
@@ -259,7 +259,7 @@ def test_an_empty_shell_that_was_never_a_race_is_named_and_left_out(day: Day) ->
 def test_a_race_list_without_a_race_is_a_whole_batch(day: Day) -> None:
     query(day.server, "DELETE FROM meosmain.oevent")
     screen = words(day.once().stdout)
-    assert "none yet; a new one is backed up as soon as it is there" in screen
+    assert "none yet; a new one is backed up as soon as it appears" in screen
     assert [entry.database for entry in day.batches()[-1].databases] == [RACE_LIST]
     assert day.batches()[-1].complete
 

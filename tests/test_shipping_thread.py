@@ -78,7 +78,7 @@ def test_it_has_settled_only_when_all_that_waited_is_shipped(tmp_path: Path, mon
                 assert thread.settled(_SECONDS)
                 assert shipped == waiting
     finally:
-        threading.settrace(None)  # type: ignore[arg-type]
+        threading.settrace(None)
 
 
 def _dawdle(frame: FrameType, event: str, _: Any) -> Any:

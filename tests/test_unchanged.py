@@ -69,10 +69,10 @@ def test_the_drive_tells_until_when_its_batch_held(place: Place, server: Private
     """The stick wears out, so that RESTORE.txt isn't written at each tick, but when the batch holds no more."""
     top = place.target / "meosbackup" / names.GUIDE_FILE
     with running(place, server, "--interval", "1") as tool:
-        tool.waits_for("OK nothing changed since", times=3)
+        tool.waits_for("OK no changes since", times=3)
         before = top.stat().st_mtime_ns
         first = restore_txt.held_in(top.read_text(restore_txt.ENCODING))
-        tool.waits_for("OK nothing changed since", times=6)
+        tool.waits_for("OK no changes since", times=6)
         assert top.stat().st_mtime_ns == before
         server.stop()
         tool.waits_for("FAIL")
@@ -85,7 +85,7 @@ def test_the_drive_tells_until_when_its_batch_held(place: Place, server: Private
         until(lambda: len(place.batches) == 2, "another batch")
         tool.waits_for("all is well again")
         until(lambda: restore_txt.held_in(top.read_text(restore_txt.ENCODING)) is None, "RESTORE.txt of that batch")
-        tool.waits_for("OK nothing changed since", times=tool.said.count("OK nothing changed since") + 2)
+        tool.waits_for("OK no changes since", times=tool.said.count("OK no changes since") + 2)
         told(tool.press_ctrl_c(), 0, "stopped; 2 batches made")
     third = restore_txt.held_in(top.read_text(restore_txt.ENCODING))
     assert first is None
@@ -189,12 +189,12 @@ def test_signs_of_life_make_no_batch_and_quiet_ticks_lock_nothing(place: Place, 
     query(server, "SET GLOBAL log_output = 'TABLE', GLOBAL general_log = ON")
     try:
         with running(place, server, "--interval", "1") as tool, closing(Laptop(server, INDIVIDUAL)) as laptop:
-            tool.waits_for("OK nothing changed since", times=3)
+            tool.waits_for("OK no changes since", times=3)
             query(server, "TRUNCATE TABLE mysql.general_log")
-            seen = tool.said.count("OK nothing changed since")
+            seen = tool.said.count("OK no changes since")
             for times in range(seen + 1, seen + 4):
                 laptop.touch_monitor()
-                tool.waits_for("OK nothing changed since", times=times)
+                tool.waits_for("OK no changes since", times=times)
             asked = "SELECT CONVERT(argument USING utf8mb4) FROM mysql.general_log WHERE user_host LIKE 'meos%'"
             said = [str(argument) for (argument,) in query(server, asked)]
             told(tool.press_ctrl_c(), 0, "stopped; 1 batch made")
@@ -213,7 +213,7 @@ def test_a_dump_in_doubt_that_differs_in_signs_of_life_makes_no_batch(place: Pla
     with running(place, server, "--interval", "1") as tool, closing(Laptop(server, INNODB)) as laptop:
         for times in range(1, 4):
             laptop.touch_monitor()
-            tool.waits_for("OK nothing changed since", times=times)
+            tool.waits_for("OK no changes since", times=times)
         told(tool.press_ctrl_c(), 0, "stopped; 1 batch made")
 
 

@@ -89,7 +89,7 @@ RIVALS: tuple[Side, ...] = (Plain(), Zipped(), Mydumper())
 
 
 @contextmanager
-def meosbackup_day(server: PrivateServer, target: Path, *, meosxml: bool = True) -> Iterator[Callable[[], object]]:
+def meosbackup_day(server: PrivateServer, target: Path, *, meosxml: bool = True) -> Iterator[Callable[[], None]]:
     """Give a function that runs a tick of meosbackup: all that --once does, with shipping to the drive."""
     settings = Settings(
         target=target, any_disk=True, host=server.host, port=server.port, user=MEOS_USER, password=MEOS_PASSWORD,
@@ -98,8 +98,12 @@ def meosbackup_day(server: PrivateServer, target: Path, *, meosxml: bool = True)
     with tempfile.TemporaryDirectory(prefix="meosbackup-bench-") as folder:
         ready = daemon.prepare(settings, Path(folder, "spool"))
         day = daemon.begin(ready, Console(quiet=True), is_only_tick=True)
+
+        def back_up() -> None:
+            day.ticks.tick(datetime.now().astimezone().replace(microsecond=0))
+
         try:
-            yield lambda: day.ticks.tick(datetime.now().astimezone().replace(microsecond=0))
+            yield back_up
         finally:
             day.leave()
 
