@@ -169,7 +169,7 @@ def test_a_dump_of_before_the_batch_is_told(drive: Drive) -> None:
 
 
 def test_a_race_without_a_dump_fails(drive: Drive) -> None:
-    change(drive.batch(4), file=None, meosxml=None)
+    change(drive.batch(4), dump=None, meosxml=None)
     assert "holds no dump of this race" in drive.export(expected=False)
 
 
@@ -184,7 +184,8 @@ def test_images_come_from_the_reference_tables(drive: Drive, tmp_path: Path) -> 
     dump = drive.batch(3) / "individual_2026-11-22_14-03-00.dump.sql"
     dump.write_bytes(text)
     kept = StoredFile(f"../../reference/{reference.name}", 1, sha256(reference.read_bytes()).hexdigest())
-    change(drive.batch(3), sha256=sha256(text).hexdigest(), reference=kept)
+    written = StoredFile(dump.name, len(text), sha256(text).hexdigest())
+    change(drive.batch(3), dump=written, reference=kept)
     drive.export("Höst", when="14:03")
     [path] = drive.out.iterdir()
     image = tree(path.read_bytes()).find("Images/Image")

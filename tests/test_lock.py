@@ -18,7 +18,7 @@ from meosbackup.system.lock import AlreadyRunningError, held
 HOLDER = """
 import subprocess, sys, time
 from pathlib import Path
-from meosbackup.lock import held
+from meosbackup.system.lock import held
 
 with held(Path(sys.argv[2]), [Path(place) for place in sys.argv[3:]]):
     if sys.argv[1] == "with-child":

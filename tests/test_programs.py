@@ -152,7 +152,7 @@ def test_a_dump_program_that_asks_an_old_server_for_what_it_has_not_makes_room_f
 def test_without_another_one_the_cure_is_told(
     tmp_path: Path, server: PrivateServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("meosbackup.programs.others", lambda _: iter(()))
+    monkeypatch.setattr("meosbackup.mysql.programs.others", lambda _: iter(()))
     named = find_dump_program(str(dump_wrapper(tmp_path, f'echo "{NO_COLUMN}" >&2; exit 2')))
     settings = Settings(host=server.host, port=server.port, user=MEOS_USER, password=MEOS_PASSWORD)
     with mysqldump.logged_in(named, settings, tmp_path) as runner, pytest.raises(UnfitProgramError) as caught:

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tracemalloc
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -32,6 +33,7 @@ from meosbackup.store.inventory import root_of
 from tests.support import FILES, INNODB, make_pristine, query, run_meosbackup, server_options, with_password
 
 BATCHES = 3
+CHECK_LINE = b"\r\n\r\n(For meosbackup verify:\r\n"
 READ = (".sql", ".meosxml")
 SAME_DRIVE = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 JSON = st.recursive(
@@ -210,17 +212,28 @@ def test_a_pinned_batch_and_what_a_look_into_a_folder_leaves_are_fine(drive: Dri
     assert len(notes(drive)) == 4
 
 
-def test_a_batch_that_another_version_made_is_good(drive: Drive) -> None:
-    """It may word its RESTORE.txt differently, and knows more keys."""
+@pytest.mark.parametrize("is_newer", [True, False], ids=["newer", "older"])
+def test_a_batch_that_another_version_made_is_good(drive: Drive, is_newer: bool) -> None:
+    """It may word its RESTORE.txt differently, and knows more keys; an old one doesn't tell its guides' SHA-256."""
+    guide, top = drive.newest / "RESTORE.txt", drive.root / "RESTORE.txt"
+    guide.write_bytes(guide.read_bytes().replace(b"You can carry on now", b"On you go"))
+    body, mark, _ = top.read_bytes().replace(b"You can carry on now", b"On you go").rpartition(CHECK_LINE)
+    assert mark
+    check = sha256(body.removeprefix(BOM_UTF8)).hexdigest().encode()
+    top.write_bytes(body + mark + check + b")\r\n" if is_newer else body)
     document = json.loads((drive.newest / "batch.json").read_text("utf-8"))
-    document |= {"meosbackup": "99.0", "weather": "rain"}
+    document |= {"meosbackup": "99.0" if is_newer else "0.1", "weather": "rain"}
+    document["guides"] = {"RESTORE.txt": sha256(guide.read_bytes()).hexdigest()} if is_newer else {}
     (drive.newest / "batch.json").write_text(json.dumps(document), "utf-8")
-    for path in (drive.newest / "RESTORE.txt", drive.root / "RESTORE.txt"):
-        path.write_bytes(path.read_bytes().replace(b"You can carry on now", b"On you go"))
     assert found(drive) == []
-    guide_file = drive.newest / "RESTORE.txt"
-    guide_file.write_bytes(guide_file.read_bytes().replace(drive.dump().name.encode(), b"x.dump.sql"))
+    guide.write_bytes(guide.read_bytes().replace(drive.dump().name.encode(), b"x.dump.sql"))
     assert wrong(drive) == {(name(drive.newest), "RESTORE.txt")}
+
+
+def test_a_top_guide_that_lost_its_check_line_is_damaged(drive: Drive) -> None:
+    top = drive.root / "RESTORE.txt"
+    top.write_bytes(top.read_bytes().rpartition(CHECK_LINE)[0])
+    assert wrong(drive) == {("", "RESTORE.txt")}
 
 
 def test_an_incomplete_batch_is_good(drive: Drive) -> None:
@@ -420,7 +433,7 @@ def test_a_time_at_the_end_of_the_calendar(drive: Drive, moment: str) -> None:
     folder = drive.folders[0]
     file = next(entry.dump.file for entry in inventory.read(folder).races if entry.dump)
     batch_file.write(folder, with_dump(file, freshness=fresh)(inventory.read(folder)))
-    assert wrong(drive) == {(name(folder), "batch.json"), (name(folder), "RESTORE.txt")}
+    assert wrong(drive) == {(name(folder), "batch.json")}
 
 
 def test_a_dump_whose_checksum_was_lost(drive: Drive) -> None:
@@ -428,7 +441,7 @@ def test_a_dump_whose_checksum_was_lost(drive: Drive) -> None:
     document = json.loads(batch.read_text("utf-8"))
     document["databases"][1]["sha256"] = None
     batch.write_text(json.dumps(document), "utf-8")
-    assert wrong(drive) == {(name(drive.newest), "batch.json")}
+    assert wrong(drive) == {(name(drive.newest), "batch.json"), ("", "RESTORE.txt")}
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b'{"format": 1, "id": 7}', b'{"format": 1, "id": "8f', b"\xff\0"])

@@ -197,7 +197,9 @@ def _top_guide(plan: Plan) -> Iterator[Finding]:
     if isinstance(plan.guide, OSError):
         is_wrong = bool(before) or not isinstance(plan.guide, FileNotFoundError)
         yield Finding("", names.GUIDE_FILE, inventory.told(plan.guide), is_wrong)
-    elif restore_txt.is_damaged(plan.guide):
+    elif restore_txt.is_damaged(
+        plan.guide, has_check_line=all(stored.batch.guides for stored in plan.found.batches[-2:])
+    ):
         yield Finding("", names.GUIDE_FILE, readback.DAMAGED)
     elif not _leads_to(plan.guide, newest):
         if before and _leads_to(plan.guide, before[-1]):

@@ -21,7 +21,7 @@ its letters right too; nothing that opens a text file stumbles over it, and cmd'
 _WIDTH = 78
 _LONGEST_NAME = 60
 _LONGEST_REASON = 400
-_CHECK_LINE = "\r\n\r\n(For meosbackup verify: {})\r\n"
+_CHECK_LINE = "\r\n\r\n(For meosbackup verify:\r\n{})\r\n"
 _HELD = "Nothing had changed by {}, when the server was last asked."
 _MYSQL = "mysql -u meos -p --default-character-set=utf8mb4"
 # 8,191 letters are the longest line that cmd takes (Microsoft, "Command prompt line string limitation").
@@ -75,10 +75,13 @@ def restore_text(batch: Batch, folder: str | None, proof: Proof | None = None, h
     return text if folder is None else f"{text}{_CHECK_LINE.format(_checksum(text))}"
 
 
-def is_damaged(text: bytes) -> bool:
-    """Tell whether the RESTORE.txt at the top of a drive isn't what was written; one of an older version can't tell."""
-    body, mark, checksum = text.decode(ENCODING, "replace").rpartition(_CHECK_LINE.partition("{")[0])
-    return bool(mark) and f"{_checksum(body)})" != checksum.strip()
+def is_damaged(text: bytes, *, has_check_line: bool) -> bool:
+    """Tell whether the RESTORE.txt at the top of a drive isn't what was written.
+
+    Where an older version may have written it (`has_check_line` is false), one without that line is taken as it is.
+    """
+    body, mark, _ = text.decode(ENCODING, "replace").rpartition(_CHECK_LINE.partition("{")[0])
+    return f"{body}{_CHECK_LINE.format(_checksum(body))}".encode(ENCODING) != text if mark else has_check_line
 
 
 def _checksum(text: str) -> str:
