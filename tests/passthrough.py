@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from meosbackup.system import disks
+from meosbackup.system import files
 
 _STAT = ("st_mode", "st_nlink", "st_uid", "st_gid", "st_size")
 _TIMES = ("st_atime", "st_mtime", "st_ctime")
@@ -93,7 +93,7 @@ class PassThrough:
         return 0
 
     def fsyncdir(self, path: str, datasync: int, fh: int) -> int:
-        disks.sync_folder(self._at(path))
+        files.sync(self._at(path))
         return 0
 
     def _at(self, path: str) -> Path:

@@ -18,7 +18,7 @@ from meosbackup.errors import MeosBackupError
 from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.store import drive, inventory, retention, shipping
 from meosbackup.store.shipping import Shipper
-from meosbackup.system import disks
+from meosbackup.system import files
 from tests.filesystems import EXFAT, FAT32, TMPFS, Slot, check, make_drive, slot, wait_for
 from tests.running import PATIENCE, STOPS_WITHIN, Running, faults, leftovers, running, waiting
 from tests.support import EMPTY, INDIVIDUAL, INNODB, RELAY, run_meosbackup, server_options, with_password
@@ -170,9 +170,9 @@ def test_a_full_drive_loses_what_the_rules_let_go_and_nothing_else(
 def test_a_file_that_a_full_drive_does_not_take_leaves_nothing(stick: Slot, tmp_path: Path) -> None:
     stick.plug(make_drive(TMPFS, tmp_path / "image", 1))
     guide = stick.place / names.GUIDE_FILE
-    disks.write_durably(guide, b"old")
+    files.write_durably(guide, b"old")
     with pytest.raises(OSError, match="No space left"):
-        disks.write_durably(guide, bytes(2 << 20))
+        files.write_durably(guide, bytes(2 << 20))
     assert everything(stick.place) == {guide: hashlib.sha256(b"old").hexdigest()}
 
 

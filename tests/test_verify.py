@@ -572,7 +572,7 @@ def test_a_file_that_is_a_link_is_not_followed(drive: Drive, tmp_path: Path, fil
     linked(path, tmp_path / "elsewhere" / path.name)
     findings = [finding for finding in found(drive) if finding.is_wrong]
     assert {(finding.folder, finding.file) for finding in findings} == {(name(path.parent), path.name)}
-    assert all("it is a link, and no link is followed" in finding.what for finding in findings)
+    assert all("it is a link, and links are not followed" in finding.what for finding in findings)
 
 
 def test_a_folder_that_is_a_link_is_not_followed(drive: Drive, tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ from meosbackup.mysql import programs
 from meosbackup.mysql.programs import Program
 from meosbackup.settings.model import Settings
 from meosbackup.store import inventory, spool
+from meosbackup.system import files
 
 log = logging.getLogger(__name__)
 
@@ -266,7 +267,7 @@ class Backup:
         if good is not None:
             good.path.replace(partial / name)
         elif self._newest is not None:
-            spool.add_file(self._newest.folder / entry.dump.file, partial / name)
+            files.link_or_copy(self._newest.path(entry.dump), partial / name)
         return replace(entry, dump=replace(entry.dump, file=name))
 
     def _keep_reference(self, stem: str, good: GoodDump | None) -> StoredFile | None:

@@ -1,6 +1,5 @@
 """What a person means: a batch by WHEN, races by NAME."""
 
-import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from datetime import datetime
 
 from meosbackup.batch.model import Entry, Race, Stored
 from meosbackup.errors import WrongUsageError
+from meosbackup.system import files
 from meosbackup.text import clean
 
 LATEST = "latest"
@@ -117,8 +117,7 @@ def _is_good(stored: Stored, race: Race) -> bool:
     for entry in stored.batch.races:
         if entry.race is not None and entry.race.name_id.lower() == race.name_id.lower() and entry.dump is not None:
             try:
-                with (stored.folder / entry.dump.file).open("rb") as file:
-                    return hashlib.file_digest(file, "sha256").hexdigest() == entry.dump.sha256
+                return files.sha256(stored.path(entry.dump)) == entry.dump.sha256
             except OSError:
                 return False
     return False

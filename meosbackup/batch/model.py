@@ -150,6 +150,10 @@ class Stored:
         """Its folder below the root: `2026-11-22/14-03-00`."""
         return "/".join(self.folder.parts[-2:])
 
+    def path(self, file: StoredFile) -> Path:
+        """Return where a file of this batch lies."""
+        return self.folder / file.file
+
 
 @dataclass(frozen=True)
 class Proof:

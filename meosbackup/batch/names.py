@@ -14,7 +14,6 @@ GUIDE_FILE = "RESTORE.txt"
 PIN_FILE = "PINNED"
 """A file of this name in a batch's folder keeps the batch for good."""
 REFERENCE_FOLDER = "reference"
-PARTIAL = ".partial"
 DAY_FOLDER = re.compile(r"\d{4}-\d\d-\d\d")
 TIME_FOLDER = re.compile(r"\d\d-\d\d-\d\d(_\d+)?")
 

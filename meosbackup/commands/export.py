@@ -14,8 +14,7 @@ from meosbackup.errors import MeosBackupError
 from meosbackup.meosxml import convert
 from meosbackup.meosxml.convert import Source
 from meosbackup.store import copying, inventory
-
-_PARTIAL = ".partial"
+from meosbackup.system import files
 
 
 @dataclass(frozen=True)
@@ -54,19 +53,20 @@ def export(stored: Stored, entry: Entry, folder: Path, stop: threading.Event) ->
     """
     if entry.dump is None or entry.race is None:
         raise _missing("The batch holds no dump of this race.")
-    path = _free(folder, names.meosxml_name(entry.dump.file))
-    partial = path.with_name(path.name + _PARTIAL)
+    name = names.meosxml_name(entry.dump.file).removesuffix(names.MEOSXML)
+    path = folder / names.first_free(name, lambda free: not (folder / free).exists(), names.MEOSXML)
+    partial = path.with_name(path.name + files.PARTIAL)
     ready = entry.meosxml
     try:
-        if ready is not None and _fetched(stored.folder / ready.file, partial, ready.sha256, stop):
+        if ready is not None and _fetched(stored.path(ready), partial, ready.sha256, stop):
             return Exported(partial.replace(path))
         notes: tuple[str, ...] = ()
         with tempfile.TemporaryDirectory(prefix="meosbackup-") as work:
             local, reference = Path(work, entry.dump.file), Path(work, "reference")
-            if not _fetched(stored.folder / entry.dump.file, local, entry.dump.sha256, stop):
+            if not _fetched(stored.path(entry.dump), local, entry.dump.sha256, stop):
                 raise _missing(f"The dump {entry.dump.file} of this race is missing or damaged.")
             if entry.reference is not None:
-                source = stored.folder / entry.reference.file
+                source = stored.path(entry.reference)
                 if not _fetched(source, reference, entry.reference.sha256, stop):
                     notes = ("its images are not in it, for the dump of its reference tables is missing or damaged",)
             images = reference if entry.reference is not None and not notes else None
@@ -101,18 +101,12 @@ def _told(stored: Stored, entry: Entry, folder: Path, screen: Console) -> bool:
 def _fetched(source: Path, target: Path, sha256: str, stop: threading.Event) -> bool:
     """Copy a file of the drive, where it is there and what was written; no link is followed."""
     try:
-        inventory.file_size(source)
+        files.size(source)
         with source.open("rb"):
             pass
     except OSError:
         return False
-    return copying.fetch(source, target, sha256, stop, lambda _: None)
-
-
-def _free(folder: Path, name: str) -> Path:
-    stem = name.removesuffix(names.MEOSXML)
-    spellings = (name if count == 1 else f"{stem}_{count}{names.MEOSXML}" for count in range(1, 1_000_000))
-    return next(path for spelling in spellings if not (path := folder / spelling).exists())
+    return copying.from_drive(source, target, sha256, stop, lambda _: None)
 
 
 def _make_folder(folder: Path) -> None:

@@ -17,6 +17,7 @@ from meosbackup.meosxml import wellformed
 from meosbackup.store import drive, inventory, readback
 from meosbackup.store.inventory import Inventory
 from meosbackup.store.readback import Read, Reader
+from meosbackup.system import files
 
 _PIECE = 1 << 20
 _NOTES = 20
@@ -108,7 +109,7 @@ def read_back(plan: Plan, advance: Callable[[int], None] = lambda _: None) -> It
     yield from _beside_batches(plan)
     for reference, batches in plan.references.items():
         fault = "is missing"
-        if inventory.is_folder(folder):
+        if files.is_folder(folder):
             fault = readback.read(folder / reference.name, reference, reader, _dump).fault
         for stored in batches if fault else []:
             file = f"{names.REFERENCE_FOLDER}/{reference.name}"
@@ -164,9 +165,9 @@ def _confirmed(plan: Plan, stored: Stored, findings: list[Finding]) -> Iterator[
         return
     root = plan.found.root
     is_same = isinstance(plan.mark, OSError) or inventory.text_of(root / drive.MARK_FILE) == plan.mark
-    if not (inventory.is_folder(root) and is_same):
+    if not (files.is_folder(root) and is_same):
         raise inventory.unreadable(root)
-    if inventory.is_folder(stored.folder):
+    if files.is_folder(stored.folder):
         yield from findings
     else:
         yield Finding(stored.name, "", "was removed meanwhile, to make room", is_wrong=False)
@@ -179,7 +180,7 @@ def _beside_batches(plan: Plan) -> Iterator[Finding]:
     for folder, error in plan.found.doubtful:
         yield Finding(folder.relative_to(root).as_posix(), names.BATCH_FILE, f"can't be trusted: {error.what}")
     named = {reference.name for reference in plan.references}
-    for path in inventory.listed(root / names.REFERENCE_FOLDER):
+    for path in files.listed(root / names.REFERENCE_FOLDER):
         if path.name not in named:
             yield Finding("", path.relative_to(root).as_posix(), inventory.stray(path), is_wrong=False)
     if isinstance(plan.mark, OSError):
@@ -221,7 +222,7 @@ def _in_batch(stored: Stored, reader: Reader) -> Iterator[Finding]:
     if fault := _in_guide(stored):
         yield Finding(stored.name, names.GUIDE_FILE, fault)
     known = {names.BATCH_FILE, names.GUIDE_FILE, names.PIN_FILE, *(file.file for file in _files(stored))}
-    for path in inventory.listed(stored.folder):
+    for path in files.listed(stored.folder):
         if path.name not in known:
             is_wrong = not path.name.lower().startswith(_LITTER)
             yield Finding(stored.name, path.name, inventory.stray(path), is_wrong)
@@ -231,13 +232,13 @@ def _in_files(stored: Stored, reader: Reader) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with a batch's files, or with what `batch.json` says of them: the file, and what."""
     for entry in stored.batch.databases:
         if entry.dump is not None:
-            read = readback.read(stored.folder / entry.dump.file, entry.dump, reader, _dump)
+            read = readback.read(stored.path(entry.dump), entry.dump, reader, _dump)
             if read.fault:
                 yield entry.dump.file, read.fault
             elif entry.race and _is_ours(stored) and read.freshness != entry.freshness:
                 yield names.BATCH_FILE, f"does not match the freshness in {entry.dump.file}"
         if entry.meosxml is not None:
-            path = stored.folder / entry.meosxml.file
+            path = stored.path(entry.meosxml)
             if fault := readback.read(path, entry.meosxml, reader, _meosxml).fault:
                 yield entry.meosxml.file, fault
 

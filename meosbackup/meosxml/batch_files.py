@@ -13,7 +13,7 @@ from meosbackup.errors import MeosBackupError, StoppedError
 from meosbackup.meos.race_list import LeftOutRace
 from meosbackup.meosxml import convert
 from meosbackup.meosxml.convert import Source
-from meosbackup.store import spool
+from meosbackup.system import files
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class MeosFiles:
         before = earlier / entry.meosxml.file if earlier and entry.meosxml else None
         try:
             if before is not None and entry.meosxml is not None and before.is_file():
-                spool.add_file(before, target)
+                files.link_or_copy(before, target)
                 return replace(entry, meosxml=replace(entry.meosxml, file=target.name))
             if isinstance(self._errors.get(entry.dump.sha256), MeosBackupError):
                 return replace(entry, meosxml=None)

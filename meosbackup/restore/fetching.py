@@ -47,7 +47,7 @@ def _fetch(
 ) -> Path:  # fmt: skip
     target = folder / f"{step.number}.dump.sql"
     try:
-        is_good = copying.fetch(stored.folder / step.source.file, target, step.source.sha256, stop, advance)
+        is_good = copying.from_drive(stored.path(step.source), target, step.source.sha256, stop, advance)
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise MeosBackupError(
@@ -69,7 +69,7 @@ def _spare(spool_root: Path, step: Step, folder: Path, stop: threading.Event) ->
     target = folder / f"{step.number}.dump.sql"
     for path in _copies(spool_root, step.source.sha256):
         try:
-            if copying.fetch(path, target, step.source.sha256, stop, lambda _: None):
+            if copying.from_drive(path, target, step.source.sha256, stop, lambda _: None):
                 return target
         except OSError:
             continue
@@ -81,7 +81,7 @@ def _copies(spool_root: Path, sha256: str) -> Iterator[Path]:
         for entry in stored.batch.databases:
             for file in (entry.dump, entry.reference):
                 if file is not None and file.sha256 == sha256:
-                    yield stored.folder / file.file
+                    yield stored.path(file)
 
 
 def _with_advice(stored: Stored, step: Step, error: BadBatchError) -> BadBatchError:

@@ -71,7 +71,7 @@ def _load(server: PrivateServer, stored: Stored, file: StoredFile | None, stop: 
     began = time.monotonic()
     if file is None:
         return 0.0
-    path = stored.folder / file.file
+    path = stored.path(file)
     try:
         private_server.load(server, path)
     except OSError as error:
@@ -85,5 +85,5 @@ def meant(stored: Stored, entry: Entry) -> dict[str, TableDigest]:
     """Return the digests of what the files of a batch hold of a database."""
     digests: dict[str, TableDigest] = {}
     for file in (entry.dump, entry.reference):
-        digests |= fingerprint.table_digests(stored.folder / file.file) if file else {}
+        digests |= fingerprint.table_digests(stored.path(file)) if file else {}
     return digests

@@ -15,8 +15,7 @@ from datetime import datetime
 from pathlib import Path
 
 from meosbackup.errors import DriveFailedError, DriveGoneError, MeosBackupError, WrongUsageError
-from meosbackup.system import disks
-from meosbackup.system.disks import write_durably
+from meosbackup.system import disks, files
 
 FOLDER = "meosbackup"
 MARK_FILE = "drive.json"
@@ -83,7 +82,7 @@ def mark(where: Place, now: datetime) -> str:
     text = json.dumps({"format": FORMAT, "id": new, "created": now.isoformat()}) + "\n"
     try:
         _make_root(where)
-        write_durably(where.root / MARK_FILE, text.encode())
+        files.write_durably(where.root / MARK_FILE, text.encode())
     except OSError as error:
         raise explained(where.target, error) from error
     return new

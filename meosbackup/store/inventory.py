@@ -2,8 +2,6 @@
 
 import errno
 import os
-import stat
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +9,7 @@ from meosbackup.batch import batch_file, names
 from meosbackup.batch.model import Batch, Stored
 from meosbackup.errors import BadBatchError, DriveFailedError, DriveGoneError, MeosBackupError, WrongUsageError
 from meosbackup.store import drive, rehearsal_record
-from meosbackup.system import disks
+from meosbackup.system import disks, files
 
 _OURS = frozenset({names.GUIDE_FILE, drive.MARK_FILE, rehearsal_record.PROOF_FILE, names.REFERENCE_FOLDER})
 _LARGEST_TEXT = 1 << 24
@@ -39,11 +37,11 @@ class Inventory:
 
 def root_of(target: Path | None) -> Path:
     """Return the folder on a drive that holds its backups. Raises WrongUsageError if there is none."""
-    drives = ", ".join(str(found.path) for found in disks.plugged_in() if is_folder(drive.root(found.path)))
+    drives = ", ".join(str(found.path) for found in disks.plugged_in() if files.is_folder(drive.root(found.path)))
     advice = f"Name the top folder of a drive with backups with --target. Plugged in: {drives or 'none'}."
     if target is None:
         raise WrongUsageError("No target is set.", "Nothing was read.", advice)
-    if not is_folder(drive.root(target)):
+    if not files.is_folder(drive.root(target)):
         raise WrongUsageError(f"There is no folder {drive.FOLDER} in {target}.", "Nothing was read.", advice)
     return drive.root(target)
 
@@ -54,18 +52,18 @@ def find(root: Path) -> Inventory:
     Nothing is found where there is no folder. Raises OSError if a folder can't be listed.
     """
     batches, doubtful, others = list[Stored](), list[tuple[Path, BadBatchError]](), list[Path]()
-    for day in sorted(root.iterdir()) if is_folder(root) else ():
-        if not (names.DAY_FOLDER.fullmatch(day.name) and is_folder(day)):
+    for day in sorted(root.iterdir()) if files.is_folder(root) else ():
+        if not (names.DAY_FOLDER.fullmatch(day.name) and files.is_folder(day)):
             others += [day] if day.name not in _OURS else []
             continue
         for folder in sorted(day.iterdir()):
-            if not (names.TIME_FOLDER.fullmatch(folder.name) and is_folder(folder)):
+            if not (names.TIME_FOLDER.fullmatch(folder.name) and files.is_folder(folder)):
                 others.append(folder)
                 continue
             try:
                 batches.append(Stored(folder, read(folder)))
             except BadBatchError as error:
-                if is_folder(folder):  # a running backup may just have removed it
+                if files.is_folder(folder):  # a running backup may just have removed it
                     doubtful.append((folder, error))
     batches.sort(key=lambda stored: stored.batch.sequence)
     return Inventory(root, tuple(batches), tuple(doubtful), tuple(others))
@@ -74,7 +72,7 @@ def find(root: Path) -> Inventory:
 def take(root: Path) -> Inventory:
     """Find the batches below a drive's root. Raises DriveGoneError, DriveFailedError."""
     try:
-        if not is_folder(root):
+        if not files.is_folder(root):
             raise unreadable(root)
         return find(root)
     except OSError as error:
@@ -101,34 +99,10 @@ def is_pinned(stored: Stored) -> bool:
     return os.path.lexists(stored.folder / names.PIN_FILE)
 
 
-def is_folder(path: Path) -> bool:
-    """Tell whether this is a folder: no link to one, and nothing that the system can't look at."""
-    try:
-        return stat.S_ISDIR(_looked_at(path).st_mode)
-    except OSError:
-        return False
-
-
-def listed(folder: Path) -> list[Path]:
-    """Return what lies in a folder, by name; nothing where it can't be listed: no file in it can be read then."""
-    try:
-        return sorted(folder.iterdir()) if is_folder(folder) else []
-    except OSError:
-        return []
-
-
-def file_size(path: Path) -> int:
-    """Return the size of a file in bytes. Raises OSError, also where it is a link or anything else but a file."""
-    found = _looked_at(path)
-    if not stat.S_ISREG(found.st_mode):
-        raise OSError(errno.EINVAL, "it is no file")
-    return found.st_size
-
-
 def text_of(path: Path) -> bytes | OSError:
     """Return what a file holds that can only be short, or why it can't be read."""
     try:
-        is_short = file_size(path) <= _LARGEST_TEXT
+        is_short = files.size(path) <= _LARGEST_TEXT
         return path.read_bytes() if is_short else OSError(errno.EFBIG, "it is far too long")
     except OSError as error:
         return error
@@ -141,7 +115,7 @@ def told(error: OSError) -> str:
 
 def stray(path: Path) -> str:
     """Return in words what a thing is that belongs to no batch."""
-    if path.name.endswith(names.PARTIAL):
+    if path.name.endswith(files.PARTIAL):
         return "is half done: a backup was broken off, or is at work"
     return "is not meosbackup's, and was left alone"
 
@@ -149,7 +123,7 @@ def stray(path: Path) -> str:
 def unreadable(root: Path, error: OSError | None = None) -> MeosBackupError:
     """Return the words for a drive that can't be read, or that is gone: so where there is no `error`."""
     reason = f" ({error.strerror or error})" if error else ""
-    if error is None or not is_folder(root):
+    if error is None or not files.is_folder(root):
         return DriveGoneError(
             f"The drive is gone from {root.parent}{reason}.", "What is on it is as it was.",
             "Plug it in, and give the command again.",
@@ -166,12 +140,3 @@ def no_batch(root: Path) -> MeosBackupError:
         f"There is no batch in {root}.", "Nothing can be restored from this drive.",
         "Back up to it by meosbackup --target DIR, or name another drive.",
     )  # fmt: skip
-
-
-def _looked_at(path: Path) -> os.stat_result:
-    """Look at a file or folder. Raises OSError, also where it is a link or a junction of Windows."""
-    found = path.lstat()
-    is_junction = sys.platform == "win32" and found.st_reparse_tag == stat.IO_REPARSE_TAG_MOUNT_POINT
-    if stat.S_ISLNK(found.st_mode) or is_junction:
-        raise OSError(errno.ELOOP, "it is a link, and no link is followed")
-    return found

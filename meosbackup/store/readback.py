@@ -1,17 +1,14 @@
-"""A file of a drive, read back from the medium and held against what was written."""
+"""A file of a drive, read back from its medium and compared with what was written."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from meosbackup.batch.model import Freshness, StoredFile
 from meosbackup.store import inventory
-from meosbackup.system import disks
+from meosbackup.system import files
 
 DAMAGED = "is damaged: its contents differ from what was written"
-
-_PIECE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -49,19 +46,18 @@ def read(path: Path, meant: StoredFile, reader: Reader, look_into: Callable[[Pat
 def _difference(path: Path, meant: StoredFile, advance: Callable[[int], None]) -> str:
     """Tell how a file differs from what was written; an empty text if it doesn't."""
     left = meant.bytes
+
+    def told(count: int) -> None:
+        nonlocal left
+        left -= count
+        advance(count)
+
     try:
-        found = inventory.file_size(path)
-        if found != meant.bytes:
-            return f"is {found:,} bytes long, and was {meant.bytes:,}"
-        digest = hashlib.sha256()
-        with path.open("rb") as file:
-            disks.forget_cached(file)
-            while piece := file.read(_PIECE):
-                digest.update(piece)
-                advance(len(piece))
-                left -= len(piece)
+        size = files.size(path)
+        if size != meant.bytes:
+            return f"is {size:,} bytes long, and was {meant.bytes:,}"
+        return "" if files.sha256(path, advance=told) == meant.sha256 else DAMAGED
     except OSError as error:
         return inventory.told(error)
     finally:
         advance(max(0, left))
-    return "" if digest.hexdigest() == meant.sha256 else DAMAGED

@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from meosbackup.batch.model import Proof
-from meosbackup.system import disks
+from meosbackup.system import files
 
 PROOF_FILE = "proof.json"
 FORMAT = 1
@@ -23,4 +23,4 @@ def read(root: Path) -> Proof | None:
 def write(root: Path, proof: Proof) -> None:
     """Note a proof below a root. Raises OSError."""
     document = {"format": FORMAT, "batch": proof.batch.isoformat(), "proven": proof.proven.isoformat()}
-    disks.write_durably(root / PROOF_FILE, (json.dumps(document) + "\n").encode())
+    files.write_durably(root / PROOF_FILE, (json.dumps(document) + "\n").encode())

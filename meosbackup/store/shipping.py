@@ -16,7 +16,7 @@ from meosbackup.guide import restore_txt
 from meosbackup.store import copying, drive, inventory, rehearsal_record, retention, spool
 from meosbackup.store.copying import DamagedSourceError
 from meosbackup.store.drive import Place
-from meosbackup.system import disks
+from meosbackup.system import disks, files
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +115,7 @@ def write_guide(root: Path, newest: Stored, held: datetime | None = None) -> Non
     """Put the RESTORE.txt of the newest batch on the drive at its top. Raises OSError."""
     folder = newest.folder.relative_to(root).as_posix()
     text = restore_txt.restore_text(newest.batch, folder, rehearsal_record.read(root), held)
-    disks.write_durably(root / names.GUIDE_FILE, text.encode(restore_txt.ENCODING))
+    files.write_durably(root / names.GUIDE_FILE, text.encode(restore_txt.ENCODING))
 
 
 def _held(root: Path, newest: Stored) -> datetime | None:
@@ -149,21 +149,21 @@ def _ship(shipper: Shipper, stored: Stored) -> Path:
         return folder
     _make_room(shipper, stored)
     # No parents: where the drive was pulled out there is no root, and none is made on the system's disk.
-    disks.make_folder(root / names.REFERENCE_FOLDER)
+    files.make_folder(root / names.REFERENCE_FOLDER)
     for entry in stored.batch.databases:
         if entry.reference is not None:
             _ship_reference(entry.reference, shipper, root)
-    disks.make_folder(folder.parent)
-    partial = folder.with_name(folder.name + names.PARTIAL)
+    files.make_folder(folder.parent)
+    partial = folder.with_name(folder.name + files.PARTIAL)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     try:
         for name, sha256 in _files(stored).items():
-            copying.copy(stored.folder / name, partial / name, sha256, shipper.stop)
+            copying.to_drive(stored.folder / name, partial / name, sha256, shipper.stop)
         if (stored.folder / names.PIN_FILE).exists():
             (partial / names.PIN_FILE).touch()
-        disks.sync_folder(partial)
-        disks.rename(partial, folder)
+        files.sync(partial)
+        files.rename(partial, folder)
         _see_whole(folder, stored)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
@@ -182,7 +182,7 @@ def _see_whole(folder: Path, stored: Stored) -> None:
     ):
         return
     shutil.rmtree(folder, ignore_errors=True)
-    raise copying.other_bytes(folder)
+    raise copying.differs(folder)
 
 
 def _folder_on_drive(root: Path, stored: Stored, spool_root: Path) -> Path:
@@ -212,13 +212,13 @@ def _ship_reference(reference: StoredFile, shipper: Shipper, root: Path) -> None
     target = root / names.REFERENCE_FOLDER / name
     if target in shipper.known_good and target.is_file():
         return
-    if target.is_file() and copying.read_back(target, shipper.stop) == reference.sha256:
+    if target.is_file() and files.sha256(target, stop=shipper.stop) == reference.sha256:
         shipper.known_good.add(target)
         return
-    partial = target.with_name(name + names.PARTIAL)
+    partial = target.with_name(name + files.PARTIAL)
     partial.unlink(missing_ok=True)
-    copying.copy(shipper.spool / names.REFERENCE_FOLDER / name, partial, reference.sha256, shipper.stop)
-    disks.rename(partial, target)
+    copying.to_drive(shipper.spool / names.REFERENCE_FOLDER / name, partial, reference.sha256, shipper.stop)
+    files.rename(partial, target)
     shipper.known_good.add(target)
 
 
@@ -258,13 +258,13 @@ def _removed(taken: list[datetime]) -> str:
 def _remove_partial(where: Place) -> None:
     """Remove what an earlier run left half copied. Raises DriveGoneError, DriveFailedError."""
     try:
-        for folder in where.root.glob(f"????-??-??/??-??-??*{names.PARTIAL}"):
+        for folder in where.root.glob(f"????-??-??/??-??-??*{files.PARTIAL}"):
             if folder.is_dir() and not folder.is_symlink():
                 shutil.rmtree(folder)
         for folder in where.root.glob("????-??-??/??-??-??*"):
             if folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
-                folder.rmdir()  # see disks.rename
-        for pattern in (f"{names.REFERENCE_FOLDER}/*{names.PARTIAL}", names.GUIDE_FILE + names.PARTIAL):
+                folder.rmdir()  # see files.rename
+        for pattern in (f"{names.REFERENCE_FOLDER}/*{files.PARTIAL}", names.GUIDE_FILE + files.PARTIAL):
             for file in where.root.glob(pattern):
                 file.unlink()
     except OSError as error:

@@ -1,7 +1,6 @@
 """The spool: the folder on the local disk where a batch is made, and waits for the drive."""
 
 import errno
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from meosbackup.batch.model import Stored
 from meosbackup.errors import MeosBackupError
 from meosbackup.store import inventory
 from meosbackup.store.inventory import Inventory
-from meosbackup.system import disks
+from meosbackup.system import files
 
 _SHIPPED = "SHIPPED"
 _WORK = "work-"
@@ -31,7 +30,7 @@ def prepare(root: Path) -> None:
 
 def tidy(root: Path) -> None:
     """Remove what an earlier run left half done; no other run may be at work in the spool."""
-    for folder in [*root.glob(f"{_WORK}*"), *root.glob(f"*/*{names.PARTIAL}")]:
+    for folder in [*root.glob(f"{_WORK}*"), *root.glob(f"*/*{files.PARTIAL}")]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -50,17 +49,9 @@ def publish(root: Path, partial: Path, name: str) -> Path:
     folder = root / name
     folder.parent.mkdir(exist_ok=True)
     for file in partial.iterdir():
-        disks.sync_file(file)
-    disks.rename(partial, folder)
+        files.sync(file)
+    files.rename(partial, folder)
     return folder
-
-
-def add_file(source: Path, target: Path) -> None:
-    """Bring a file of the spool into another folder of it, without copying it where the file system can."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
 
 
 def waiting(findings: Inventory, drive: str | None = None) -> list[Stored]:
@@ -110,9 +101,9 @@ def _drives(stored: Stored) -> list[str]:
 
 def remove(folder: Path) -> None:
     """Remove a batch's folder, so that it is never seen half removed, and its day's folder with the last one."""
-    leaving = folder.with_name(folder.name + names.PARTIAL)
+    leaving = folder.with_name(folder.name + files.PARTIAL)
     folder.replace(leaving)
-    disks.sync_folder(leaving.parent)  # or a power cut could leave it half removed under its own name
+    files.sync(leaving.parent)  # or a power cut could leave it half removed under its own name
     shutil.rmtree(leaving, ignore_errors=True)
     if not any(folder.parent.iterdir()):
         folder.parent.rmdir()

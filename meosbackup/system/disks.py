@@ -1,4 +1,4 @@
-"""What the platform knows of disks: which is the system's own, and which drives are plugged in."""
+"""What the platform knows of disks: which one is the system's own, how full they are, which drives are plugged in."""
 
 import ctypes
 import os
@@ -6,10 +6,8 @@ import shutil
 import string
 import sys
 import tempfile
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 _MOUNT_FOLDERS = ("/media", "/run/media", "/mnt", "/Volumes")
 _WINDOWS_REMOVABLE = 2
@@ -60,63 +58,6 @@ def plugged_in() -> list[PluggedIn]:
         except OSError:  # a card reader without its card
             continue
     return drives
-
-
-def forget_cached(file: IO[bytes]) -> None:
-    """Have the next reading of a file come from the medium, where the platform can be told so."""
-    if sys.platform == "linux":
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-
-
-def sync_file(path: Path) -> None:
-    """Make what a file holds durable. Raises OSError."""
-    with path.open("r+b") as file:
-        os.fsync(file.fileno())
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable, where the platform can."""
-    if sys.platform != "win32":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder durably where there is none; the one above it must be there. Raises OSError."""
-    if not folder.is_dir():
-        folder.mkdir()
-        sync_folder(folder.parent)
-
-
-def rename(source: Path, target: Path) -> None:
-    """Give a file or folder another name, durably; a file may take the place of one. Raises OSError."""
-    source.replace(target)
-    sync_folder(target.parent)
-    # Linux's FAT notes where the content begins, under the new name, only when the file or folder itself is synced; a
-    # power cut before that leaves an empty one. Were it synced first, one before the names were would leave two names
-    # for the same content, and with the one that is tidied up the other would lose it.
-    if target.is_dir():
-        sync_folder(target)
-    else:
-        sync_file(target)
-
-
-def write_durably(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all. Raises OSError."""
-    partial = path.with_name(path.name + ".partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        rename(partial, path)
-    except OSError:
-        with suppress(OSError):  # a drive that is full takes the removal, one that is gone can't
-            partial.unlink(missing_ok=True)
-        raise
 
 
 def _mount_points() -> list[Path]:

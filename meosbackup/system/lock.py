@@ -12,6 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from meosbackup.errors import MeosBackupError
+from meosbackup.system import files
 
 log = logging.getLogger(__name__)
 
@@ -78,10 +79,8 @@ def _lock_name(place: Path) -> str:
 def _write(path: Path) -> None:
     """Note this process's id and the time. Without it a second one is refused all the same, in fewer words."""
     document = {"process": os.getpid(), "since": datetime.now().astimezone().isoformat(timespec="seconds")}
-    partial = path.with_suffix(".partial")
     try:
-        partial.write_text(json.dumps(document), "utf-8")
-        partial.replace(path)
+        files.write_durably(path, json.dumps(document).encode())
     except OSError:
         log.warning("%s can't be written", path, exc_info=True)
 
