@@ -56,6 +56,7 @@ _SERVER_OPTIONS = (
     _option("--user", metavar="NAME", help="The user that MeOS logs in with (meos)."),
     _flag("--ask-password", "Ask for the user's password."),
     _option("--defaults-file", metavar="FILE", help="A MySQL option file with the login."),
+    _option("--ssl-mode", metavar="MODE", help="Encryption: PREFERRED (the default), REQUIRED or DISABLED."),
 )
 _BACKUP_OPTIONS = (
     _option("--interval", metavar="SECONDS", help="The time from one backup to the next (60)."),

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 _DAY = 86_400
 _LONGEST_TEXT = 500
+SSL_MODES = ("PREFERRED", "REQUIRED", "DISABLED")
 _SWITCHES = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 AnyPath = TypeVar("AnyPath", bound=PurePath)
@@ -80,6 +81,11 @@ def _span(value: Any, _folder: Path) -> int:
     return seconds
 
 
+def _ssl_mode(value: Any, _folder: Path) -> str:
+    _demand(isinstance(value, str) and value.upper() in SSL_MODES)
+    return str(value).upper()
+
+
 def _number(unit: str, least: int, most: int) -> Kind:
     def check(value: Any, _folder: Path) -> int:
         _demand(type(value) is int and least <= value <= most)  # not isinstance: True is an int as well
@@ -106,6 +112,7 @@ COUNT = _number("", 1, 16)
 DAYS = _number(" of days", 0, 36_500)
 MEGABYTES = _number(" of MiB", 1, 100_000_000)
 SPAN = Kind('a text such as "30 min" or "2 h", from 1 min to 24 h', _span)
+SSL_MODE = Kind("PREFERRED, REQUIRED or DISABLED", _ssl_mode)
 PORT = _number("", 1, 65_535)
 SWITCH = Kind("true or false", _switch, _parsed_switch)
 TEXT = Kind(f"a text of at most {_LONGEST_TEXT} characters, in quotes", _text)

@@ -22,6 +22,7 @@ from meosbackup.settings.kinds import (
     SECONDS,
     SECRET,
     SPAN,
+    SSL_MODE,
     SWITCH,
     TEXT,
     TEXTS,
@@ -53,6 +54,7 @@ class Settings:
     password: Annotated[str | None, SECRET] = field(default=None, repr=False)
     ask_password: Annotated[bool, SWITCH] = False
     defaults_file: Annotated[Path | None, FILE] = None
+    ssl_mode: Annotated[str, SSL_MODE] = "PREFERRED"
     interval: Annotated[int, SECONDS] = 60
     days: Annotated[int, DAYS] = 3
     races: Annotated[tuple[str, ...], TEXTS, "race"] = ()
