@@ -1,4 +1,4 @@
-"""A look at the server before anything is dumped: its facts, its races, the state of their tables."""
+"""What the server shows before anything is dumped: its version, its races, the state of their tables."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ from meosbackup.settings.model import Settings
 
 
 @dataclass(frozen=True)
-class Look:
-    """What a look at the server showed, before anything is dumped."""
+class Survey:
+    """What the server showed, before anything is dumped."""
 
     server: Server
     race_list: str
@@ -36,8 +36,8 @@ class Look:
         return list(self.races)
 
 
-def look(settings: Settings, now: datetime) -> Look:
-    """Look at the server, as a tick of this moment does. Raises MeosBackupError."""
+def take(settings: Settings, now: datetime) -> Survey:
+    """Survey the server, with the races that a tick at this moment backs up. Raises MeosBackupError."""
     with sessions.session(settings) as session:
         known = sessions.databases(session)
         list_name = race_list.race_list_name(known, session.account)
@@ -46,7 +46,7 @@ def look(settings: Settings, now: datetime) -> Look:
             names=settings.races, days=None if settings.all_races else settings.days, today=now.date(),
         )  # fmt: skip
         wanted = [list_name, *(chosen.database for chosen in selection.chosen if chosen.database is not None)]
-        return Look(
+        return Survey(
             sessions.facts(session, settings), list_name, selection, changes.states(session, wanted),
             session.account, sessions.sees_everything(session), server_warnings.look(session),
         )  # fmt: skip

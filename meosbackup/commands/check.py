@@ -9,7 +9,7 @@ from pathlib import Path
 
 from meosbackup import wording
 from meosbackup.backup import survey
-from meosbackup.backup.survey import Look
+from meosbackup.backup.survey import Survey
 from meosbackup.batch.model import Entry, Race, Server
 from meosbackup.dump import dumping, mysqldump
 from meosbackup.dump.mysqldump import DumpProgram
@@ -56,7 +56,7 @@ def run(settings: Settings, spool_root: Path) -> Iterator[Finding]:
     program: list[Program] = []
     yield from _tried("dump program", lambda: _program(settings, answered, program))
     yield from _client(settings, answered)
-    seen: list[Look] = []
+    seen: list[Survey] = []
     if answered:
         yield from _tried("race list", lambda: _look(settings, seen))
     if seen:
@@ -147,12 +147,12 @@ def _server(settings: Settings, found: list[Server]) -> Iterator[Finding]:
         yield Finding(not is_fault, remark.name, remark.text, is_noted=remark.bites and not is_fault)
 
 
-def _look(settings: Settings, found: list[Look]) -> Iterator[Finding]:
-    found.append(survey.look(settings, datetime.now().astimezone()))
+def _look(settings: Settings, found: list[Survey]) -> Iterator[Finding]:
+    found.append(survey.take(settings, datetime.now().astimezone()))
     yield from ()
 
 
-def _races(seen: Look) -> Iterator[Finding]:
+def _races(seen: Survey) -> Iterator[Finding]:
     present = [chosen.race for chosen in seen.selection.chosen if chosen.database is not None]
     for race in present:
         yield Finding(True, "race", f"{race.display_name} is backed up")
@@ -162,7 +162,7 @@ def _races(seen: Look) -> Iterator[Finding]:
         yield Finding(False, "race", f"no race is called {clean(name)}")
 
 
-def _rights(seen: Look) -> Iterator[Finding]:
+def _rights(seen: Survey) -> Iterator[Finding]:
     """Tell of races without a database that shows, where the user may not see every database."""
     hidden = [chosen.race.display_name for chosen in seen.selection.chosen if chosen.database is None]
     if hidden and not seen.sees_everything:
@@ -174,7 +174,7 @@ def _rights(seen: Look) -> Iterator[Finding]:
         )
 
 
-def _trial(settings: Settings, spool_root: Path, program: Program, seen: Look) -> Iterator[Finding]:
+def _trial(settings: Settings, spool_root: Path, program: Program, seen: Survey) -> Iterator[Finding]:
     """Make a dump of each database and throw it away: nothing else proves that every right is there."""
     try:
         yield from _dumps(settings, spool_root, program, seen)
@@ -182,7 +182,7 @@ def _trial(settings: Settings, spool_root: Path, program: Program, seen: Look) -
         raise spool.unusable(spool_root, error) from error
 
 
-def _dumps(settings: Settings, spool_root: Path, program: Program, seen: Look) -> Iterator[Finding]:
+def _dumps(settings: Settings, spool_root: Path, program: Program, seen: Survey) -> Iterator[Finding]:
     never = threading.Event()
     with (
         spool.work_folder(spool_root) as folder,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from meosbackup import wording
 from meosbackup.backup.backup import Outcome
-from meosbackup.backup.survey import Look
+from meosbackup.backup.survey import Survey
 from meosbackup.batch.model import Batch, Proof, Race, Stored
 from meosbackup.console import Console
 from meosbackup.errors import MeosBackupError
@@ -72,30 +72,30 @@ class Report:
             ("Interval", f"{wording.number(settings.interval, 'second')}; stop with Ctrl-C"),
         ])  # fmt: skip
 
-    def seen(self, now: datetime, look: Look, left_out: Sequence[LeftOutRace]) -> None:
+    def seen(self, now: datetime, seen: Survey, left_out: Sequence[LeftOutRace]) -> None:
         """Report which races there are: all of them the first time, and what changed after that."""
-        listed = {chosen.race.name_id for chosen in look.selection.chosen}
-        present = {chosen.race.name_id: chosen.race for chosen in look.selection.chosen if chosen.database}
+        listed = {chosen.race.name_id for chosen in seen.selection.chosen}
+        present = {chosen.race.name_id: chosen.race for chosen in seen.selection.chosen if chosen.database}
         if self._races is None:
-            self._introduce(now, look, present.values(), left_out)
+            self._introduce(now, seen, present.values(), left_out)
         else:
             for text in self._race_news(self._races, present, listed, left_out):
                 self._console.line(now, "NOTE", text)
-        for name in set(look.selection.unmatched) - self._unmatched:
+        for name in set(seen.selection.unmatched) - self._unmatched:
             text = f"no race is called {clean(name)} yet; it will be backed up as soon as it appears"
             self._console.line(now, "NOTE", text)
-        self._unmatched = set(look.selection.unmatched)
+        self._unmatched = set(seen.selection.unmatched)
         self._left_out |= {(race.race.name_id, race.reason) for race in left_out}
         still = {name_id: race for name_id, race in (self._races or {}).items() if name_id in listed}
         self._races = {**still, **present}
 
-    def _introduce(self, now: datetime, look: Look, present: Iterable[Race], left_out: Sequence[LeftOutRace]) -> None:
+    def _introduce(self, now: datetime, seen: Survey, present: Iterable[Race], left_out: Sequence[LeftOutRace]) -> None:
         """Print the block that the server's first answer gives, and what is wrong with its settings."""
-        facts = look.server
+        facts = seen.server
         version = f"{facts.flavour} {facts.version}, lower_case_table_names {facts.lower_case_table_names}"
         self._console.block([("Server version", version), *_race_rows(present, left_out)])
         self._console.say()
-        for remark in look.remarks.of:
+        for remark in seen.remarks.of:
             if remark.bites:
                 self._console.line(now, "NOTE", f"{remark.name}: {remark.text}")
 

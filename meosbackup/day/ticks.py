@@ -109,7 +109,7 @@ class Ticks:
         self._has_answered = True
         if outcome.stored is not None:
             self.results.put(Made(outcome.stored))
-        self.report.seen(now, outcome.look, outcome.left_out)
+        self.report.seen(now, outcome.seen, outcome.left_out)
         self.report.without_file(now, outcome.stored, outcome.without_file)
         return outcome, [
             Trouble(failure.race.display_name if failure.race else "race list", failure.error, failure.newest_good)

@@ -1,0 +1,91 @@
+"""A batch put together in a folder of its own, and published in the spool as a whole."""
+
+import hashlib
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from meosbackup.batch import batch_file, names
+from meosbackup.batch.model import Batch, Entry, Stored, StoredFile
+from meosbackup.dump.dumping import GoodDump
+from meosbackup.guide import restore_txt
+from meosbackup.meosxml.batch_files import MeosFiles
+from meosbackup.store import spool
+from meosbackup.system import files
+
+
+@dataclass(frozen=True)
+class BatchFolder:
+    """The folder where a batch is put together. `before` is the batch before, `now` the batch's time."""
+
+    path: Path
+    spool: Path
+    before: Stored | None
+    now: datetime
+
+    def fill(
+        self,
+        entries: Sequence[Entry],
+        changed: Mapping[str, GoodDump],
+        references: Mapping[str, GoodDump | None],
+        meosfiles: MeosFiles,
+        stop: threading.Event,
+    ) -> tuple[Entry, ...]:
+        """Bring each entry's files into the folder, and return the entries with them. Raises OSError, StoppedError.
+
+        Race tables that changed and all new reference dumps are moved; everything else comes from the batch before.
+        """
+        stems = names.stems([entry.race for entry in entries if entry.race is not None])
+        return tuple(
+            self._with_files(entry, stems[entry.race.name_id] if entry.race else names.RACE_LIST,
+                             changed, references, meosfiles, stop)
+            for entry in entries
+        )  # fmt: skip
+
+    def publish(self, batch: Batch) -> Stored:
+        """Add the batch's RESTORE.txt and batch.json, and put the folder in its place in the spool. Raises OSError."""
+        text = restore_txt.restore_text(batch, None).encode(restore_txt.ENCODING)
+        (self.path / names.GUIDE_FILE).write_bytes(text)
+        whole = replace(batch, guides=((names.GUIDE_FILE, hashlib.sha256(text).hexdigest()),))
+        batch_file.write(self.path, whole)
+        name = names.first_free(names.folder_name(self.now), lambda name: not (self.spool / name).exists())
+        return Stored(spool.publish(self.spool, self.path, name), whole)
+
+    def _with_files(
+        self,
+        decided: Entry,
+        stem: str,
+        changed: Mapping[str, GoodDump],
+        references: Mapping[str, GoodDump | None],
+        meosfiles: MeosFiles,
+        stop: threading.Event,
+    ) -> Entry:
+        entry = self._with_dump(decided, stem, changed.get(decided.database))
+        if entry.database in references:
+            entry = replace(entry, reference=self._keep_reference(stem, references[entry.database]))
+        if entry.reference != decided.reference:  # where a race's `.meosxml` has its images from
+            entry = replace(entry, meosxml=None)
+        return meosfiles.bring(entry, self.path, self.before.folder if self.before else None, self.now, stop)
+
+    def _with_dump(self, entry: Entry, stem: str, good: GoodDump | None) -> Entry:
+        """Bring a dump into the folder, named by the time for which it is good."""
+        if entry.dump is None:
+            return entry
+        moment = entry.taken if entry.error is not None and entry.taken is not None else self.now
+        name = names.dump_name(stem, moment)
+        if good is not None:
+            good.path.replace(self.path / name)
+        elif self.before is not None:
+            files.link_or_copy(self.before.path(entry.dump), self.path / name)
+        return replace(entry, dump=replace(entry.dump, file=name))
+
+    def _keep_reference(self, stem: str, good: GoodDump | None) -> StoredFile | None:
+        if good is None:
+            return None
+        name = names.reference_name(stem, good.sha256)
+        folder = self.spool / names.REFERENCE_FOLDER
+        folder.mkdir(exist_ok=True)
+        good.path.replace(folder / name)
+        return StoredFile(f"../../{names.REFERENCE_FOLDER}/{name}", good.bytes, good.sha256)

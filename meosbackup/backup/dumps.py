@@ -1,0 +1,83 @@
+"""The dumps that a tick makes of several databases, some at a time."""
+
+import logging
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from meosbackup.backup.survey import Survey
+from meosbackup.dump import dumping
+from meosbackup.dump.dumping import GoodDump
+from meosbackup.dump.mysqldump import DumpProgram
+from meosbackup.errors import LoginRefusedError, MeosBackupError, ServerUnreachableError
+
+log = logging.getLogger(__name__)
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class NewDumps:
+    """What was dumped in a tick and what failed, each by database.
+
+    `race_tables` has the race list's dump as well; in `references`, None stands for reference tables without rows.
+    """
+
+    race_tables: Mapping[str, GoodDump]
+    references: Mapping[str, GoodDump | None]
+    errors: Mapping[str, MeosBackupError]
+    reference_errors: Mapping[str, MeosBackupError]
+
+    def joined(self, later: "NewDumps", databases: Collection[str]) -> "NewDumps":
+        """Return these dumps and later ones of these databases; if both have one, the later one counts."""
+
+        def both(before: Mapping[str, Value], after: Mapping[str, Value]) -> dict[str, Value]:
+            return {name: value for name, value in {**before, **after}.items() if name in databases}
+
+        return NewDumps(
+            both(self.race_tables, later.race_tables), both(self.references, later.references),
+            both(self.errors, later.errors), both(self.reference_errors, later.reference_errors),
+        )  # fmt: skip
+
+
+def make(
+    program: DumpProgram, seen: Survey, due: Sequence[str], due_reference: Sequence[str], stop: threading.Event
+) -> NewDumps:
+    """Dump the race tables (or the race list) of the databases `due`, then the reference tables of the others.
+
+    Raises ServerUnreachableError or LoginRefusedError if that is why nothing could be dumped; StoppedError.
+    """
+    jobs, races = program.settings.jobs, seen.races
+    race_tables, errors = _side_by_side(
+        lambda name: dumping.dump_race_list(program, seen.states[name], stop)
+        if name == seen.race_list else dumping.dump_race_tables(program, seen.states[name], races[name], stop),
+        due,
+        jobs,
+    )  # fmt: skip
+    for error in errors.values():
+        if not race_tables and isinstance(error, ServerUnreachableError | LoginRefusedError):
+            raise error
+    references, reference_errors = _side_by_side(
+        lambda name: dumping.dump_reference_tables(program, seen.states[name], stop),
+        [name for name in due_reference if name not in errors],
+        jobs,
+    )
+    return NewDumps(race_tables, references, errors, reference_errors)
+
+
+def _side_by_side(
+    dump: Callable[[str], Value], databases: Sequence[str], jobs: int
+) -> tuple[dict[str, Value], dict[str, MeosBackupError]]:
+    """Dump databases, `jobs` at a time; one that fails, fails alone."""
+    good, errors = {}, {}
+    with ThreadPoolExecutor(jobs, thread_name_prefix="dump") as pool:
+        futures = {name: pool.submit(dump, name) for name in databases}
+        for name, future in futures.items():
+            try:
+                good[name] = future.result()
+            except MeosBackupError as error:
+                log.warning("%s: %s", name, error, exc_info=True)
+                errors[name] = error
+    return good, errors
