@@ -1,3 +1,3 @@
 """Backs up the databases of MeOS from its MySQL or MariaDB server to a removable drive."""
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
