@@ -75,7 +75,7 @@ def test_the_top_tells_until_when_the_batch_is_known_to_hold() -> None:
 def test_the_first_lines_tell_what_it_is_and_all_steps() -> None:
     top = lines(BATCH, TOP)[:11]
     assert top[2:4] == [
-        "Batch of 2026-11-22 21:30:00: the race list and 2 races, complete.",
+        "Batch from 2026-11-22 21:30:00: the race list and 2 races, complete.",
         "This file always describes the newest batch: folder 2026-11-22/21-30-00.",
     ]
     assert [line[2:8] for line in top[5:]] == ["QUICK ", "STEP 1", "STEP 2", "STEP 3", "STEP 4", "STEP 5"]
@@ -96,23 +96,23 @@ def test_the_quick_way_comes_before_all_steps_and_names_each_race_s_file() -> No
         place = found.index(f"   {name}")
         assert found[place - 1] == "   Race 1: Höstmedeln «Осень» O'Cup"
         assert found[place + 1 : place + 3] == [
-            "   Race 2: Stafettkväll – Relais d'Été", "   It has no such file: take the steps.",
+            "   Race 2: Stafettkväll – Relais d'Été", "   It has no such file: follow the steps.",
         ]  # fmt: skip
         assert (f"   (in the folder {TOP})" in found) == (folder is not None)
         for word in (
             "Import Competition (Importera",
             "Upload",
             "(Ladda upp öppnad tävling på server)",
-            "one laptop alone",
+            "one laptop only",
         ):
             assert word in " ".join(found)
     missing = with_databases(replace(INDIVIDUAL, meosxml=StoredFile(name, 1, "0")), replace(RELAY, dump=None))
-    assert "   It is missing in this batch: see PART B." in chapter(lines(missing))
+    assert "   It is missing from this batch: see PART B." in chapter(lines(missing))
 
 
 def test_a_batch_without_files_for_meos_says_what_makes_them() -> None:
     found = " ".join(" ".join(chapter(lines(BATCH))).split())
-    assert "This batch holds no such file. A computer with meosbackup makes them of it" in found
+    assert "This batch has no such files. A computer with meosbackup can make them from it" in found
 
 
 def test_notepad_shows_it() -> None:
@@ -142,10 +142,10 @@ def test_an_incomplete_batch_says_so_and_why() -> None:
     older = replace(RELAY, error="The table orunner of this race\nis damaged.")
     missing = replace(INDIVIDUAL, dump=None, taken=None, freshness=None, reference=None, error="Its database is gone.")
     text = lines(with_databases(RACE_LIST, missing, older))
-    assert text[2] == "Batch of 2026-11-22 21:30:00, NOT COMPLETE: 1 race missing, 1 race older."
+    assert text[2] == "Batch from 2026-11-22 21:30:00, NOT COMPLETE: 1 race missing, 1 race older."
     flat = re.sub(r"\s+", " ", " ".join(text))
-    assert "MISSING in this batch; look in earlier ones (PART B). Why: Its database is gone." in flat
-    assert "OLDER than the batch: as it was at 20:40:00. Why: The table orunner of this race is damaged." in flat
+    assert "MISSING from this batch; look in earlier ones (PART B). Why: Its database is gone." in flat
+    assert "OLDER than the batch: from 20:40:00. Why: The table orunner of this race is damaged." in flat
     assert not any("Hostmedeln" in command for command in commands(text, "STEP 3 - LINUX (bash)"))
     assert any("Stafettkvall" in command for command in commands(text, "STEP 3 - LINUX (bash)"))
     assert len(commands(text, "PART C - LINUX (bash)")) == 1

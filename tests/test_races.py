@@ -213,7 +213,7 @@ def older(day: Day, database: str) -> tuple[Entry, Entry]:
     assert (folder / dump_file(after).file).stat().st_size == dump_file(after).bytes
     guide = words((folder / "RESTORE.txt").read_text("utf-8-sig"))
     assert "NOT COMPLETE: 1 race older." in guide
-    assert f"OLDER than the batch: as it was at {after.taken:%H:%M:%S}" in guide
+    assert f"OLDER than the batch: from {after.taken:%H:%M:%S}" in guide
     return before, after
 
 

@@ -49,7 +49,7 @@ def test_a_batch_that_restores_is_proven_and_the_drive_says_so(made: Stored) -> 
     assert sum(rows) > 900
     assert "From server lost to all races back and compared" in said
     taken = f"{made.batch.taken:%Y-%m-%d %H:%M:%S}"
-    assert re.search(rf"Proven: the batch of {taken} was restored and compared at \d{{4}}-", guide(made))
+    assert re.search(rf"Proven: the batch from {taken} was restored and compared at \d{{4}}-", guide(made))
 
 
 def test_what_a_server_makes_something_else_of_is_not_proven(made: Stored) -> None:
