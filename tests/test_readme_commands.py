@@ -1,4 +1,4 @@
-"""README's checklist and "It happened: what now": each command in them, run as it stands in a terminal.
+"""README's checklist and "If something goes wrong": each command in them, run as it stands in a terminal.
 
 Only the names of the drive, the server, the folder and the time are those of the test.
 """
@@ -134,8 +134,8 @@ def test_the_commands_of_race_day(server: PrivateServer, tent: Tent, stored: Sto
     assert "FAIL" not in said
 
 
-@pytest.mark.parametrize("command", commands("It happened: what now"))
-def test_the_commands_of_what_now(
+@pytest.mark.parametrize("command", commands("If something goes wrong"))
+def test_the_commands_for_when_something_goes_wrong(
     server: PrivateServer, spare: PrivateServer, tent: Tent, stored: Stored, command: str
 ) -> None:
     before = {name: rows_of(server, name) for name in RACES}
@@ -162,5 +162,5 @@ def test_the_commands_of_what_now(
 
 def test_there_are_commands_to_run() -> None:
     assert {kind(command) for command in commands("Race day")} == set(SHOWN)
-    assert sum(kind(command) == "restore" for command in commands("It happened: what now")) >= 3
+    assert sum(kind(command) == "restore" for command in commands("If something goes wrong")) >= 3
     assert MEOS_USER == "meos"  # the one that README's commands leave out
