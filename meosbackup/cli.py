@@ -15,7 +15,7 @@ import click
 import platformdirs
 
 from meosbackup import __version__, errors, logfile, notices
-from meosbackup.console import Console, forgive
+from meosbackup.console import Console, simplify_unprintable
 from meosbackup.errors import MeosBackupError
 from meosbackup.settings.model import Settings, load
 
@@ -256,7 +256,7 @@ def demo_command(context: click.Context, /, seconds: int, **flags: Any) -> None:
 
 def main() -> None:
     """Run the command line. Whatever goes wrong is told in words, and the log file has the rest."""
-    forgive()
+    simplify_unprintable()
     try:
         code = cli.main(standalone_mode=False)
     except MeosBackupError as error:

@@ -1,11 +1,9 @@
-"""All that a person sees: lines, words, colour, bell. Nothing else prints."""
+"""Everything that a person sees: lines, words, colour, bell. Nothing else prints."""
 
-import codecs
 import shutil
 import sys
 import textwrap
 import threading
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -14,7 +12,7 @@ from typing import TextIO
 import click
 
 from meosbackup.errors import MeosBackupError
-from meosbackup.text import clean, columns
+from meosbackup.text import SIMPLER, clean, columns
 
 _RULE_WIDTH = 79
 _COLOURS = {"OK": "green", "WAIT": "yellow", "NOTE": "yellow", "FAIL": "red"}
@@ -23,32 +21,18 @@ _NAME_WIDTH = 14
 _MARGIN = " " * 16
 _RESULT_MARGIN = " " * (_WORD_WIDTH + 1)
 _HEIGHT = 24
-_IN_OTHER_WORDS = "meosbackup.in_other_words"
-_PLAIN = {"–": "-", "«": '"', "»": '"', "ø": "o", "Ø": "O", "æ": "ae", "Æ": "Ae", "ł": "l", "Ł": "L", "ß": "ss"}
 _BAR_WIDTH = 36
 
 
-def forgive() -> None:
-    """Have all that is printed get through, in a console of an old code page, too."""
+def simplify_unprintable() -> None:
+    """Replace letters that the terminal's code page doesn't have with simpler ones, in all output of the program."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors=_IN_OTHER_WORDS)
-
-
-def _in_other_words(error: UnicodeError) -> tuple[str | bytes, int]:
-    """Return what stands for letters that a code page hasn't: the same without marks, or question marks."""
-    if not isinstance(error, UnicodeEncodeError):
-        raise error
-    missing = error.object[error.start : error.end]
-    plain = (_PLAIN.get(letter) or unicodedata.normalize("NFKD", letter) for letter in missing)
-    return "".join(text.encode("ascii", "ignore").decode() or "?" for text in plain), error.end
-
-
-codecs.register_error(_IN_OTHER_WORDS, _in_other_words)
+            stream.reconfigure(errors=SIMPLER)
 
 
 class Console:
-    """The person's screen. `quiet` leaves trouble and its end alone; each line is also complete without colour."""
+    """The screen. If `quiet`, only trouble and notes are shown. Each line is complete without colour, too."""
 
     def __init__(self, *, quiet: bool = False, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout
@@ -56,16 +40,16 @@ class Console:
         self._lock = threading.Lock()
         self._bar = ""
         if hasattr(self._stream, "reconfigure"):
-            self._stream.reconfigure(errors=_IN_OTHER_WORDS)
+            self._stream.reconfigure(errors=SIMPLER)
 
     def line(self, moment: datetime, word: str, text: str) -> None:
-        """Print one line of the day: time, a word for how it is, and what happened."""
+        """Print one line of the day: the time, a word such as OK or FAIL, and what happened."""
         if word == "OK" and self._quiet:
             return
         self._print(f"{moment:%H:%M:%S}  {_coloured(word)} {self._wrapped(text)}")
 
     def block(self, rows: Sequence[tuple[str, str]]) -> None:
-        """Print rows of a name and a text, aligned; an empty name goes on with the one before."""
+        """Print rows of a name and a text, aligned; a row without a name continues the one before."""
         if not self._quiet:
             for name, text in rows:
                 self._print(f"{name:<{_NAME_WIDTH}}  {text}".rstrip())
@@ -82,11 +66,11 @@ class Console:
         self._print(f"{_coloured(word)} {self._wrapped(f'{name}: {text}', _RESULT_MARGIN)}")
 
     def show(self, text: str) -> None:
-        """Print what was asked for, quiet or not."""
+        """Print what the user asked for, quiet or not."""
         self._print(text)
 
     def table(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Print rows of texts in columns below their head; nothing where there are no rows."""
+        """Print rows of texts in columns below their head; nothing if there are no rows."""
         if rows:
             cleaned = [[clean(text) for text in row] for row in (head, *rows)]
             widths = [max(map(columns, column)) for column in zip(*cleaned, strict=True)]
@@ -96,14 +80,14 @@ class Console:
 
     @property
     def height(self) -> int:
-        """The lines that the screen holds; those of an old terminal where it is none."""
+        """How many lines the terminal has; those of an old terminal if the output goes elsewhere."""
         return shutil.get_terminal_size().lines if self._stream.isatty() else _HEIGHT
 
     @contextmanager
     def progress(self, label: str, total: int) -> Iterator[Callable[[int], None]]:
-        """Show on a terminal, in its last line, how much of `total` is done, until the block ends.
+        """Show in the terminal's last line how much of `total` is done, until the block ends.
 
-        Gives what is told of each step how much it was, by any thread. What is printed meanwhile stands above it.
+        Yields the function to call, from any thread, with the amount that each step did. Other lines appear above.
         """
         if self._quiet or not self._stream.isatty():
             yield lambda _: None
@@ -123,14 +107,14 @@ class Console:
                 self._show_bar("")
 
     def ask(self, question: str) -> bool:
-        """Ask a question that is answered by yes or no; no answer is a no."""
+        """Ask a yes-or-no question and return the answer; no answer is a no."""
         try:
             return click.confirm(question, default=False)
         except click.Abort:  # Ctrl-C, or nobody to ask
             return False
 
     def alarm(self, moment: datetime, text: str, error: MeosBackupError) -> None:
-        """Print a banner of what happened, what it means and what to do, with the bell."""
+        """Print a banner that says what happened, what it means and what to do, with the bell."""
         rule = click.style("=" * _RULE_WIDTH, fg="red")
         self._ring()
         self._print(rule)
@@ -140,21 +124,21 @@ class Console:
         self._print(rule)
 
     def fail(self, moment: datetime, text: str) -> None:
-        """Print one line of trouble that goes on, with the bell."""
+        """Print one line of trouble that continues, with the bell."""
         self._ring()
         self.line(moment, "FAIL", text)
 
     def error(self, error: MeosBackupError) -> None:
-        """Print the trouble that ends the program, on the error stream."""
+        """Print the trouble that ends the program, to standard error."""
         parts = [*error.what.splitlines(), error.means, error.do]
         click.echo(click.style("meosbackup: ", fg="red") + clean(parts[0]), err=True)
         for part in parts[1:]:
             click.echo("  " + clean(part), err=True)
 
     def _wrapped(self, text: str, margin: str = _MARGIN) -> str:
-        """Break a text that is longer than a line of the screen, so that the column before it stays clear.
+        """Break a text that is longer than a line of the terminal, and indent the lines that follow.
 
-        A path is never broken: it is there to be copied.
+        A path is never broken, so that it can be copied.
         """
         if not self._stream.isatty():
             return clean(text)

@@ -1,11 +1,10 @@
-"""What can go wrong, in words for the person in the tent."""
+"""What can go wrong, worded for the volunteer in the tent."""
 
 
 class MeosBackupError(Exception):
     """Trouble that a user can meet: what happened, what it means for the data, what to do.
 
-    The three parts are sentences, shown in this order. `exit_code` is what the program ends with where the
-    trouble ends it.
+    The three parts are sentences, shown in this order. `exit_code` is the program's exit code if the trouble ends it.
     """
 
     exit_code = 1
@@ -18,35 +17,35 @@ class MeosBackupError(Exception):
 
 
 class WrongUsageError(MeosBackupError):
-    """The command line, the settings or the target are not what they should be."""
+    """The command line, a setting or the target is wrong."""
 
     exit_code = 2
 
 
 class TryAgainError(MeosBackupError):
-    """Nothing is wrong for good: the server can't be reached, or the drive is away."""
+    """Something that may pass: the server can't be reached, or the drive is missing."""
 
     exit_code = 75
 
 
 class ServerUnreachableError(TryAgainError):
-    """The server doesn't answer, or stopped answering."""
+    """The server doesn't answer, or no longer answers."""
 
 
 class DriveGoneError(TryAgainError):
-    """The drive is not where it was."""
+    """The drive is missing."""
 
 
 class DriveFailedError(MeosBackupError):
-    """The drive is there, and doesn't take or give what it should."""
+    """The drive is there, but can't be read or written as it should."""
 
 
 class LoginRefusedError(MeosBackupError):
-    """The server answers, and knows no such user with that password."""
+    """The server refuses the user or the password."""
 
 
-class RightMissingError(MeosBackupError):
-    """The user may log in, and may not do what a backup needs."""
+class PrivilegeMissingError(MeosBackupError):
+    """The user may log in, but is missing a privilege that a backup needs."""
 
 
 class RaceListMissingError(MeosBackupError):
@@ -54,19 +53,19 @@ class RaceListMissingError(MeosBackupError):
 
 
 class ProgramMissingError(MeosBackupError):
-    """A program of the MySQL or MariaDB family isn't there, or doesn't run."""
+    """A program of MySQL or MariaDB isn't there, or doesn't run."""
 
 
 class DumpFailedError(MeosBackupError):
-    """The dump program failed, or what it wrote is not a good dump."""
+    """The dump program failed, or didn't write a good dump."""
 
 
 class UnfitProgramError(DumpFailedError):
-    """The dump program asks a server for what it hasn't, and no option keeps it from that."""
+    """The dump program needs something that this server doesn't have, and no option prevents that."""
 
 
 class BadBatchError(MeosBackupError):
-    """A `batch.json` that can't be trusted."""
+    """A `batch.json` can't be trusted."""
 
 
 class StoppedError(Exception):

@@ -1,4 +1,4 @@
-"""The log file, for the search after a fault."""
+"""The log file, for finding out what went wrong."""
 
 import logging
 import logging.handlers
@@ -14,7 +14,7 @@ _LOG_BYTES = 5_000_000
 
 
 def begin(path: Path, *, verbose: bool) -> None:
-    """Write to this log file from now on. Raises MeosBackupError where it can't be written."""
+    """Write to this log file from now on. Raises MeosBackupError if it can't be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handler = logging.handlers.RotatingFileHandler(path, maxBytes=_LOG_BYTES, backupCount=2, encoding="utf-8")
@@ -22,7 +22,7 @@ def begin(path: Path, *, verbose: bool) -> None:
         raise MeosBackupError(
             f"The log file {path} can't be written ({error.strerror or error}).",
             "Nothing is backed up.",
-            "Name another one by --log-file.",
+            "Choose another one with --log-file.",
         ) from error
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler], force=True)

@@ -1,4 +1,4 @@
-"""What a person should know once, and is found out deep in the work: told by whoever has the screen, and in the log."""
+"""Notices: what the user should be told once, found out deep in the work, and printed by whoever has the screen."""
 
 import logging
 import threading
@@ -13,7 +13,7 @@ _listeners: list[Callable[[str], None]] = []
 
 
 def tell(text: str) -> None:
-    """Tell a sentence, unless it was told before."""
+    """Give the user a sentence to read, unless it was told before; the log has it, too."""
     with _lock:
         if text in _known:
             return
@@ -24,7 +24,7 @@ def tell(text: str) -> None:
 
 
 def listen(listener: Callable[[str], None]) -> None:
-    """Have notices told to this listener alone from now on; first those that nobody was told yet."""
+    """Send notices to this listener alone from now on, beginning with those that nobody has got yet."""
     with _lock:
         _listeners[:] = [listener]
     _tell_untold()

@@ -1,15 +1,21 @@
-"""Text from others made fit to be shown: one line, nothing invisible, no longer than there is room."""
+"""Text from others made fit to be shown: in one line, without invisible characters, cut to size, in any code page."""
 
+import codecs
 import unicodedata
 from itertools import accumulate
 
+SIMPLER = "meosbackup.simpler"
+"""The error handler for streams that replaces letters missing in a code page with simpler ones, or question marks."""
+
+_SIMPLER = {"–": "-", "«": '"', "»": '"', "ø": "o", "Ø": "O", "æ": "ae", "Æ": "Ae", "ł": "l", "Ł": "L", "ß": "ss"}
+
 
 def clean(text: str, width: int | None = None) -> str:
-    """Return a text that can be shown on a screen or in a file, in one line; empty where nothing was left of it.
+    """Return a text that can be shown on a screen or in a file, in one line; empty if nothing is left of it.
 
-    White space of every kind becomes single blanks. What would steer a terminal or turn the direction of writing,
-    and what can't be encoded or has no picture (Unicode's categories C*), becomes U+FFFD. `width` is in columns of
-    a screen, of which a wide letter (Chinese, emoji) takes two; a text that is wider ends with `…`.
+    White space of every kind becomes single spaces. Whatever would control a terminal or change the direction of
+    writing, can't be encoded or is invisible (Unicode's categories C*) becomes U+FFFD. `width` is in columns of the
+    screen, of which a wide letter (Chinese, emoji) takes two; a wider text is cut and ends with `…`.
     """
     line = " ".join(text.split())
     shown = "".join("\ufffd" if unicodedata.category(letter)[0] == "C" else letter for letter in line)
@@ -20,5 +26,16 @@ def clean(text: str, width: int | None = None) -> str:
 
 
 def columns(text: str) -> int:
-    """Return how many columns of a screen a text takes at most (Unicode Standard Annex 11)."""
+    """Return how many columns of the screen a text takes at most (Unicode Standard Annex 11)."""
     return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
+def _simplified(error: UnicodeError) -> tuple[str | bytes, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    missing = error.object[error.start : error.end]
+    plain = (_SIMPLER.get(letter) or unicodedata.normalize("NFKD", letter) for letter in missing)
+    return "".join(text.encode("ascii", "ignore").decode() or "?" for text in plain), error.end
+
+
+codecs.register_error(SIMPLER, _simplified)

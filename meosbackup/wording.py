@@ -4,7 +4,7 @@ from datetime import datetime
 
 
 def size(count: int) -> str:
-    """Return a number of bytes in words: `640 B`, `67 kB`, `1.9 MB`, `27.4 GB`."""
+    """Return a number of bytes with its unit: `640 B`, `67 kB`, `1.9 MB`, `27.4 GB`."""
     if count < 1000:
         return f"{count} B"
     if count < 1_000_000:
@@ -19,7 +19,7 @@ def number(count: int, one: str, many: str | None = None) -> str:
 
 
 def span(seconds: float) -> str:
-    """Return a length of time in words: `40 seconds`, `12 minutes`, `5 hours`, `3 days`."""
+    """Return a duration in words: `40 seconds`, `12 minutes`, `5 hours`, `3 days`."""
     for unit, name, least in ((86_400, "day", 2), (3_600, "hour", 2), (60, "minute", 2)):
         if seconds >= least * unit:
             return number(round(seconds / unit), name)
@@ -27,6 +27,6 @@ def span(seconds: float) -> str:
 
 
 def when(moment: datetime, now: datetime) -> str:
-    """Return a time of the day, with the date where it isn't today's."""
+    """Return a time of day in the time zone of `now`, with the date if that isn't the date of `now`."""
     local = moment.astimezone(now.tzinfo)
     return f"{local:%H:%M:%S}" if local.date() == now.date() else f"{local:%Y-%m-%d %H:%M:%S}"

@@ -10,7 +10,7 @@ from meosbackup.backup.survey import Survey
 from meosbackup.batch import names
 from meosbackup.batch.model import Entry, Race, Server, Stored, StoredFile
 from meosbackup.dump.dumping import EmptyShellError, GoodDump
-from meosbackup.errors import MeosBackupError, RightMissingError
+from meosbackup.errors import MeosBackupError, PrivilegeMissingError
 from meosbackup.meos.race_list import LeftOutRace
 from meosbackup.mysql.server_errors import grant_line
 
@@ -99,7 +99,7 @@ def _new_entry(database: str, race: Race | None, good: GoodDump, before: Entry |
 def _no_database(race: Race | None, seen: Survey) -> MeosBackupError:
     database = race.name_id if race else names.RACE_LIST
     if re.search(r"[A-Za-z0-9]", database) and not seen.sees_everything:
-        return RightMissingError(
+        return PrivilegeMissingError(
             f"The server shows the user no database {database}: it doesn't exist, or the user is missing a privilege.",
             "This race is not in the newest backup.",
             f"At the mysql prompt, as an administrator: {grant_line(seen.account)}",
@@ -113,4 +113,4 @@ def _no_database(race: Race | None, seen: Survey) -> MeosBackupError:
 
 def _is_merely_absent(database: str | None, error: MeosBackupError) -> bool:
     """Return whether a race that no batch holds is no loss: a separator, another server's race, an old shell."""
-    return (database is None and not isinstance(error, RightMissingError)) or isinstance(error, EmptyShellError)
+    return (database is None and not isinstance(error, PrivilegeMissingError)) or isinstance(error, EmptyShellError)

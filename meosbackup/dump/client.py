@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from meosbackup.dump import connecting
-from meosbackup.errors import MeosBackupError, RightMissingError, ServerUnreachableError
+from meosbackup.errors import MeosBackupError, PrivilegeMissingError, ServerUnreachableError
 from meosbackup.meos import relisting
 from meosbackup.mysql.programs import Program
 from meosbackup.mysql.server_errors import RIGHT_MISSING, UNREACHABLE, explained, is_about_tls
@@ -86,7 +86,7 @@ def failure(client: Client, said: str, number: int | None) -> MeosBackupError:
     """Tell why a server refused what restoring does. Whatever it was, the races on the server are as they were."""
     if number in RIGHT_MISSING:
         user, _, host = (client.account or f"{client.settings.user}@%").rpartition("@")
-        return RightMissingError(
+        return PrivilegeMissingError(
             f"The user {user} may not restore on this server ({said}).",
             UNTOUCHED,
             f"In a mysql prompt of an administrator: GRANT {_RIGHTS} ON *.* TO '{user}'@'{host}';",

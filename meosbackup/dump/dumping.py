@@ -14,7 +14,7 @@ from meosbackup import notices
 from meosbackup.batch.model import Freshness, Race
 from meosbackup.dump import mysqldump, portable, reader
 from meosbackup.dump.mysqldump import DumpProgram, TookTooLongError
-from meosbackup.errors import DumpFailedError, RightMissingError
+from meosbackup.errors import DumpFailedError, PrivilegeMissingError
 from meosbackup.meos import changes, relisting
 from meosbackup.meos.changes import DatabaseState
 from meosbackup.mysql import sessions
@@ -66,11 +66,11 @@ def dump_race_list(program: DumpProgram, state: DatabaseState, stop: threading.E
 def dump_race_tables(program: DumpProgram, state: DatabaseState, race: Race, stop: threading.Event) -> GoodDump:
     """Dump the race tables of a race; whoever restores the dump lists the race as well.
 
-    Raises EmptyShellError, RightMissingError, and as `mysqldump.dump` does.
+    Raises EmptyShellError, PrivilegeMissingError, and as `mysqldump.dump` does.
     """
     own_event = sessions.spelled("oEvent", [table.name for table in state.tables])
     if own_event is None:
-        raise RightMissingError(
+        raise PrivilegeMissingError(
             f"The database {state.database} has no table oEvent that the user may read.",
             "It is not backed up.",
             f"If it is a race's, the user lacks a right: {grant_line(program.account)}",

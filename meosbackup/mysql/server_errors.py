@@ -5,8 +5,8 @@ import re
 from meosbackup.errors import (
     LoginRefusedError,
     MeosBackupError,
+    PrivilegeMissingError,
     RaceListMissingError,
-    RightMissingError,
     ServerUnreachableError,
 )
 from meosbackup.settings.model import Settings
@@ -31,7 +31,7 @@ def explained(number: int | None, message: str, settings: Settings, account: str
     if number in UNREACHABLE or is_about_tls(number, message):
         return _unreachable(number, message, place)
     if number in RIGHT_MISSING:
-        return RightMissingError(
+        return PrivilegeMissingError(
             f"The user {settings.user} lacks a right on the server at {place} ({message}).",
             "What it may not read is not backed up.",
             f"In a mysql prompt of an administrator: {grant_line(account)}",
