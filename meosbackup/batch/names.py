@@ -17,10 +17,12 @@ REFERENCE_FOLDER = "reference"
 DAY_FOLDER = re.compile(r"\d{4}-\d\d-\d\d")
 TIME_FOLDER = re.compile(r"\d\d-\d\d-\d\d(_\d+)?")
 
-_LONGEST_STEM = 60
-_DUMP = ".dump.sql"
+DUMP = ".dump.sql"
+"""What the name of a dump ends with."""
 MEOSXML = ".meosxml"
 """What the name of a race's file in MeOS's own format ends with."""
+
+_LONGEST_STEM = 60
 # Letters that Unicode doesn't take apart into an ASCII letter and an accent.
 _ASCII_LETTERS = str.maketrans({
     "æ": "ae", "Æ": "Ae", "ø": "o", "Ø": "O", "ß": "ss", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "ð": "d", "Ð": "D",
@@ -40,17 +42,17 @@ def first_free(stem: str, is_free: Callable[[str], bool], ending: str = "") -> s
 
 def dump_name(stem: str, taken: datetime) -> str:
     """Return the file name of a dump of this moment."""
-    return f"{stem}_{taken:%Y-%m-%d_%H-%M-%S}{_DUMP}"
+    return f"{stem}_{taken:%Y-%m-%d_%H-%M-%S}{DUMP}"
 
 
 def meosxml_name(dump: str) -> str:
     """Return the file name of the `.meosxml` beside a dump of this name."""
-    return f"{dump.removesuffix(_DUMP)}{MEOSXML}"
+    return f"{dump.removesuffix(DUMP)}{MEOSXML}"
 
 
 def reference_name(stem: str, sha256: str) -> str:
     """Return the file name of a dump of reference tables."""
-    return f"{stem}_{sha256[:8]}{_DUMP}"
+    return f"{stem}_{sha256[:8]}{DUMP}"
 
 
 def stems(races: Sequence[Race]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from meosbackup.mysql.programs import Program
 from meosbackup.restore import rehearsal
 from meosbackup.restore.rehearsal import Rehearsed
 from meosbackup.settings.model import Settings
-from meosbackup.store import drive, inventory, shipping
+from meosbackup.store import drive, inventory, top_of_drive
 from meosbackup.wording import number
 
 
@@ -54,6 +54,6 @@ def tell(done: Rehearsed, console: Console) -> None:
 def _note(root: Path, newest: Stored, found: Proof, console: Console) -> None:
     """Put the proof into the RESTORE.txt at the top of the drive; a drive that takes no more is no failure."""
     try:
-        shipping.note_proof(drive.place(root.parent), newest, found)
+        top_of_drive.note_proof(drive.place(root.parent), newest, found)
     except MeosBackupError as error:
         console.result("NOTE", "the drive", f"the proof can't be noted there: {error.what}")

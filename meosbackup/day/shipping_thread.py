@@ -11,7 +11,7 @@ from queue import Empty, SimpleQueue
 from meosbackup import errors
 from meosbackup.batch.model import Proof, Stored
 from meosbackup.errors import DriveFailedError, MeosBackupError, StoppedError
-from meosbackup.store import drive, shipping
+from meosbackup.store import drive, shipping, top_of_drive
 from meosbackup.store.shipping import Shipper
 
 log = logging.getLogger(__name__)
@@ -181,7 +181,7 @@ class _Shipping:
         if shipped is not None:
             self._newest, self._guide_written = shipped, time.monotonic()
         if self._proof is not None:
-            shipping.note_proof(self._shipper.place, self._newest, self._proof)
+            top_of_drive.note_proof(self._shipper.place, self._newest, self._proof)
             self._proof = None
         self._renew_guide()
         self._free = drive.free_bytes(self._shipper.place.target)
@@ -191,7 +191,7 @@ class _Shipping:
         newest, held = self._newest, self._held
         is_due = self._is_held_wanted or time.monotonic() - self._guide_written >= _GUIDE_EVERY
         if newest and held and held != self._guide_says and held.sequence == newest.batch.sequence and is_due:
-            shipping.renew_guide(self._shipper.place, newest, held.moment)
+            top_of_drive.renew_guide(self._shipper.place, newest, held.moment)
             self._guide_says, self._guide_written = held, time.monotonic()
         self._is_held_wanted = False
 

@@ -2,16 +2,17 @@
 
 import errno
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from meosbackup.batch import batch_file, names
 from meosbackup.batch.model import Batch, Stored
 from meosbackup.errors import BadBatchError, DriveFailedError, DriveGoneError, MeosBackupError, WrongUsageError
-from meosbackup.store import drive, rehearsal_record
+from meosbackup.store import drive, top_of_drive
 from meosbackup.system import disks, files
 
-_OURS = frozenset({names.GUIDE_FILE, drive.MARK_FILE, rehearsal_record.PROOF_FILE, names.REFERENCE_FOLDER})
+_OURS = frozenset({names.GUIDE_FILE, drive.MARK_FILE, top_of_drive.PROOF_FILE, names.REFERENCE_FOLDER})
 _LARGEST_TEXT = 1 << 24
 """Bytes; the `batch.json` or RESTORE.txt of a thousand races takes less than a tenth of it."""
 
@@ -49,24 +50,37 @@ def root_of(target: Path | None) -> Path:
 def find(root: Path) -> Inventory:
     """Find the batches below a root, a drive's or the spool; no link is followed, and only regular files are opened.
 
-    Nothing is found where there is no folder. Raises OSError if a folder can't be listed.
+    Nothing is found if there is no folder. Raises OSError if a folder can't be listed.
     """
-    batches, doubtful, others = list[Stored](), list[tuple[Path, BadBatchError]](), list[Path]()
-    for day in sorted(root.iterdir()) if files.is_folder(root) else ():
-        if not (names.DAY_FOLDER.fullmatch(day.name) and files.is_folder(day)):
-            others += [day] if day.name not in _OURS else []
+    batches, doubtful = list[Stored](), list[tuple[Path, BadBatchError]]()
+    others = [path for path in _entries(root) if not _is_day(path) and path.name not in _OURS]
+    for folder in in_days(root):
+        if not (names.TIME_FOLDER.fullmatch(folder.name) and files.is_folder(folder)):
+            others.append(folder)
             continue
-        for folder in sorted(day.iterdir()):
-            if not (names.TIME_FOLDER.fullmatch(folder.name) and files.is_folder(folder)):
-                others.append(folder)
-                continue
-            try:
-                batches.append(Stored(folder, read(folder)))
-            except BadBatchError as error:
-                if files.is_folder(folder):  # a running backup may just have removed it
-                    doubtful.append((folder, error))
+        try:
+            batches.append(Stored(folder, read(folder)))
+        except BadBatchError as error:
+            if files.is_folder(folder):  # a running backup may just have removed it
+                doubtful.append((folder, error))
     batches.sort(key=lambda stored: stored.batch.sequence)
     return Inventory(root, tuple(batches), tuple(doubtful), tuple(others))
+
+
+def in_days(root: Path) -> Iterator[Path]:
+    """Yield what lies in a root's folders of days, by name. Raises OSError if a folder can't be listed."""
+    for day in _entries(root):
+        if _is_day(day):
+            yield from _entries(day)
+
+
+def unfinished(root: Path) -> Iterator[Path]:
+    """Yield the folders of batches that an earlier run left incomplete. Raises OSError if a folder can't be listed."""
+    for folder in in_days(root):
+        name = folder.name.removesuffix(files.PARTIAL)
+        # An empty one without the suffix is what FAT may leave of a folder that was just renamed: see files.rename.
+        if names.TIME_FOLDER.fullmatch(name) and files.is_folder(folder) and (name != folder.name or _is_empty(folder)):
+            yield folder
 
 
 def take(root: Path) -> Inventory:
@@ -140,3 +154,16 @@ def no_batch(root: Path) -> MeosBackupError:
         f"There is no batch in {root}.", "Nothing can be restored from this drive.",
         "Back up to it by meosbackup --target DIR, or name another drive.",
     )  # fmt: skip
+
+
+def _entries(folder: Path) -> list[Path]:
+    """Return what lies in a folder, by name; nothing if there is none. Raises OSError if it can't be listed."""
+    return sorted(folder.iterdir()) if files.is_folder(folder) else []
+
+
+def _is_empty(folder: Path) -> bool:
+    return not any(folder.iterdir())
+
+
+def _is_day(path: Path) -> bool:
+    return names.DAY_FOLDER.fullmatch(path.name) is not None and files.is_folder(path)

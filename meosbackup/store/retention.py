@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from meosbackup.batch import names
 from meosbackup.batch.model import Entry, Stored
 from meosbackup.batch.names import RACE_LIST
 from meosbackup.store import inventory, spool
@@ -132,4 +131,4 @@ def _kept(stored: Stored) -> Kept:
     # A file of the spool that another batch shares is freed with the last of them.
     sizes = [entry.lstat() for entry in stored.folder.iterdir()]
     frees = sum(found.st_size // max(1, found.st_nlink) for found in sizes)
-    return kept_from(stored, frees=frees, pinned=(stored.folder / names.PIN_FILE).exists())
+    return kept_from(stored, frees=frees, pinned=inventory.is_pinned(stored))

@@ -1,6 +1,5 @@
 """Batches brought from the spool to the drive: on it they are whole and compared, or under a name with `.partial`."""
 
-import hashlib
 import logging
 import shutil
 import threading
@@ -10,10 +9,9 @@ from datetime import datetime
 from pathlib import Path
 
 from meosbackup.batch import names
-from meosbackup.batch.model import Proof, Stored, StoredFile
+from meosbackup.batch.model import Stored, StoredFile
 from meosbackup.errors import BadBatchError
-from meosbackup.guide import restore_txt
-from meosbackup.store import copying, drive, inventory, rehearsal_record, retention, spool
+from meosbackup.store import copying, drive, inventory, retention, spool, top_of_drive
 from meosbackup.store.copying import DamagedSourceError
 from meosbackup.store.drive import Place
 from meosbackup.system import disks, files
@@ -46,7 +44,7 @@ def attach(shipper: Shipper, now: datetime) -> str:
     found = drive.identity(shipper.place)
     if found is None:
         found = drive.mark(shipper.place, now)
-    _remove_partial(shipper.place)
+    _remove_unfinished(shipper.place)
     return found
 
 
@@ -66,7 +64,7 @@ def ship_waiting(shipper: Shipper, drive_id: str) -> Stored | None:
             folder = _ship(shipper, stored)
             if stored == findings.newest:
                 newest = Stored(folder, stored.batch)
-                write_guide(shipper.place.root, newest)
+                top_of_drive.write_guide(shipper.place.root, newest)
         except FileNotFoundError as error:
             if stored.folder.exists():
                 raise drive.explained(shipper.place.target, error) from error
@@ -85,46 +83,6 @@ def ship_waiting(shipper: Shipper, drive_id: str) -> Stored | None:
         except FileNotFoundError:  # it had to leave the spool meanwhile
             log.info("%s left the spool while it was shipped", stored.folder)
     return newest
-
-
-def note_proof(place: Place, newest: Stored | None, found: Proof) -> None:
-    """Note on the drive that a batch was proven, also in the RESTORE.txt of its newest batch.
-
-    Raises DriveGoneError, DriveFailedError.
-    """
-    try:
-        rehearsal_record.write(place.root, found)
-        if newest is not None:
-            write_guide(place.root, newest, _held(place.root, newest))
-    except OSError as error:
-        raise drive.explained(place.target, error) from error
-
-
-def renew_guide(place: Place, newest: Stored, held: datetime) -> None:
-    """Write the RESTORE.txt at the top of the drive anew: it tells when its batch was last seen to hold.
-
-    Raises DriveGoneError, DriveFailedError.
-    """
-    try:
-        write_guide(place.root, newest, held)
-    except OSError as error:
-        raise drive.explained(place.target, error) from error
-
-
-def write_guide(root: Path, newest: Stored, held: datetime | None = None) -> None:
-    """Put the RESTORE.txt of the newest batch on the drive at its top. Raises OSError."""
-    folder = newest.folder.relative_to(root).as_posix()
-    text = restore_txt.restore_text(newest.batch, folder, rehearsal_record.read(root), held)
-    files.write_durably(root / names.GUIDE_FILE, text.encode(restore_txt.ENCODING))
-
-
-def _held(root: Path, newest: Stored) -> datetime | None:
-    """Read from the RESTORE.txt of a batch at the top of the drive when the batch was last seen to hold."""
-    try:
-        text = (root / names.GUIDE_FILE).read_text(restore_txt.ENCODING, "replace")
-    except FileNotFoundError:
-        return None
-    return restore_txt.held_in(text) if newest.folder.relative_to(root).as_posix() in text else None
 
 
 def highest_sequence(where: Place) -> int:
@@ -160,7 +118,7 @@ def _ship(shipper: Shipper, stored: Stored) -> Path:
     try:
         for name, sha256 in _files(stored).items():
             copying.to_drive(stored.folder / name, partial / name, sha256, shipper.stop)
-        if (stored.folder / names.PIN_FILE).exists():
+        if inventory.is_pinned(stored):
             (partial / names.PIN_FILE).touch()
         files.sync(partial)
         files.rename(partial, folder)
@@ -187,9 +145,11 @@ def _see_whole(folder: Path, stored: Stored) -> None:
 
 def _folder_on_drive(root: Path, stored: Stored, spool_root: Path) -> Path:
     """Return the folder of a batch on the drive: the one that it has there already, or a free one of its time."""
-    first = root / stored.folder.relative_to(spool_root)
-    names = (first if count == 1 else first.with_name(f"{first.name}_{count}") for count in range(1, 1_000_000))
-    return next(folder for folder in names if not folder.exists() or _holds(folder, stored))
+
+    def suits(name: str) -> bool:
+        return not (root / name).exists() or _holds(root / name, stored)
+
+    return root / names.first_free(stored.folder.relative_to(spool_root).as_posix(), suits)
 
 
 def _holds(folder: Path, stored: Stored) -> bool:
@@ -201,10 +161,9 @@ def _holds(folder: Path, stored: Stored) -> bool:
 
 def _files(stored: Stored) -> dict[str, str]:
     """Return the files of a batch with their SHA-256; `batch.json` comes last."""
-    files = {file.file: file.sha256 for entry in stored.batch.databases for file in entry.files}
-    for name in (names.GUIDE_FILE, names.BATCH_FILE):
-        files[name] = hashlib.sha256((stored.folder / name).read_bytes()).hexdigest()
-    return files
+    found = {file.file: file.sha256 for entry in stored.batch.databases for file in entry.files}
+    found |= {name: files.sha256(stored.folder / name) for name in (names.GUIDE_FILE, *dict(stored.batch.guides))}
+    return {**found, names.BATCH_FILE: files.sha256(stored.folder / names.BATCH_FILE)}
 
 
 def _ship_reference(reference: StoredFile, shipper: Shipper, root: Path) -> None:
@@ -255,17 +214,15 @@ def _removed(taken: list[datetime]) -> str:
     )
 
 
-def _remove_partial(where: Place) -> None:
+def _remove_unfinished(where: Place) -> None:
     """Remove what an earlier run left half copied. Raises DriveGoneError, DriveFailedError."""
     try:
-        for folder in where.root.glob(f"????-??-??/??-??-??*{files.PARTIAL}"):
-            if folder.is_dir() and not folder.is_symlink():
-                shutil.rmtree(folder)
-        for folder in where.root.glob("????-??-??/??-??-??*"):
-            if folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
-                folder.rmdir()  # see files.rename
-        for pattern in (f"{names.REFERENCE_FOLDER}/*{files.PARTIAL}", names.GUIDE_FILE + files.PARTIAL):
-            for file in where.root.glob(pattern):
+        for folder in inventory.unfinished(where.root):
+            shutil.rmtree(folder)
+        for file in files.listed(where.root / names.REFERENCE_FOLDER):
+            if file.name.endswith(files.PARTIAL):
                 file.unlink()
+        for name in (names.GUIDE_FILE, top_of_drive.PROOF_FILE, drive.MARK_FILE):
+            (where.root / f"{name}{files.PARTIAL}").unlink(missing_ok=True)
     except OSError as error:
         raise drive.explained(where.target, error) from error

@@ -30,7 +30,7 @@ def prepare(root: Path) -> None:
 
 def tidy(root: Path) -> None:
     """Remove what an earlier run left half done; no other run may be at work in the spool."""
-    for folder in [*root.glob(f"{_WORK}*"), *root.glob(f"*/*{files.PARTIAL}")]:
+    for folder in [*root.glob(f"{_WORK}*"), *inventory.unfinished(root)]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -87,8 +87,8 @@ def remove_unnamed_references(root: Path) -> None:
         entry.reference.name
         for stored in findings.batches for entry in stored.batch.databases if entry.reference
     }  # fmt: skip
-    for file in (root / names.REFERENCE_FOLDER).glob("*.dump.sql"):
-        if file.name not in named:
+    for file in files.listed(root / names.REFERENCE_FOLDER):
+        if file.name.endswith(names.DUMP) and file.name not in named:
             file.unlink(missing_ok=True)
 
 

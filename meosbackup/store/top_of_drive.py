@@ -1,0 +1,68 @@
+"""The top of a drive: the RESTORE.txt of the newest batch, and which batch was proven last by a rehearsal."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+from meosbackup.batch import names
+from meosbackup.batch.model import Proof, Stored
+from meosbackup.guide import restore_txt
+from meosbackup.store import drive
+from meosbackup.store.drive import Place
+from meosbackup.system import files
+
+PROOF_FILE = "proof.json"
+FORMAT = 1
+
+
+def write_guide(root: Path, newest: Stored, held: datetime | None = None) -> None:
+    """Write the RESTORE.txt at the top of a drive, which describes its newest batch. Raises OSError.
+
+    `held` is when it was last seen that nothing had changed since that batch.
+    """
+    folder = newest.folder.relative_to(root).as_posix()
+    text = restore_txt.restore_text(newest.batch, folder, read_proof(root), held)
+    files.write_durably(root / names.GUIDE_FILE, text.encode(restore_txt.ENCODING))
+
+
+def renew_guide(place: Place, newest: Stored, held: datetime) -> None:
+    """Write the RESTORE.txt at the top of a drive once more, to say until when its batch was seen to hold.
+
+    Raises DriveGoneError, DriveFailedError.
+    """
+    try:
+        write_guide(place.root, newest, held)
+    except OSError as error:
+        raise drive.explained(place.target, error) from error
+
+
+def note_proof(place: Place, newest: Stored | None, found: Proof) -> None:
+    """Note on the drive that a batch was proven, also in the RESTORE.txt of its newest batch.
+
+    Raises DriveGoneError, DriveFailedError.
+    """
+    document = {"format": FORMAT, "batch": found.batch.isoformat(), "proven": found.proven.isoformat()}
+    try:
+        files.write_durably(place.root / PROOF_FILE, (json.dumps(document) + "\n").encode())
+        if newest is not None:
+            write_guide(place.root, newest, _held(place.root, newest))
+    except OSError as error:
+        raise drive.explained(place.target, error) from error
+
+
+def read_proof(root: Path) -> Proof | None:
+    """Return the newest proof that is noted below a root; None if there is none that can be read."""
+    try:
+        document = json.loads((root / PROOF_FILE).read_bytes()[:10_000])
+        return Proof(datetime.fromisoformat(document["batch"]), datetime.fromisoformat(document["proven"]))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _held(root: Path, newest: Stored) -> datetime | None:
+    """Return when the newest batch was last seen to hold, as the RESTORE.txt at the top says if it is that batch's."""
+    try:
+        text = (root / names.GUIDE_FILE).read_text(restore_txt.ENCODING, "replace")
+    except FileNotFoundError:
+        return None
+    return restore_txt.held_in(text) if newest.folder.relative_to(root).as_posix() in text else None
