@@ -1,1 +1,1 @@
-"""One tick: what changed, its dumps, and the batch that they make."""
+"""One tick: what changed, the dumps of that, and the batch made of them."""

@@ -1,1 +1,1 @@
-"""The race day: ticks until Ctrl-C, and what is said of them."""
+"""The race day: ticks until Ctrl-C, and what is reported of them."""

@@ -1,4 +1,4 @@
-"""When the next tick is due: schedule's wall clock, held against the monotonic one."""
+"""When the next tick is due: by schedule's wall clock, checked against the monotonic clock."""
 
 import time
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import schedule
 
 _JUMP_SECONDS = 5.0
-"""How far the two clocks may part between two looks before it counts as a jump."""
+"""Seconds by which the two clocks may differ from one look to the next before that counts as a jump."""
 
 _LONGEST_NAP = 0.5
 _SHORTEST_NAP = 0.01
@@ -16,8 +16,8 @@ _SHORTEST_NAP = 0.01
 class Timetable:
     """Calls `job` at once and then every `interval` seconds, whatever happens to the clock.
 
-    `schedule` counts in local time: it would wait for an hour where the clock is set back by one, as it is each
-    autumn. A jump is told to `jumped`, in seconds; one ahead, such as a laptop's sleep, makes a job due at once.
+    `schedule` counts in local time: it would wait for an hour if the clock is set back by one, as it is each autumn.
+    `jumped` is called with the seconds of a jump; one ahead, such as a laptop's sleep, makes the job due at once.
     """
 
     def __init__(self, interval: int, job: Callable[[], None], jumped: Callable[[float], None]) -> None:
@@ -31,7 +31,7 @@ class Timetable:
         self._wall, self._steady = self._look()
 
     def run_pending(self) -> float:
-        """Run the job where it is due; return the seconds after which to look again."""
+        """Run the job if it is due; return the seconds after which to call this again."""
         wall, steady = self._look()
         jump = (wall - self._wall).total_seconds() - (steady - self._steady)
         self._wall, self._steady = wall, steady
