@@ -165,7 +165,7 @@ def test_an_empty_drive_in_place_of_the_first(stick: Slot, busy: PrivateServer, 
         day.expect("  FAIL  The drive is gone")
         waited = {stored.batch.sequence for stored in waiting(tmp_path / "spool")}
         stick.plug(second)
-        day.expect("  NOTE  another drive is plugged in; the newest batch and all that wait go to it")
+        day.expect("  NOTE  another drive is plugged in; it gets the newest batch and all waiting ones")
         stop_when_all_is_shipped(day, tmp_path / "spool")
     on_second = sequences(drive.root(stick.place))
     assert faults(drive.root(stick.place)) == []

@@ -244,7 +244,7 @@ def test_a_spool_over_its_limit_is_thinned_by_the_same_rules_and_told(
             add_old(seeds.without, spool, 60 + minute, datetime.now().astimezone() - timedelta(minutes=20 - minute))
             for minute in range(10)
         ]  # fmt: skip
-        day.expect("  NOTE  the waiting room is full: 4 batches that are on no drive were deleted, oldest first")
+        day.expect("  NOTE  the waiting room is full: 4 batches that no drive has were deleted, oldest first")
         day.expect("  FAIL  The spool .* holds more than its limit of 1 MiB")
         assert [folder.exists() for folder in old] == [False, False, False, False, True]
         assert all(folder.exists() for folder in recent)

@@ -72,14 +72,14 @@ class Report:
             ("Interval", f"{wording.number(settings.interval, 'second')}; stop with Ctrl-C"),
         ])  # fmt: skip
 
-    def seen(self, now: datetime, seen: Survey, left_out: Sequence[LeftOutRace]) -> None:
+    def surveyed(self, now: datetime, seen: Survey, left_out: Sequence[LeftOutRace]) -> None:
         """Report which races there are: all of them the first time, and what changed after that."""
         listed = {chosen.race.name_id for chosen in seen.selection.chosen}
         present = {chosen.race.name_id: chosen.race for chosen in seen.selection.chosen if chosen.database}
         if self._races is None:
             self._introduce(now, seen, present.values(), left_out)
         else:
-            for text in self._race_news(self._races, present, listed, left_out):
+            for text in self._race_news(now, self._races, present, listed, left_out):
                 self._console.line(now, "NOTE", text)
         for name in set(seen.selection.unmatched) - self._unmatched:
             text = f"no race is called {clean(name)} yet; it will be backed up as soon as it appears"
@@ -101,6 +101,7 @@ class Report:
 
     def _race_news(
         self,
+        now: datetime,
         before: Mapping[str, Race],
         present: Mapping[str, Race],
         listed: Collection[str],
@@ -113,16 +114,16 @@ class Report:
         for name_id in before.keys() - listed:
             reason = reasons.get(name_id)
             how = f"is no longer backed up: {clean(reason)}" if reason else "was deleted"
-            yield f"{before[name_id].display_name} {how}; {self._still_has(name_id)}"
+            yield f"{before[name_id].display_name} {how}; {self._still_has(name_id, now)}"
         for race in left_out:
             if (race.race.name_id, race.reason) not in self._left_out and race.race.name_id not in before:
                 yield f"{race.race.display_name} is not backed up: {clean(race.reason)}"
 
-    def _still_has(self, name_id: str) -> str:
-        """Tell which batch still has a race."""
+    def _still_has(self, name_id: str, now: datetime) -> str:
+        """Return the words for which batch still has a race."""
         newest = self._newest
         if newest and any(entry.dump and entry.race and entry.race.name_id == name_id for entry in newest.databases):
-            return f"the batch from {newest.taken:%H:%M:%S} still has it"
+            return f"the batch from {wording.when(newest.taken, now)} still has it"
         return "earlier batches still have it"
 
     def without_file(self, now: datetime, stored: Stored | None, races: Sequence[LeftOutRace]) -> None:

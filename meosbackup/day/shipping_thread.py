@@ -201,7 +201,7 @@ class _Shipping:
         if found != self._drive_id:
             self._sequence_met = shipping.highest_sequence(self._shipper.place)
             self._drive_id, self._newest = found, None
-            self._shipper.tell("another drive is plugged in; the newest batch and all that wait go to it")
+            self._shipper.tell("another drive is plugged in; it gets the newest batch and all waiting ones")
 
     def _take_leave(self) -> None:
         """Write down until when the newest batch held, if the drive is there."""

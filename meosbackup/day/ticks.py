@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from queue import SimpleQueue
 
-from meosbackup import errors
+from meosbackup import errors, wording
 from meosbackup.backup.backup import Backup, Outcome
 from meosbackup.batch.model import Stored
 from meosbackup.day.rehearsal_thread import RehearsalThread, Verdict
@@ -109,7 +109,7 @@ class Ticks:
         self._has_answered = True
         if outcome.stored is not None:
             self.results.put(Made(outcome.stored))
-        self.report.seen(now, outcome.seen, outcome.left_out)
+        self.report.surveyed(now, outcome.seen, outcome.left_out)
         self.report.without_file(now, outcome.stored, outcome.without_file)
         return outcome, [
             Trouble(failure.race.display_name if failure.race else "race list", failure.error, failure.newest_good)
@@ -147,10 +147,8 @@ class Ticks:
             spool.thin(root)
             removed = retention.make_room(root, retention.used_bytes(root) - limit, now)
             if removed:
-                text = (
-                    f"the waiting room is full: {len(removed)} batches that are on no drive were deleted, oldest first"
-                )
-                self.report.note(now, text)
+                count = wording.number(len(removed), "batch that no drive has was", "batches that no drive has were")
+                self.report.note(now, f"the waiting room is full: {count} deleted, oldest first")
             is_over = retention.used_bytes(root) > limit
         except OSError as error:
             log.warning("the spool can't be thinned", exc_info=True)
