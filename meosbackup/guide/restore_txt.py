@@ -36,7 +36,7 @@ _MAKE_USER = (
 
 @dataclass(frozen=True)
 class _Shell:
-    """Command lines of one shell: `load` feeds the server a file, `say` sends it SQL that holds no quotation marks."""
+    """Command lines of one shell: `load` feeds the server a file, `say` sends it SQL without quotation marks."""
 
     load: str
     say: str
