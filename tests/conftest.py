@@ -7,7 +7,10 @@ import pytest
 
 from meosbackup.errors import ProgramMissingError
 from meosbackup.mysql.private_server import PrivateServer, ServerProgram, find_server_program, private_server
-from tests.support import FILES, make_pristine
+from tests.toolkit.installations import Certificate, had, self_signed
+from tests.toolkit.servers import FILES, RACE_LIST, RELAY, make_pristine
+from tests.tools.matrix import installations
+from tests.tools.matrix.installations import Installation
 
 
 @pytest.fixture(scope="session")
@@ -46,3 +49,28 @@ def spare(_empty_server: PrivateServer) -> PrivateServer:
     """Another running server, without a race list or any race, with the user meos."""
     make_pristine(_empty_server, {}, {})
     return _empty_server
+
+
+@pytest.fixture(scope="session")
+def own() -> Installation:
+    """This machine's own server and its programs."""
+    return had(installations.OWN)
+
+
+@pytest.fixture(scope="session")
+def mysql() -> Installation:
+    """A MySQL from the package archive."""
+    return had("MySQL 9.7")
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return self_signed(tmp_path_factory.mktemp("certificate"))
+
+
+@pytest.fixture(scope="session")
+def mysql_server(mysql: Installation) -> Iterator[PrivateServer]:
+    """A MySQL with a race list and a race; tests may change its users."""
+    with private_server(program=mysql.server, options=mysql.options) as server:
+        make_pristine(server, {RACE_LIST: FILES[RACE_LIST], RELAY: FILES[RELAY]}, {})
+        yield server

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from meosbackup.mysql.private_server import PrivateServer
-from tests.bad import Place, new_place
-from tests.support import server_options, with_password
+from tests.toolkit.broken import Place, new_place
+from tests.toolkit.servers import server_options, with_password
 
 RACE = {
     "cp437": "Höstmedeln «?????» O'Cup", "cp1252": "Höstmedeln «?????» O'Cup", "cp866": "Hostmedeln \"Осень\" O'Cup",

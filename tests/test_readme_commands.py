@@ -18,9 +18,9 @@ import pytest
 from meosbackup.batch.model import Stored
 from meosbackup.commands.simulation import delete_race
 from meosbackup.mysql.private_server import PrivateServer
-from tests.day import needed
-from tests.support import INDIVIDUAL, MEOS_PASSWORD, MEOS_USER, query, with_password
-from tests.test_restore import RACES, Tent, rows_of, work_on
+from tests.restore.test_restore import RACES, Tent, rows_of, work_on
+from tests.toolkit.day import needed
+from tests.toolkit.servers import INDIVIDUAL, MEOS_PASSWORD, MEOS_USER, query, with_password
 
 README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
 CTRL_C = "\x03"

@@ -1,0 +1,236 @@
+"""`meosbackup check`: a line for each thing that race day needs, and nothing left behind."""
+
+import json
+import re
+import time
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from meosbackup.mysql.private_server import PrivateServer
+from meosbackup.store import inventory
+from tests.toolkit.broken import (
+    Completed,
+    Place,
+    dump_wrapper,
+    new_place,
+    once,
+    running,
+    small_disk,
+    told,
+    until,
+    waiting_dump,
+)
+from tests.toolkit.servers import (
+    INDIVIDUAL,
+    RACE_LIST,
+    query,
+    run_meosbackup,
+    server_options,
+    with_password,
+)
+
+THINGS = ["drive", "space", "spool", "server", "clock", "table names", "dump program", "client program"]
+RACES = ["Höstmedeln «Осень» O'Cup (2026-11-22)", "Stafettkväll – Relais d'Été (2026-11-23)",
+         "Tom tävling (2026-11-22)", "InnoDB-tävlingen (2026-11-22)"]  # fmt: skip
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return new_place(tmp_path)
+
+
+def check(place: Place, server: PrivateServer, *more: str | Path) -> Completed:
+    return run_meosbackup("check", *place.options, *server_options(server), *more, env=with_password())
+
+
+def findings(result: Completed) -> dict[str, list[tuple[str, str]]]:
+    """Return for each thing that was checked its words and texts."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for line in result.stdout.splitlines():
+        parts = re.fullmatch(r"(OK|NOTE|FAIL) +([^:]+): (.+)", line)
+        assert parts, line
+        found.setdefault(parts[2], []).append((parts[1], parts[3]))
+    return found
+
+
+def failed(result: Completed) -> dict[str, str]:
+    """Return for each thing that is not as it should be what was said of it."""
+    return {
+        name: text for name, results in findings(result).items() for word, text in results if word == "FAIL"
+    }  # fmt: skip
+
+
+def everything_in(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() if path.is_file() else b"" for path in folder.rglob("*")}
+
+
+def test_a_good_set_up_is_all_well(place: Place, server: PrivateServer) -> None:
+    result = check(place, server)
+    told(result, 0)
+    found = findings(result)
+    assert failed(result) == {}
+    assert list(found) == [*THINGS, "race", "dump of the race list", *(f"dump of {race}" for race in RACES)]
+    assert [text for _, text in found["race"]] == [f"{race} is backed up" for race in RACES]
+    assert re.fullmatch(r"good, \d+ kB, 70 entries, 43 finished", found[f"dump of {RACES[0]}"][0][1])
+    assert result.stderr == ""
+
+
+def test_it_leaves_nothing_behind(place: Place, server: PrivateServer) -> None:
+    told(check(place, server), 0)
+    assert everything_in(place.target) == {}
+    assert everything_in(place.spool) == {}
+    told(once(place, server), 0)
+    before = everything_in(place.target), everything_in(place.spool)
+    result = check(place, server)
+    told(result, 0, "1 batch on the drive, the newest of")
+    assert (everything_in(place.target), everything_in(place.spool)) == before
+
+
+def test_it_does_not_disturb_a_backup_that_is_under_way(place: Place, server: PrivateServer) -> None:
+    with running(place, server, "--once", "--mysqldump", waiting_dump(place)) as tool:
+        until((place.folder / "dumping").exists, "the first dump")
+        told(check(place, server, "--log-file", place.folder / "check.log"), 0)
+        (place.folder / "gate").touch()
+        told(tool.ended(), 0, "race list + 4 races")
+    assert inventory.read(place.batches[0]).complete
+
+
+@pytest.mark.parametrize("rights", [
+    ["SELECT ON *.*"],
+    [f"SELECT, LOCK TABLES ON {RACE_LIST}.*", f"SELECT, LOCK TABLES ON {INDIVIDUAL}.*"],
+    [f"SELECT, LOCK TABLES ON {RACE_LIST}.*"],
+])  # fmt: skip
+def test_a_missing_right(place: Place, server: PrivateServer, rights: list[str]) -> None:
+    query(server, "REVOKE ALL ON *.* FROM meos@'%'")
+    for right in rights:
+        query(server, f"GRANT {right} TO meos@'%'")
+    result = check(place, server)
+    told(result, 1)
+    lines = {line for text in failed(result).values() for line in re.findall("GRANT [^;]+;", text)}
+    assert len(lines) == 1, result.stdout
+    query(server, lines.pop())
+    told(check(place, server), 0)
+
+
+def test_no_race_list(place: Place, spare: PrivateServer) -> None:
+    result = check(place, spare)
+    told(result, 1)
+    assert failed(result).keys() == {"race list"}
+    assert "no race list" in failed(result)["race list"]
+    assert "--host" in failed(result)["race list"]
+    assert findings(result).keys() >= {"server", "table names", "dump program"}
+
+
+def test_without_drive_and_server_the_rest_is_checked(place: Place, server: PrivateServer) -> None:
+    place.target.rmdir()
+    result = check(place, server, "--port", "1")
+    told(result, 1)
+    assert failed(result).keys() == {"drive", "server"}
+    assert "Plug the drive in" in failed(result)["drive"]
+    assert "doesn't answer (Connection refused)" in failed(result)["server"]
+    assert "See that MySQL or MariaDB runs there" in failed(result)["server"]
+    assert findings(result).keys() == {"drive", "spool", "dump program", "client program", "server"}
+    assert not place.target.exists()
+
+
+def test_a_system_disk_and_a_login_that_is_refused(place: Place, server: PrivateServer) -> None:
+    options = [option for option in place.options if option != "--any-disk"]
+    result = run_meosbackup("check", *options, *server_options(server), env=with_password("another-word"))
+    assert "another-word" not in told(result, 1)
+    assert failed(result).keys() == {"drive", "server"}
+    assert "add --any-disk" in failed(result)["drive"]
+    assert "refuses the user meos" in failed(result)["server"]
+    assert "--ask-password" in failed(result)["server"]
+
+
+def test_what_cannot_be_written_and_a_missing_program(place: Place, server: PrivateServer) -> None:
+    place.spool.write_text("a file")
+    with small_disk(place.target, read_only=True):
+        result = check(place, server, "--mysqldump", place.folder / "nothing")
+    told(result, 1)
+    assert failed(result).keys() == {"drive", "spool", "dump program"}
+    assert "write-protection switch" in failed(result)["drive"]
+    assert "by --spool" in failed(result)["spool"]
+    assert "by --mysqldump PROGRAM" in failed(result)["dump program"]
+    assert findings(result).keys() == {*THINGS, "race"} - {"space"}
+
+
+def test_a_spool_that_is_no_folder_leaves_the_rest_checked(place: Place, server: PrivateServer) -> None:
+    place.spool.write_text("a file")
+    result = check(place, server)
+    told(result, 1)
+    assert failed(result).keys() == {"spool"}
+
+
+def test_a_spool_without_room_for_a_dump(place: Place, server: PrivateServer) -> None:
+    with small_disk(place.spool, "40k"):
+        result = check(place, server)
+    told(result, 1)
+    assert "Make room on the disk of this computer, where the spool is" in " ".join(failed(result).values())
+
+
+def test_a_drive_without_room_and_a_clock_that_is_behind(place: Place, server: PrivateServer) -> None:
+    with small_disk(place.target, "2m"):
+        told(once(place, server), 0)
+        path = place.batches[0] / "batch.json"
+        document = json.loads(path.read_text("utf-8"))
+        document["taken"] = (datetime.now().astimezone() + timedelta(hours=1)).isoformat()
+        path.write_text(json.dumps(document), "utf-8")
+        result = check(place, server)
+    told(result, 1)
+    assert failed(result).keys() == {"space", "batches"}
+    assert "Make room on the drive, or use a larger one" in failed(result)["space"]
+    assert "set this computer's clock" in failed(result)["batches"]
+
+
+def test_clocks_that_differ_and_no_race_of_these_days(place: Place, server: PrivateServer) -> None:
+    query(server, f"UPDATE {RACE_LIST}.oevent SET Date = '1999-05-01'")
+    query(server, f"SET GLOBAL init_connect = 'SET timestamp = {time.time() + 3600:.0f}'")
+    query(server, "REVOKE ALL ON *.* FROM meos@'%'")  # who has all rights is spared init_connect
+    query(server, "GRANT SELECT, LOCK TABLES ON *.* TO meos@'%'")
+    try:
+        result = check(place, server, "--days", "3")
+    finally:
+        query(server, "SET GLOBAL init_connect = ''")
+    told(result, 1)
+    assert failed(result).keys() == {"clock", "race"}
+    assert re.search(r"3,(599|60\d) seconds apart: set the wrong one", failed(result)["clock"])
+    assert "--all-races" in failed(result)["race"]
+
+
+def test_a_race_that_is_not_there_and_dumps_that_fail(place: Place, server: PrivateServer) -> None:
+    wrapper = dump_wrapper(place.folder, "exit 0")
+    result = check(place, server, "--mysqldump", wrapper, "--race", "Tom tävling", "--race", "Vårracet")
+    told(result, 1, f"OK race: {RACES[2]} is backed up")
+    assert failed(result).keys() == {"race", "dump of the race list", f"dump of {RACES[2]}"}
+    assert failed(result)["race"] == "no race is called Vårracet"
+    assert "cut short" in failed(result)[f"dump of {RACES[2]}"]
+    assert everything_in(place.spool) == {}
+
+
+def test_a_damaged_table(place: Place, server: PrivateServer) -> None:
+    query(server, "FLUSH TABLES")
+    path = server.folder / "data" / INDIVIDUAL / "orunner.MYD"
+    path.write_bytes(path.read_bytes()[:5000])
+    result = check(place, server)
+    told(result, 1)
+    assert failed(result).keys() == {f"dump of {RACES[0]}"}
+    assert "The table orunner of this race is damaged" in failed(result)[f"dump of {RACES[0]}"]
+    assert "Repair Selected Competition" in failed(result)[f"dump of {RACES[0]}"]
+
+
+def test_wrong_settings_are_told_before_anything_is_checked(place: Place, server: PrivateServer) -> None:
+    result = check(place, server, "--interval", "-1")
+    told(result, 2, "--interval = '-1'")
+    assert result.stdout == ""
+
+
+def test_a_client_program_that_is_missing_stops_no_race_day(place: Place, server: PrivateServer) -> None:
+    result = check(place, server, "--mysql", place.folder / "nothing")
+    said = told(
+        result, 0, "NOTE client program: The client program", "`meosbackup restore` needs it here, a backup doesn't"
+    )
+    assert "by --mysql PROGRAM" in said
+    assert failed(result) == {}

@@ -1,0 +1,309 @@
+"""What happens while a restore is at work: somebody opens a race, presses Ctrl-C, looks at the screen."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from meosbackup.batch.model import Stored
+from meosbackup.batch.names import BATCH_FILE
+from meosbackup.meos import changes
+from meosbackup.mysql.private_server import PrivateServer, connect
+from tests.restore.test_restore import NAMES, RACES, Tent, assert_tidy, rows_of, tool_environment, work_on
+from tests.restore.test_trouble import client_program, dump_of, ended, flip_a_byte, races, until
+from tests.toolkit.broken import shell_script
+from tests.toolkit.servers import INDIVIDUAL, INNODB, RACE_LIST, RELAY, databases, dump_file, query, with_password
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs signals and client programs made of shell")
+
+
+@pytest.fixture
+def tent(tmp_path: Path) -> Tent:
+    return Tent(tmp_path)
+
+
+@pytest.fixture
+def then(server: PrivateServer) -> dict[str, dict[str, list[tuple[object, ...]]]]:
+    """All rows as they are in the batch."""
+    return races(server)
+
+
+@pytest.fixture
+def stored(server: PrivateServer, tent: Tent, then: object) -> Stored:
+    """A batch of the server's races as they are; afterwards each of them is changed."""
+    found = tent.back_up(server)
+    work_on(server, *RACES)
+    return found
+
+
+def open_in_meos(server: PrivateServer, database: str) -> None:
+    query(server, f"INSERT INTO `{database}`.omonitor (Client, Modified) VALUES ('Målet', NOW())")
+
+
+class HeldClient:
+    """A client program that feeds nothing until the test lets it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._begun, self._go = folder / "begun", folder / "go"
+        wait = f'echo >> "{self._begun}"; while [ ! -e "{self._go}" ]; do sleep 0.05; done'
+        self.path = client_program(folder, f'{wait}; client "$@"')
+
+    def wait_until_it_runs(self) -> None:
+        until(self._begun.exists, "the client program")
+
+    def let_go(self) -> None:
+        self._go.touch()
+
+
+@contextmanager
+def restoring(
+    server: PrivateServer, tent: Tent, *more: str | Path, stdin: int = subprocess.DEVNULL
+) -> Iterator["subprocess.Popen[str]"]:
+    with subprocess.Popen(
+        tent.command(server, *more), env={**tool_environment(), **with_password(), "PYTHONUNBUFFERED": "1"},
+        stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",
+    ) as process:  # fmt: skip
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def in_terminal(command: list[str]) -> str:
+    """Run a command in a terminal, and return every letter that it wrote."""
+    if sys.platform == "win32":
+        pytest.skip("Windows has no pseudo-terminals")
+    controller, terminal = os.openpty()
+    with subprocess.Popen(
+        command, env={**tool_environment(), **with_password(), "TERM": "xterm"}, stdin=subprocess.DEVNULL,
+        stdout=terminal, stderr=terminal,
+    ) as process:  # fmt: skip
+        os.close(terminal)
+        written = b""
+        with suppress(OSError):  # how Linux tells that nobody writes any more
+            while piece := os.read(controller, 1 << 16):
+                written += piece
+        os.close(controller)
+    assert process.returncode == 0, written
+    return written.decode()
+
+
+# Somebody opens a race
+
+
+def test_a_race_that_is_opened_while_the_question_stands_is_not_replaced(
+    server: PrivateServer, tent: Tent, stored: Stored
+) -> None:
+    with restoring(server, tent, "--batch", stored.when, stdin=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        asked = ""
+        while "Restore this?" not in asked:
+            letter = process.stdout.read(1)
+            assert letter, asked
+            asked += letter
+        open_in_meos(server, RELAY)
+        before = races(server)
+        answered, _ = process.communicate("y\n", timeout=60)
+    assert process.returncode == 1
+    said = " ".join(answered.split())
+    assert re.search(rf"MeOS has {NAMES[RELAY]}.* open on: Målet\.", said), said
+    assert "Nothing was done" in said
+    assert races(server) == before
+    assert tent.saved() == []
+
+
+def test_a_race_that_is_opened_while_others_come_back_is_left_alone(
+    server: PrivateServer, tent: Tent, stored: Stored, then: object, tmp_path: Path
+) -> None:
+    held = HeldClient(tmp_path)
+    with restoring(server, tent, "--yes", "--batch", stored.when, "--mysql", held.path) as process:
+        held.wait_until_it_runs()
+        open_in_meos(server, RELAY)
+        before = races(server)
+        held.let_go()
+        code, said = ended(process)
+    assert code == 1, said
+    assert re.search(rf"FAIL {NAMES[RELAY]}[^:]*: MeOS has it open by now, on Målet\.", said), said
+    after = races(server)
+    assert after[RELAY] == before[RELAY]
+    assert isinstance(then, dict)
+    assert [after[name] for name in RACES if name != RELAY] == [then[name] for name in RACES if name != RELAY]
+    assert_tidy(server)
+
+
+# Ctrl-C
+
+
+@pytest.mark.parametrize(
+    ("moment", "words"),
+    [
+        ("--version", "Stopped. Nothing was done."),
+        ("--result-file", "Stopped. Nothing was restored; what is on the server is as it was."),
+    ],
+    ids=["before anything is shown", "while the server's races are saved"],
+)
+def test_ctrl_c_before_anything_is_restored(
+    server: PrivateServer, tent: Tent, stored: Stored, tmp_path: Path, moment: str, words: str
+) -> None:
+    asked, before = tmp_path / "asked", races(server)
+    slow = shell_script(
+        tmp_path / "slow", f'case "$*" in *{moment}*) touch "{asked}"; sleep 60;; esac\nexec mysqldump "$@"'
+    )
+    with restoring(server, tent, "--yes", "--batch", stored.when, "--mysqldump", slow) as process:
+        until(asked.exists, "the dump program")
+        process.send_signal(signal.SIGINT)
+        code, said = ended(process)
+    assert code == 1, said
+    assert words in said
+    assert "OK" not in said
+    assert races(server) == before
+    assert [*tent.spool(server).glob("work-*"), *tent.saved()] == []
+
+
+@pytest.mark.parametrize("database", [INDIVIDUAL, INNODB])
+def test_ctrl_c_while_tables_change_places_says_what_is_true(
+    server: PrivateServer, tent: Tent, stored: Stored, then: object, tmp_path: Path, database: str
+) -> None:
+    assert isinstance(then, dict)
+    held, before = HeldClient(tmp_path), races(server)
+    with (
+        restoring(server, tent, "--yes", "--batch", stored.when, "--mysql", held.path) as process,
+        closing(connect(server)) as laptop, closing(laptop.cursor()) as cursor,
+    ):  # fmt: skip
+        held.wait_until_it_runs()
+        cursor.execute(f"LOCK TABLES `{database}`.orunner WRITE")
+        held.let_go()
+        until(lambda: is_changing_places(server, database), "the change of places")
+        for _ in range(3):  # by somebody who is in a hurry
+            process.send_signal(signal.SIGINT)
+        cursor.execute("UNLOCK TABLES")
+        code, said = ended(process)
+    assert code == 1, said
+    assert "Stopped. What has an OK above is restored; everything else on the server is as it was." in said
+    after = races(server)
+    for race in RACES:
+        is_back = f"OK {NAMES[race]}" in said
+        expected = (then if is_back else before)[race]
+        found = after[race]
+        if not is_back or f"OK {NAMES[race]} (2026-11-22), reference tables" not in said:
+            found, expected = without_reference_tables(found), without_reference_tables(expected)
+        assert found == expected, race
+    assert f"OK {NAMES[database]}" in said
+    assert_tidy(server)
+
+
+def is_changing_places(server: PrivateServer, database: str) -> bool:
+    statements = [str(row[7]) for row in query(server, "SHOW FULL PROCESSLIST")]
+    return any(statement.startswith(f"RENAME TABLE `{database}`") for statement in statements)
+
+
+def without_reference_tables(rows: dict[str, list[tuple[object, ...]]]) -> dict[str, list[tuple[object, ...]]]:
+    return {name: found for name, found in rows.items() if name not in changes.REFERENCE_TABLES}
+
+
+def test_two_restores_dont_meet_on_a_server(server: PrivateServer, spare: PrivateServer, tent: Tent) -> None:
+    tent.back_up(server)
+    with closing(connect(spare)) as other, closing(other.cursor()) as cursor:
+        cursor.execute("SELECT GET_LOCK('meosbackup restore', 0)")
+        assert cursor.fetchall() == [(1,)]
+        assert "Another restore works on this server" in tent.restore(spare, expected=1)
+    assert databases(spare) == set()
+    tent.restore(spare)
+
+
+# On the screen
+
+
+def test_a_terminal_shows_how_far_it_is_and_a_file_does_not(
+    server: PrivateServer, spare: PrivateServer, tent: Tent
+) -> None:
+    tent.back_up(server)
+    shown = in_terminal(tent.command(spare, "--yes"))
+    assert re.search(r"Restoring  \[#+-*\] +\d+%", shown)
+    assert re.search(r"Restoring  \[#+\] +100%", shown)
+    # The bar is gone from each line that stays.
+    lines = [line.rpartition("\x1b[K")[2] for line in shown.split("\n")]
+    assert not any("Restoring  [" in line for line in lines)
+    # A long result is broken between words.
+    assert " ".join(" ".join(lines).split()).count("each compared with the dump") >= len(RACES)
+    assert [rows_of(spare, name) for name in RACES] == [rows_of(server, name) for name in RACES]
+    assert "Restoring" not in tent.restore(spare)
+
+
+# What the batch lacks
+
+
+def leave_out(stored: Stored, database: str) -> None:
+    """Make of a batch one that never had a good dump of a race."""
+    path = stored.folder / BATCH_FILE
+    document = json.loads(path.read_text("utf-8"))
+    for entry in document["databases"]:
+        if entry["database"] == database:
+            entry.update(file=None, bytes=None, sha256=None, taken=None, reference=None, freshness=None)
+            entry["error"] = "The table orunner of this race is damaged."
+    path.write_text(json.dumps(document), "utf-8")
+
+
+def test_a_race_that_the_batch_lacks_is_named_with_the_batch_that_has_it(
+    server: PrivateServer, spare: PrivateServer, tent: Tent, stored: Stored, then: object
+) -> None:
+    assert isinstance(then, dict)
+    leave_out(tent.back_up(server), RELAY)
+    newest = rows_of(server, INDIVIDUAL)
+    said = tent.restore(spare, expected=1)
+    assert said.count("NOT RESTORED: the batch has no good dump of it. The table orunner of this race is damaged.") == 1
+    assert re.search(rf"FAIL {NAMES[RELAY]}[^:]*: not in this batch", said)
+    assert databases(spare) == {RACE_LIST, *RACES} - {RELAY}
+    assert rows_of(spare, INDIVIDUAL) == newest
+    assert "Now, on one laptop" in said
+
+    offered = set(re.findall(r'--batch "([^"]+)" --race (\S+)', said))
+    assert [when for when, _ in offered] == [stored.when]
+    [(when, race)] = offered
+    tent.restore(spare, "--batch", when, "--race", race)
+    assert rows_of(spare, RELAY) == then[RELAY]
+
+    said = tent.restore(spare, "--race", RELAY, expected=2)
+    assert f'--batch "{stored.when}"' in said
+    leave_out(stored, RELAY)
+    assert "No batch on this drive has a good dump" in tent.restore(spare, "--race", RELAY, expected=2)
+
+
+def test_where_the_drive_is_bad_the_copy_in_the_spool_is_taken(
+    server: PrivateServer, spare: PrivateServer, tent: Tent
+) -> None:
+    stored = tent.back_up(server)
+    entry, its_spool = dump_of(stored, INDIVIDUAL), ("--spool", tent.spool(server))
+    assert entry.reference is not None
+    flip_a_byte(stored.folder / dump_file(entry).file)
+    (stored.folder / entry.reference.file).unlink()
+    copy = next(tent.spool(server).glob(f"*/*/{dump_file(entry).file}"))
+    flip_a_byte(copy)
+    assert "is not what it was when it was made" in tent.restore(spare, *its_spool, expected=1)
+    assert databases(spare) == set()
+    flip_a_byte(copy)  # and back
+    said = tent.restore(spare, *its_spool)
+    assert said.count("The copy in the spool is good, and is taken.") == 2
+    assert [rows_of(spare, name) for name in RACES] == [rows_of(server, name) for name in RACES]
+
+
+def test_reference_tables_dont_come_back_without_their_race(
+    server: PrivateServer, tent: Tent, stored: Stored, tmp_path: Path
+) -> None:
+    query(server, f"INSERT INTO `{INDIVIDUAL}`.dbclub (Id, Name) VALUES (9999, 'Sävedalens AIK')")
+    before = races(server)
+    only_references = client_program(
+        tmp_path, 'cat > "$$.sql"; grep -q "INTO .oevent" "$$.sql" && exit 1; client "$@" < "$$.sql"'
+    )
+    said = tent.restore(server, "--batch", stored.when, "--mysql", only_references, expected=1)
+    assert said.count("FAIL") == len(RACES)
+    assert "OK Höst" not in said
+    assert races(server) == before

@@ -1,0 +1,95 @@
+"""A batch proven by restoring it into a private server: by the command, and by the daemon's thread."""
+
+import re
+import threading
+from pathlib import Path
+
+import pytest
+
+from meosbackup.batch.model import Stored
+from meosbackup.batch.names import GUIDE_FILE
+from meosbackup.day.rehearsal_thread import RehearsalThread
+from meosbackup.mysql.private_server import PrivateServer
+from meosbackup.mysql.programs import find_dump_program
+from meosbackup.store import inventory
+from tests.toolkit.servers import dump_file, run_meosbackup, server_options, with_password
+
+
+@pytest.fixture
+def made(server: PrivateServer, tmp_path: Path) -> Stored:
+    """The newest batch on a drive, of a server with four races."""
+    (tmp_path / "drive").mkdir()
+    result = run_meosbackup(
+        "--target", tmp_path / "drive", "--any-disk", "--spool", tmp_path / "spool", "--all-races", "--once",
+        *server_options(server), env=with_password(),
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout + result.stderr
+    newest = inventory.find(tmp_path / "drive" / "meosbackup").newest
+    assert newest is not None
+    return newest
+
+
+def guide(stored: Stored) -> str:
+    return (stored.folder.parents[1] / GUIDE_FILE).read_text("utf-8-sig")
+
+
+def rehearse(stored: Stored, *more: str) -> tuple[int, str]:
+    result = run_meosbackup("rehearse", "--target", stored.folder.parents[2], *more, timeout=100)
+    return result.returncode, result.stdout + result.stderr
+
+
+def test_a_batch_that_restores_is_proven_and_the_drive_says_so(made: Stored) -> None:
+    assert "Proven" not in guide(made)
+    code, said = rehearse(made)
+    assert code == 0, said
+    lines = [line for line in said.splitlines() if line.startswith("OK")]
+    assert len(lines) == 1 + len(made.batch.races)
+    rows = [int(found[1].replace(",", "")) for line in lines if (found := re.search(r"([\d,]+) rows?, each the", line))]
+    assert len(rows) == len(lines)
+    assert sum(rows) > 900
+    assert "From server lost to all races back and compared" in said
+    taken = f"{made.batch.taken:%Y-%m-%d %H:%M:%S}"
+    assert re.search(rf"Proven: the batch from {taken} was restored and compared at \d{{4}}-", guide(made))
+
+
+def test_what_a_server_makes_something_else_of_is_not_proven(made: Stored) -> None:
+    entry = next(entry for entry in made.batch.races if "O'Cup" in str(entry.race))
+    file = made.folder / dump_file(entry).file
+    # More than the column takes: a server that isn't strict cuts it down without an error.
+    clipped = rb"\g<1>99999999999"
+    data, count = re.subn(rb"(INSERT INTO `opunch` VALUES\s*\(\d+,)\d+", clipped, file.read_bytes(), count=1)
+    assert count == 1
+    file.write_bytes(data)
+    code, said = rehearse(made)
+    assert code == 1, said
+    assert re.search(r"FAIL +Höstmedeln .*: differs in opunch", said)
+    assert said.count("\nOK") == len(made.batch.races)
+    assert "Proven" not in guide(made)
+
+
+def test_a_dump_that_is_not_taken_in_is_told_in_words(made: Stored) -> None:
+    file = made.folder / dump_file(made.batch.races[0]).file
+    file.write_bytes(file.read_bytes().replace(b"INSERT INTO `orunner`", b"INSERT INTO `nowhere`"))
+    code, said = rehearse(made)
+    assert code == 1
+    assert "can't be loaded into a private server" in said
+    assert "Traceback" not in said
+
+
+def test_the_thread_rehearses_one_batch_at_a_time_and_stops_when_asked(made: Stored) -> None:
+    stop = threading.Event()
+    rehearsals = RehearsalThread(find_dump_program(None), stop)
+    assert rehearsals.begin(made)
+    assert not rehearsals.begin(made)
+    rehearsals.join(60)
+    verdict = rehearsals.verdict()
+    assert verdict is not None
+    assert verdict.error is None
+    assert verdict.proof is not None
+    assert verdict.proof.batch == made.batch.taken
+    assert rehearsals.verdict() is None
+
+    stop.set()
+    assert rehearsals.begin(made)
+    rehearsals.join(10)
+    assert rehearsals.verdict() is None

@@ -1,0 +1,429 @@
+"""Restoring that is cut short or refused: what was on the server stays whole, and words tell what to do."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from meosbackup.batch.model import Entry, Stored
+from meosbackup.commands.simulation import run_laptops
+from meosbackup.meos import changes
+from meosbackup.mysql.private_server import PrivateServer, ServerProgram, private_server
+from meosbackup.mysql.programs import find_client_program
+from tests.backup.test_bad_server import damaged
+from tests.restore.test_restore import RACES, Tent, assert_tidy, everything, rows_of, tool_environment, work_on
+from tests.toolkit.servers import (
+    INDIVIDUAL,
+    INNODB,
+    MEOS_USER,
+    RACE_LIST,
+    RELAY,
+    databases,
+    dump_file,
+    make_pristine,
+    query,
+    with_password,
+)
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs signals and client programs made of shell")
+
+PATIENCE = 40.0
+
+
+@pytest.fixture
+def tent(tmp_path: Path) -> Tent:
+    return Tent(tmp_path)
+
+
+@pytest.fixture
+def stored(server: PrivateServer, tent: Tent) -> Stored:
+    """A batch of the server's races as they are; afterwards each of them is changed."""
+    found = tent.back_up(server)
+    work_on(server, *RACES)
+    return found
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.05)
+
+
+def client_program(folder: Path, body: str) -> Path:
+    """Make a client program that does what lines of shell say; `client` is the real one, with its arguments."""
+    real = find_client_program(None).path
+    path = folder / "client program"
+    path.write_text(
+        f'#!/bin/sh\ncase "$*" in *--help*|*--version*) exec {real} "$@";; esac\n'
+        f'client() {{ {real} "$@"; }}\n{body}\n', "utf-8",
+    )  # fmt: skip
+    path.chmod(0o755)
+    return path
+
+
+def has_left_something(server: PrivateServer) -> bool:
+    return any(name.startswith("meosbackup_new") for name in databases(server))
+
+
+class SlowClient:
+    """A client program that feeds the start of a dump, and then waits for as long as the test needs."""
+
+    def __init__(self, folder: Path) -> None:
+        self._mark = folder / "begun"
+        self.path = client_program(
+            folder, f'{{ head -c 30000; echo $$ >> "{self._mark}"; sleep 60; cat; }} | client "$@"'
+        )
+
+    @property
+    def process_ids(self) -> list[int]:
+        return [int(line) for line in self._mark.read_text("ascii").splitlines()]
+
+    def wait_until_it_feeds(self, server: PrivateServer) -> None:
+        until(lambda: self._mark.exists() and bool(self.process_ids), "the client program")
+        until(lambda: has_left_something(server), "the first table")
+
+    def end(self) -> None:
+        if sys.platform != "win32":
+            for process_id in self.process_ids:
+                with suppress(ProcessLookupError):
+                    os.killpg(process_id, signal.SIGKILL)
+
+    def is_at_work(self) -> bool:
+        """Tell whether it runs, or anything that it started; what has ended may wait for its parent to notice."""
+        states = []
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):
+                state, _, group = path.read_text("utf-8", "replace").rpartition(")")[2].split()[:3]
+                states += [state] if int(group) in self.process_ids else []
+        return any(state != "Z" for state in states)
+
+
+@contextmanager
+def restoring(
+    server: PrivateServer, tent: Tent, stored: Stored, slow: SlowClient, *more: str
+) -> Iterator["subprocess.Popen[str]"]:
+    """Run a restore that is amid feeding a dump when the block begins."""
+    command = tent.command(server, "--yes", "--batch", stored.when, "--mysql", slow.path, *more)
+    with subprocess.Popen(
+        command, env={**tool_environment(), **with_password()}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, encoding="utf-8",
+    ) as process:  # fmt: skip
+        try:
+            slow.wait_until_it_feeds(server)
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+            slow.end()
+
+
+def ended(process: "subprocess.Popen[str]") -> tuple[int, str]:
+    said = " ".join(process.communicate(timeout=PATIENCE)[0].split())
+    assert "Traceback" not in said
+    assert "unexpected error" not in said, said
+    return process.returncode, said
+
+
+def races(server: PrivateServer) -> dict[str, dict[str, list[tuple[object, ...]]]]:
+    """Return all rows of all races, and of the race list."""
+    return {name: rows_of(server, name) for name in (*RACES, RACE_LIST)}
+
+
+def dump_of(stored: Stored, database: str) -> Entry:
+    [entry] = [entry for entry in stored.batch.races if entry.database == database]
+    return entry
+
+
+def flip_a_byte(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+# The drive
+
+
+def test_nothing_of_a_damaged_dump_reaches_the_server_and_an_earlier_one_is_offered(
+    server: PrivateServer, spare: PrivateServer, tent: Tent, stored: Stored
+) -> None:
+    then = rows_of(server, INDIVIDUAL)  # as in the second batch, which stays good
+    batches = [stored, tent.back_up(server)]
+    for _ in range(2):
+        work_on(server, INDIVIDUAL)
+        batches.append(tent.back_up(server))
+        bad = batches[-1]
+        flip_a_byte(bad.folder / dump_file(dump_of(bad, INDIVIDUAL)).file)
+    said = tent.restore(spare, expected=1)
+    assert databases(spare) == set()
+    assert "is not what it was when it was made" in said
+    offered = re.search(r'--batch "([^"]+)" --race (\S+)', said)
+    assert offered is not None, said
+    assert offered[1] == batches[1].when
+    tent.restore(spare, "--batch", offered[1], "--race", offered[2])
+    assert rows_of(spare, INDIVIDUAL) == then
+    assert databases(spare) == {RACE_LIST, INDIVIDUAL}
+
+
+def test_where_no_batch_has_a_good_dump_that_is_told(spare: PrivateServer, tent: Tent, stored: Stored) -> None:
+    flip_a_byte(stored.folder / dump_file(dump_of(stored, RELAY)).file)
+    assert "No earlier batch has it whole" in tent.restore(spare, expected=1)
+    (stored.folder / dump_file(dump_of(stored, RELAY)).file).unlink()
+    assert "can't be read" in tent.restore(spare, expected=1)
+    assert databases(spare) == set()
+
+
+def test_a_damaged_register_keeps_no_race_from_coming_back(
+    server: PrivateServer, spare: PrivateServer, tent: Tent
+) -> None:
+    stored = tent.back_up(server)
+    reference = dump_of(stored, INDIVIDUAL).reference
+    assert reference is not None
+    flip_a_byte(stored.folder / reference.file)
+    said = tent.restore(spare, expected=1)
+    assert re.search(r"FAIL Höstmedeln[^;]*reference tables", said), said
+    back, there = everything(spare), everything(server)
+    assert {name: back[INDIVIDUAL][name] for name in back[INDIVIDUAL] if name not in changes.REFERENCE_TABLES} == {
+        name: there[INDIVIDUAL][name] for name in there[INDIVIDUAL] if name not in changes.REFERENCE_TABLES
+    }
+    assert [back[name] for name in RACES[1:]] == [there[name] for name in RACES[1:]]
+
+
+# Killed midway
+
+
+@pytest.mark.parametrize(
+    "body",
+    ['head -c 9000 | client "$@"; kill -9 $$', 'head -c 9000 | client "$@"', "cat > /dev/null", "cat; exit 1"],
+    ids=["killed", "cut short", "does nothing", "fails"],
+)
+def test_a_client_program_that_dies_leaves_the_races_whole(
+    server: PrivateServer, tent: Tent, stored: Stored, tmp_path: Path, body: str
+) -> None:
+    before = races(server)
+    bad = client_program(tmp_path, body)
+    said = tent.restore(server, "--batch", stored.when, "--mysql", bad, expected=1)
+    assert races(server) == before
+    assert said.count("FAIL") >= len(RACES)
+    assert "is as it was" in said
+    assert f'--batch "{stored.when}"' in said
+    assert_tidy(server)
+
+
+@pytest.mark.parametrize("end", [PrivateServer.kill, PrivateServer.stop], ids=["killed", "stopped"])
+def test_a_server_that_dies_leaves_the_races_whole(
+    server: PrivateServer, tent: Tent, stored: Stored, tmp_path: Path, end: Callable[[PrivateServer], None]
+) -> None:
+    before, slow = races(server), SlowClient(tmp_path)
+    query(server, "FLUSH TABLES")
+    with restoring(server, tent, stored, slow) as process:
+        end(server)
+        slow.end()
+        code, said = ended(process)
+    assert code == 1, said
+    assert "is as it was" in said
+    assert "OK Höst" not in said
+    server.start()
+    assert races(server) == before
+    tent.restore(server, "--batch", stored.when)
+    assert races(server) != before
+    assert_tidy(server)
+
+
+def test_ctrl_c_leaves_the_races_whole_and_says_so(
+    server: PrivateServer, tent: Tent, stored: Stored, tmp_path: Path
+) -> None:
+    before, slow = races(server), SlowClient(tmp_path)
+    with restoring(server, tent, stored, slow) as process:
+        process.send_signal(signal.SIGINT)
+        began = time.monotonic()
+        code, said = ended(process)
+        assert time.monotonic() - began < 5
+        assert not slow.is_at_work()
+    assert code == 1
+    assert "Stopped" in said
+    assert "as it was" in said
+    assert races(server) == before
+    assert_tidy(server)
+    assert list(tent.spool(server).glob("work-*")) == []
+
+
+def test_what_a_killed_restore_left_behind_goes_with_the_next(
+    server: PrivateServer, tent: Tent, stored: Stored, tmp_path: Path
+) -> None:
+    before, slow = races(server), SlowClient(tmp_path)
+    with restoring(server, tent, stored, slow) as process:
+        process.kill()
+        process.wait()
+        slow.end()
+    assert races(server) == before
+    assert has_left_something(server)
+    query(server, "CREATE DATABASE meosbackup_old")
+    query(server, "CREATE TABLE meosbackup_old.orunner (Id INT)")
+    tent.restore(server, "--batch", stored.when, "--race", RELAY)
+    assert_tidy(server)
+    assert list(tent.spool(server).glob("work-*")) == []
+
+
+# Refused
+
+
+def test_a_running_writer_is_not_written_over(server: PrivateServer, tent: Tent, stored: Stored) -> None:
+    with run_laptops(server, [INDIVIDUAL, INNODB], threading.Event(), 0.1) as laptops:
+        until(lambda: all(laptop.changes for laptop in laptops), "the laptops")
+        said = tent.restore(server, "--batch", stored.when, expected=1)
+        changes = [laptop.changes for laptop in laptops]
+        until(lambda: all(laptop.changes > so_far for laptop, so_far in zip(laptops, changes, strict=True)), "more")
+    assert "open on: Laptop 1" in said
+    assert "Nothing was done" in said
+    assert [laptop.failures for laptop in laptops] == [0, 0]
+
+
+def weaken(server: PrivateServer, rights: str) -> None:
+    """Leave the user meos these rights alone."""
+    query(server, f"REVOKE ALL PRIVILEGES, GRANT OPTION FROM {MEOS_USER}@'%'")
+    query(server, f"GRANT {rights} ON *.* TO {MEOS_USER}@'%'")
+
+
+def test_a_read_only_server_is_told_as_that(server: PrivateServer, tent: Tent, stored: Stored) -> None:
+    before = races(server)
+    weaken(server, "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, LOCK TABLES")
+    query(server, "SET GLOBAL read_only = 1")
+    try:
+        said = tent.restore(server, "--batch", stored.when, expected=1)
+    finally:
+        query(server, "SET GLOBAL read_only = 0")
+    assert "read-only" in said
+    assert races(server) == before
+    tent.restore(server, "--batch", stored.when)
+
+
+@pytest.mark.parametrize("rights", ["SELECT, LOCK TABLES", "SELECT, LOCK TABLES, DROP", "ALL"])
+def test_the_line_that_is_named_gives_the_rights_that_are_missing(
+    server: PrivateServer, spare: PrivateServer, tent: Tent, stored: Stored, rights: str
+) -> None:
+    place = "ON meosmain.*" if rights == "ALL" else "ON *.*"
+    query(spare, f"REVOKE ALL PRIVILEGES, GRANT OPTION FROM {MEOS_USER}@'%'")
+    query(spare, f"GRANT {rights} {place} TO {MEOS_USER}@'%'")
+    said = tent.restore(spare, "--race", INDIVIDUAL, expected=1)
+    assert databases(spare) == set()
+    line = re.search(r"administrator: (GRANT [^;]+);", said)
+    assert line is not None, said
+    query(spare, line[1])
+    tent.restore(spare, "--race", INDIVIDUAL)
+    assert databases(spare) == {RACE_LIST, INDIVIDUAL}
+
+
+def test_without_the_client_program_nothing_is_done(
+    spare: PrivateServer, tent: Tent, stored: Stored, tmp_path: Path
+) -> None:
+    said = tent.restore(spare, "--mysql", tmp_path / "no such program", expected=1)
+    assert "Nothing is restored" in said
+    assert "--mysql" in said
+    assert "client program" in tent.restore(spare, "--mysql", Path(shutil.which("true") or "true"), expected=1)
+    assert databases(spare) == set()
+
+
+def test_without_the_server_nothing_is_done(spare: PrivateServer, tent: Tent, stored: Stored) -> None:
+    spare.stop()
+    try:
+        said = tent.restore(spare, expected=75)
+    finally:
+        spare.start()
+    assert "doesn't answer" in said
+    assert "Nothing was done" in said
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a disk of its own, of 120 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if not sys.platform.startswith("linux") or os.geteuid() != 0:
+        pytest.skip("only root mounts a disk")
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=120m", "tmpfs", str(folder)], capture_output=True, check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip("no disk can be mounted here")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def fill(disk: Path, left: int) -> None:
+    """Leave so many bytes free on a disk."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(b"x" * 65536)
+    os.truncate(filler, filler.stat().st_size - left)
+
+
+@pytest.mark.parametrize("copies", [0, 1], ids=["while the dumps are read", "while they are compared"])
+def test_a_full_disk_of_this_computer_leaves_the_server_as_it_was(
+    server: PrivateServer, spare: PrivateServer, tent: Tent, small_disk: Path, copies: int
+) -> None:
+    stored = tent.back_up(server)
+    sizes = [part.bytes for entry in stored.batch.races for part in (entry.dump, entry.reference) if part is not None]
+    fill(small_disk, copies * sum(size + 4096 for size in sizes) + 40_000)
+    options = ("--spool", small_disk / "spool")
+    said = tent.restore(spare, *options, expected=1)
+    assert "the disk of this computer, where the spool is" in said.lower()
+    assert ("is as it was" if copies else "Nothing was restored") in said
+    assert list((small_disk / "spool").iterdir()) == []
+    assert_tidy(spare)
+    (small_disk / "filler").unlink()
+    tent.restore(spare, *options)
+    assert [rows_of(spare, name) for name in RACES] == [rows_of(server, name) for name in RACES]
+
+
+@pytest.mark.parametrize(("file", "at"), [("orunner.MYI", 24), ("orunner.MYD", 4000)])
+def test_a_race_with_a_damaged_table_is_replaced_where_that_is_wished(
+    server: PrivateServer, tent: Tent, file: str, at: int
+) -> None:
+    then, stored = rows_of(server, INDIVIDUAL), tent.back_up(server)
+    work_on(server, INDIVIDUAL, RELAY)
+    options = ("--race", INDIVIDUAL, "--batch", stored.when)
+    with damaged(server, INDIVIDUAL, file, at):
+        others = rows_of(server, RELAY)
+        said = tent.restore(server, *options, expected=1)
+        assert "on the server: The table" in said
+        assert "is damaged" in said
+        assert "can't be saved" in said
+        assert "--force" in said
+        tent.restore(server, *options, "--force")
+        assert rows_of(server, INDIVIDUAL) == then
+        assert rows_of(server, RELAY) == others
+        assert_tidy(server)
+
+
+def test_a_server_whose_disk_is_full_keeps_what_it_has(
+    server: PrivateServer, server_program: ServerProgram, tent: Tent, small_disk: Path
+) -> None:
+    tent.back_up(server)
+    then = rows_of(server, INNODB)
+    with private_server(small_disk, program=server_program) as full:
+        make_pristine(full, {}, {})
+        tent.restore(full, "--race", INNODB)
+        work_on(full, INNODB)
+        before = rows_of(full, INNODB)
+        assert before != then
+        fill(small_disk, 600_000)
+        said = tent.restore(full, "--race", INNODB, "--batch", tent.batches()[0].when, expected=1)
+        assert "disk is full" in said
+        assert rows_of(full, INNODB) == before
+        assert_tidy(full)
+        (small_disk / "filler").unlink()
+        tent.restore(full, "--race", INNODB, "--batch", tent.batches()[0].when)
+        assert rows_of(full, INNODB) == then

@@ -1,0 +1,385 @@
+import re
+import sys
+import tempfile
+import tomllib
+from dataclasses import fields
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+import pytest
+from hypothesis import example, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from meosbackup.errors import WrongUsageError
+from meosbackup.settings.kinds import rooted
+from meosbackup.settings.model import KEYS, Settings, load
+from meosbackup.settings.option_file import own_files
+
+EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
+
+
+def from_file(folder: Path, text: str, **environment: str) -> Settings:
+    path = folder / "club.toml"
+    path.write_text(text, "utf-8", newline="")
+    return load({}, environment, path)
+
+
+def faults(error: WrongUsageError) -> list[str]:
+    first, *lines = error.what.split("\n")
+    assert re.fullmatch(r"The settings have \d+ faults?:", first)
+    assert int(first.split()[3]) == len(lines)
+    return [line.strip() for line in lines]
+
+
+def faults_of_file(folder: Path, text: str) -> list[str]:
+    with pytest.raises(WrongUsageError) as caught:
+        from_file(folder, text)
+    assert caught.value.exit_code == 2
+    return [fault.replace(str(folder / "club.toml"), "FILE") for fault in faults(caught.value)]
+
+
+def test_the_defaults() -> None:
+    settings = load({}, {}, None)
+    assert settings == Settings()
+    assert (settings.host, settings.port, settings.user, settings.interval, settings.days) == (
+        "localhost", 3306, "meos", 60, 3,
+    )  # fmt: skip
+    assert settings.set_by == {}
+
+
+def test_every_key_is_in_the_example_at_its_default(tmp_path: Path) -> None:
+    text = re.sub(r"^#(?=\w)", "", EXAMPLE.read_text("utf-8"), flags=re.MULTILINE)
+    document = tomllib.loads(text)
+    assert set(document) == set(KEYS)
+    assert {key.field for key in KEYS.values()} == {field.name for field in fields(Settings)} - {"set_by"}
+    assert from_file(tmp_path, text) == Settings()
+    assert from_file(tmp_path, EXAMPLE.read_text("utf-8")) == Settings()
+    for key, (field, _) in KEYS.items():
+        default = getattr(Settings(), field)
+        assert document[key] == ("" if default is None else list(default) if isinstance(default, tuple) else default)
+
+
+def test_each_source_goes_before_the_next(tmp_path: Path) -> None:
+    (tmp_path / "my.cnf").write_text("[client]\nuser=from_options\nport=3301\nhost=h1\npassword=p1\n", "utf-8")
+    (tmp_path / "my.cnf").chmod(0o600)
+    (tmp_path / "club.toml").write_text(
+        "defaults_file = 'my.cnf'\nuser = 'from_file'\nport = 3302\ninterval = 5\nhost = 'h2'", "utf-8"
+    )
+    environment = {
+        "MEOSBACKUP_CONFIG": str(tmp_path / "club.toml"), "MEOSBACKUP_PORT": "3303", "MEOSBACKUP_HOST": "h3",
+        "USER": "no setting",
+    }  # fmt: skip
+    settings = load({"host": "h4", "user": None, "race": ()}, environment, None)
+    assert (settings.host, settings.port, settings.user, settings.password) == ("h4", 3303, "from_file", "p1")
+    assert settings.interval == 5
+    assert settings.set_by == {
+        "host": "--host", "port": "MEOSBACKUP_PORT", "user": f"{tmp_path / 'club.toml'}: user",
+        "password": f"{tmp_path / 'my.cnf'}: password", "interval": f"{tmp_path / 'club.toml'}: interval",
+        "defaults_file": f"{tmp_path / 'club.toml'}: defaults_file",
+    }  # fmt: skip
+
+
+def test_config_by_flag_goes_before_the_variable(tmp_path: Path) -> None:
+    settings = from_file(tmp_path, "days = 7", MEOSBACKUP_CONFIG=str(tmp_path / "none.toml"))
+    assert settings.days == 7
+
+
+def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "my.cnf").write_text("[client]\nport=many\npassword=secret\x00word\n", "utf-8")
+    (tmp_path / "my.cnf").chmod(0o600)
+    (tmp_path / "club.toml").write_text("interval = -5\nintervall = 5\n[server]\nhost = 'x'\n", "utf-8")
+    environment = {"MEOSBACKUP_DAYS": "three", "MEOSBACKUP_TARGETS": "/x", "MEOSBACKUP_QUIET": "on"}
+    flags = {"interval": 0, "verbose": True, "quiet": True, "defaults_file": tmp_path / "my.cnf"}
+    with pytest.raises(WrongUsageError) as caught:
+        load(flags, environment, tmp_path / "club.toml")
+    config, options = tmp_path / "club.toml", tmp_path / "my.cnf"
+    assert faults(caught.value) == [
+        "--interval = 0: must be a whole number of seconds, from 1 to 86400.",
+        "MEOSBACKUP_DAYS = 'three': must be a whole number of days, from 0 to 36500.",
+        "MEOSBACKUP_TARGETS: no such key; the nearest is MEOSBACKUP_TARGET.",
+        f"{config}: interval = -5: must be a whole number of seconds, from 1 to 86400.",
+        f"{config}: intervall: no such key; the nearest is interval.",
+        f"{config}: server: no such [group]; keys stand without one.",
+        f"{options}: port = 'many': must be a whole number, from 1 to 65535.",
+        f"{options}: password = (not shown): must be a text of at most 500 characters, in quotes.",
+        "--quiet and --verbose: only one of them can be meant.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("interval = '60'", "interval = '60'"),
+        ("interval = true", "interval = true"),
+        ("interval = 60.0", "interval = 60.0"),
+        ("interval = 0x" + "f" * 9999, "interval = (a huge number)"),
+        ("quiet = 1", "quiet = 1"),
+        ("quiet = 'true'", "quiet = 'true'"),
+        ("user = 5", "user = 5"),
+        ("target = true", "target = true"),
+        ("race = 'Stafett'", "race = 'Stafett'"),
+        ("race = ['Stafett', 5]", "race = ['Stafett', 5]"),
+        ("race = ['']", "race = ['']"),
+        ("days = 2026-11-22", "days = 2026-11-22"),
+        ("[days]", "days = (a group)"),
+        ('host = "\\u001b[31m\\u0000"', "host = '\\x1b[31m\\x00'"),
+        ("password = 12345", "password = (not shown)"),
+        ('target = "E:\\temp"', "target = 'E:\\temp'"),
+        ("target = '~no-such-user/x'", "target = '~no-such-user/x'"),
+    ],
+)
+def test_a_value_of_the_wrong_type(tmp_path: Path, text: str, shown: str) -> None:
+    [fault] = faults_of_file(tmp_path, text)
+    assert fault.startswith(f"FILE: {shown}: must be ")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("interval = \n", "(at line 1, column 12)"),
+        ("days = 3\ntarget = E:/meos", "(at line 2, column 10)"),
+        ("interval = " + "9" * 5000, "digits"),
+        ("race = " + "[" * 5000, "recursion"),
+    ],
+)
+def test_a_file_that_is_not_toml(tmp_path: Path, text: str, said: str) -> None:
+    [fault] = faults_of_file(tmp_path, text)
+    assert fault.startswith("FILE is not TOML: ")
+    assert said in fault
+    assert "Windows" not in fault
+
+
+@pytest.mark.parametrize(
+    "text", [r'target = "E:\meos"', 'target = "E:\\"', 'target = "E:\\"\ndays = 3', r'target = "C:\Users\me"']
+)
+def test_backslashes_in_double_quotes_are_explained(tmp_path: Path, text: str) -> None:
+    [fault] = faults_of_file(tmp_path, text)
+    assert "write a Windows path in '…', or with / for each" in fault
+
+
+def test_a_config_file_that_cant_be_read(tmp_path: Path) -> None:
+    (tmp_path / "latin.toml").write_bytes(b"days = 3\nuser = '\xe5'")
+    for name, said in [
+        ("none.toml", "none.toml can't be read (No such file or directory)."),
+        ("", "can't be read (it is a folder)."),
+        ("latin.toml", "latin.toml, line 2: not in UTF-8; save the file as UTF-8."),
+    ]:
+        with pytest.raises(WrongUsageError) as caught:
+            load({}, {}, tmp_path / name)
+        [fault] = faults(caught.value)
+        assert fault.endswith(said)
+    with pytest.raises(WrongUsageError, match="MEOSBACKUP_CONFIG = '~no-such-user/x'"):
+        load({}, {"MEOSBACKUP_CONFIG": "~no-such-user/x"}, None)
+    with pytest.raises(WrongUsageError, match=r"option file .*none\.cnf can't be used: No such file"):
+        load({"defaults_file": tmp_path / "none.cnf"}, {}, None)
+
+
+def test_a_file_saved_by_notepad(tmp_path: Path) -> None:
+    assert from_file(tmp_path, "\ufeffdays = 5\r\nrace = ['Långdistans']\r\n").races == ("Långdistans",)
+
+
+def test_a_password_is_never_repeated(tmp_path: Path) -> None:
+    secret = "hunter\0two"
+    with pytest.raises(WrongUsageError) as caught:
+        load({}, {"MEOSBACKUP_PASSWORD": secret, "MEOSBACKUP_PASWORD": secret}, None)
+    assert len(faults(caught.value)) == 2
+    assert "hunter" not in str(caught.value)
+    assert "hunter" not in str(faults_of_file(tmp_path, "password = ['hunter']\npasword = 'hunter'\nuser = 5"))
+    assert "hunter" not in repr(load({}, {"MEOSBACKUP_PASSWORD": "hunter"}, None))
+
+
+def test_variables_that_are_no_text() -> None:
+    with pytest.raises(WrongUsageError, match="MEOSBACKUP_USER"):
+        load({}, {"MEOSBACKUP_USER": "m\udce5os"}, None)
+
+
+def test_relative_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "home"
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    (tmp_path / "club.toml").write_text(
+        "target = 'stick'\nspool = '~/spool'\nmysqldump = 'mariadb-dump'\nmysql = './mysql'", "utf-8"
+    )
+    settings = load({"log_file": "log.txt"}, {}, Path("../club.toml"))
+    assert (settings.spool, settings.log_file) == (home / "spool", tmp_path / "here" / "log.txt")
+    assert settings.target is not None
+    assert settings.target.resolve() == tmp_path.resolve() / "stick"
+    assert settings.mysqldump == "mariadb-dump"
+    assert Path(settings.mysql or "").resolve() == tmp_path.resolve() / "mysql"
+    assert load({"target": Path("~")}, {"MEOSBACKUP_SPOOL": "~/s"}, None) == Settings(target=home, spool=home / "s")
+
+
+def test_a_drive_letter_is_the_whole_drive() -> None:
+    assert rooted(PureWindowsPath("E:")) == PureWindowsPath("E:/")
+    assert rooted(PureWindowsPath("e:meos/x")) == PureWindowsPath("e:/meos/x")
+    for path in (PureWindowsPath("E:/meos"), PureWindowsPath("meos"), PureWindowsPath("//nas/share/x")):
+        assert rooted(path) == path
+    assert rooted(PurePosixPath("E:")) == PurePosixPath("E:")
+
+
+def test_texts_of_variables() -> None:
+    settings = load(
+        {},
+        {
+            "MEOSBACKUP_RACE": "Långdistans; Stafett dag 2 ;", "MEOSBACKUP_SKIP_UNCHANGED": "No",
+            "MEOSBACKUP_PORT": " 3307 ", "MEOSBACKUP_USER": "", "MEOSBACKUP_CONFIG": "",
+        },
+        None,
+    )  # fmt: skip
+    assert settings == Settings(races=("Långdistans", "Stafett dag 2"), skip_unchanged=False, port=3307)
+
+
+@pytest.mark.parametrize(
+    "one", ["quiet = true\nverbose = true", "ask_password = true\npassword = 'x'", "race = ['x']\nall_races = true"]
+)
+def test_contradictions(tmp_path: Path, one: str) -> None:
+    [fault] = faults_of_file(tmp_path, one)
+    assert fault.endswith("only one of them can be meant.")
+    assert "'x'" not in fault
+
+
+def test_a_higher_source_ends_a_contradiction(tmp_path: Path) -> None:
+    (tmp_path / "club.toml").write_text("quiet = true\npassword = 'x'\nrace = ['a']", "utf-8")
+    flags = {"verbose": True, "ask_password": True, "all_races": True}
+    settings = load(flags, {}, tmp_path / "club.toml")
+    assert settings == Settings(verbose=True, ask_password=True, all_races=True)
+    assert set(settings.set_by) == {"verbose", "ask_password", "all_races"}
+
+
+@pytest.mark.parametrize(
+    ("flags", "text", "expected"),
+    [
+        ({}, "socket = '/s'", Settings(socket=Path("/s").absolute())),
+        ({}, "socket = '/s'\nport = 3307", Settings(socket=Path("/s").absolute(), port=3307)),
+        ({}, "socket = '/s'\nhost = 'db'", Settings(host="db")),
+        ({"host": "db"}, "socket = '/s'", Settings(host="db")),
+        ({"port": 3307}, "socket = '/s'\nhost = 'localhost'", Settings(port=3307)),
+        ({"socket": "/s"}, "host = 'db'\nport = 3307", Settings(socket=Path("/s").absolute())),
+    ],
+)
+def test_a_socket_never_stands_in_for_the_server_that_was_named(
+    tmp_path: Path, flags: dict[str, object], text: str, expected: Settings
+) -> None:
+    (tmp_path / "club.toml").write_text(text, "utf-8")
+    assert load(flags, {}, tmp_path / "club.toml") == expected
+
+
+scalars = st.one_of(
+    st.booleans(), st.integers(), st.floats(), st.text(), st.text("~/\\E:.\0\n"),
+    st.dates(), st.times(), st.datetimes(),
+)  # fmt: skip
+documents = st.dictionaries(
+    st.one_of(st.sampled_from(sorted(KEYS)), st.text()),
+    st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=5),
+)
+
+
+def toml(value: object) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case str():
+            return '"' + "".join(f"\\U{ord(letter):08x}" for letter in value) + '"'
+        case list():
+            return f"[{', '.join(toml(item) for item in value)}]"
+        case dict():
+            return f"{{{', '.join(f'{toml(key)} = {toml(item)}' for key, item in value.items())}}}"
+        case _:
+            return str(value)
+
+
+@hypothesis_settings(deadline=None)
+@given(documents)
+def test_any_document_gives_settings_or_its_faults(document: dict[str, object]) -> None:
+    text = "\n".join(f"{toml(key)} = {toml(value)}" for key, value in document.items())
+    assert tomllib.loads(text).keys() == document.keys()
+    assert_settings_or_faults(text.encode())
+
+
+@hypothesis_settings(deadline=None)
+@given(st.one_of(st.binary(), st.text("ab='\"\\[]{}#\n.0-:T+_").map(str.encode)))
+@example(b"a = 99999-99-99")
+def test_any_file_gives_settings_or_its_faults(content: bytes) -> None:
+    assert_settings_or_faults(content)
+
+
+def outcome(environment: dict[str, str], config: Path | None) -> Settings | WrongUsageError:
+    try:
+        return load({}, environment, config)
+    except WrongUsageError as error:
+        return error
+
+
+def assert_settings_or_faults(content: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "club.toml"
+        path.write_bytes(content)
+        result = outcome({}, path)
+    if isinstance(result, Settings):
+        assert all(label.startswith(f"{path}: ") for label in result.set_by.values())
+    else:
+        assert all(fault.startswith((str(path), "The option file")) for fault in faults(result))
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", result.what)
+
+
+@hypothesis_settings(deadline=None)
+@given(st.dictionaries(st.sampled_from(sorted(KEYS)), st.text(st.characters(exclude_characters="\0"))))
+def test_any_variables_give_settings_or_their_faults(texts: dict[str, str]) -> None:
+    result = outcome({f"MEOSBACKUP_{key.upper()}": text for key, text in texts.items()}, None)
+    if isinstance(result, Settings):
+        assert (result.user, result.password) == (texts.get("user") or "meos", texts.get("password") or None)
+    else:
+        assert all(fault.startswith(("MEOSBACKUP_", "The option file")) for fault in faults(result))
+
+
+@pytest.fixture
+def own_file(tmp_path: Path) -> Path:
+    path = tmp_path / ".my.cnf"
+    path.write_text("[mysql]\nuser=anna\n[client]\nuser=other\npassword=p0\nport=3300\n", "utf-8")
+    path.chmod(0o600)
+    return path
+
+
+def test_the_users_own_option_file_is_the_last_source(tmp_path: Path, own_file: Path) -> None:
+    found = load({"host": "h1"}, {"HOME": str(tmp_path)}, None)
+    assert (found.user, found.password, found.host, found.port) == ("anna", "p0", "h1", 3300)
+    assert found.set_by["user"] == f"{own_file}: user"
+    for flags in ({"user": "meos"}, {"password": "x"}, {"ask_password": True}):
+        assert load(flags, {"HOME": str(tmp_path)}, None).port == 3306
+    assert load({"ask_password": False}, {"HOME": str(tmp_path)}, None).user == "anna"
+
+
+def test_an_option_file_that_names_nobody_leaves_the_users_own_to_do_so(tmp_path: Path, own_file: Path) -> None:
+    named = tmp_path / "club.cnf"
+    named.write_text("[client]\nport=3301\n", "utf-8")
+    found = load({"defaults_file": named}, {"HOME": str(tmp_path)}, None)
+    assert (found.user, found.port) == ("anna", 3301)
+    named.write_text("[meosbackup]\nuser=meos\n", "utf-8")
+    found = load({"defaults_file": named}, {"HOME": str(tmp_path)}, None)
+    assert (found.user, found.port) == ("meos", 3306)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such right")
+def test_an_own_option_file_that_everyone_may_write_is_left_out_and_told(
+    tmp_path: Path, own_file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    own_file.chmod(0o666)
+    assert load({}, {"HOME": str(tmp_path)}, None).user == "meos"
+    assert f"The option file {own_file} can't be used: everyone may write it" in caplog.text
+    assert "meosbackup goes on without it" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("variable", "name"),
+    [("APPDATA", "my.ini"), ("APPDATA", "MySQL/my.cnf"), ("USERPROFILE", ".my.cnf"), ("WINDIR", "my.ini"),
+     ("SYSTEMDRIVE", "my.cnf")],
+)  # fmt: skip
+def test_the_places_of_windows(tmp_path: Path, own_file: Path, variable: str, name: str) -> None:
+    place = tmp_path / "there" / name
+    place.parent.mkdir(parents=True)
+    own_file.rename(place)
+    environment = {"APPDATA": str(tmp_path), "HOME": str(tmp_path), variable: str(tmp_path / "there")}
+    assert own_files(environment, "win32") == [place]
+    assert own_files(environment, "linux") == []

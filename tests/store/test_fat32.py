@@ -1,0 +1,77 @@
+"""FAT32, what most sticks are sold with: all that is done with a drive, and what this file system can't hold."""
+
+import errno
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from meosbackup.batch import names
+from meosbackup.mysql.private_server import PrivateServer
+from meosbackup.store import drive, inventory
+from tests.toolkit.drives import FAT32, Slot, check, make_drive, slot
+from tests.toolkit.running import faults, leftovers
+from tests.toolkit.servers import INDIVIDUAL, contents, run_meosbackup, server_options, with_password
+
+LARGEST_FILE = (4 << 30) - 1
+
+
+@pytest.fixture
+def stick(tmp_path: Path) -> Iterator[Slot]:
+    with slot(tmp_path) as place:
+        yield place
+
+
+def run(command: str, stick: Slot, folder: Path, *more: str) -> str:
+    """Run a command with a drive, and return what it says."""
+    done = run_meosbackup(
+        *command.split(), "--target", stick.place, *more, env={**with_password(), "XDG_STATE_HOME": str(folder)}
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_a_batch_is_made_listed_verified_and_restored(
+    stick: Slot, server: PrivateServer, spare: PrivateServer, tmp_path: Path
+) -> None:
+    used = make_drive(FAT32, tmp_path / "image")
+    stick.plug(used)
+    run("--once --all-races", stick, tmp_path, *server_options(server))
+    [listed] = json.loads(run("list --json", stick, tmp_path))
+    assert len(listed["databases"]) == 5
+    assert "FAIL" not in run("verify", stick, tmp_path)
+    run("restore --yes", stick, tmp_path, *server_options(spare))
+    assert contents(spare, INDIVIDUAL)["orunner"] == contents(server, INDIVIDUAL)["orunner"]
+    stick.leave()
+    check(used)
+
+
+def test_two_batches_of_one_second_lie_beside_each_other(stick: Slot, server: PrivateServer, tmp_path: Path) -> None:
+    used = make_drive(FAT32, tmp_path / "image")
+    stick.plug(used)
+    root = drive.root(stick.place)
+    run("--once --all-races", stick, tmp_path, *server_options(server))
+    [there] = inventory.find(root).batches
+    path = there.folder / names.BATCH_FILE
+    path.write_text(json.dumps({**json.loads(path.read_text("utf-8")), "sequence": 500}), "utf-8")
+    [mark] = (tmp_path / "meosbackup").rglob("SHIPPED")
+    mark.unlink()
+    run("--once --all-races", stick, tmp_path, *server_options(server))
+    folders = {found.batch.sequence: found.folder for found in inventory.find(root).batches}
+    assert folders[500] == there.folder
+    assert folders[1].name.startswith(f"{there.folder.name}_")  # _2, or _3 where the newest is from this second, too
+    assert faults(root) == []
+    assert leftovers(root) == []
+    stick.leave()
+    check(used)
+
+
+def test_a_file_of_4_gb_is_refused_with_words_for_it(stick: Slot, tmp_path: Path) -> None:
+    stick.plug(make_drive(FAT32, tmp_path / "image"))
+    with (stick.place / "large").open("wb", buffering=0) as file:
+        file.seek(LARGEST_FILE)
+        with pytest.raises(OSError) as met:
+            file.write(b"-")
+    assert met.value.errno == errno.EFBIG
+    assert "takes no file of this size (FAT32: 4 GB at most)" in str(drive.explained(stick.place, met.value))
