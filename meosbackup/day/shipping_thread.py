@@ -67,7 +67,7 @@ class Shipped:
 
 
 class ShippingThread:
-    """The thread, as the thread that sends it messages sees it."""
+    """The thread, as others see it: the tick's thread has batches shipped, and the main thread has it leave."""
 
     def __init__(self, shipper: Shipper, drive_id: str) -> None:
         """Prepare to ship to the drive with this id, which is plugged in and tidy."""
@@ -84,13 +84,17 @@ class ShippingThread:
         """Start the thread."""
         self._thread.start()
 
-    def send(self, message: Message) -> None:
-        """Send a message; messages are taken in their order."""
-        self._unanswered += isinstance(message, Ship)
+    def send(self, message: NoteProof | Held | WantHeld | Leave) -> None:
+        """Send a message; messages are taken in their order. Any thread may call this."""
         self._messages.put(message)
 
+    def ship(self) -> None:
+        """Have every batch shipped that waits by now. Only the tick's thread may call this and `settled`."""
+        self._unanswered += 1
+        self._messages.put(Ship())
+
     def settled(self, seconds: float | None) -> bool:
-        """Wait until every Ship is answered, for `seconds` at most (None: without end); return whether they are.
+        """Wait until every `ship` is answered, for `seconds` at most (None: without end); return whether it is.
 
         Raises StoppedError if shipping was given up.
         """

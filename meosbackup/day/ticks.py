@@ -13,7 +13,7 @@ from meosbackup.backup.backup import Backup, Outcome
 from meosbackup.batch.model import Stored
 from meosbackup.day.rehearsal_thread import RehearsalThread, Verdict
 from meosbackup.day.report import Report, Space, Trouble
-from meosbackup.day.shipping_thread import Held, NoteProof, Ship, ShippingThread, WantHeld
+from meosbackup.day.shipping_thread import Held, NoteProof, ShippingThread, WantHeld
 from meosbackup.errors import LoginRefusedError, MeosBackupError, StoppedError
 from meosbackup.settings.model import Settings
 from meosbackup.store import inventory, retention, spool
@@ -91,7 +91,7 @@ class Ticks:
                 return Ended(tuple(troubles), error)
         verdict = self._rehearse(outcome)
         self._note_unchanged(now, outcome)
-        self.shipping.send(Ship())
+        self.shipping.ship()
         is_shipped = self.shipping.settled(self._patience(time.monotonic() - began))
         troubles += [Trouble("", error) for error in (self.shipping.latest.trouble, self._thin_spool(now)) if error]
         if verdict is not None and verdict.error is not None:

@@ -14,9 +14,9 @@ import pytest
 
 from meosbackup.batch.model import Proof, Stored
 from meosbackup.day import shipping_thread
-from meosbackup.day.shipping_thread import Leave, NoteProof, Ship, ShippingThread
+from meosbackup.day.shipping_thread import Leave, NoteProof, ShippingThread
 from meosbackup.errors import StoppedError
-from meosbackup.store import drive, shipping
+from meosbackup.store import drive, shipping, top_of_drive
 from meosbackup.store.drive import Place
 from meosbackup.store.shipping import Shipper
 
@@ -49,13 +49,13 @@ def test_a_proof_that_comes_while_another_is_written_is_noted_too(
         is_writing.set()
         assert may_end.wait(_SECONDS)
 
-    monkeypatch.setattr(shipping, "note_proof", note)
+    monkeypatch.setattr(top_of_drive, "note_proof", note)
     with shipping_to(tmp_path) as thread:
         thread.send(NoteProof(first))
-        thread.send(Ship())
+        thread.ship()
         assert is_writing.wait(_SECONDS)
         thread.send(NoteProof(second))
-        thread.send(Ship())
+        thread.ship()
         may_end.set()
         assert thread.settled(_SECONDS)
     assert noted == [first, second]
@@ -71,10 +71,10 @@ def test_it_has_settled_only_when_all_that_waited_is_shipped(tmp_path: Path, mon
         with shipping_to(tmp_path) as thread:
             for number in range(0, 200, 2):
                 waiting.append(number)
-                thread.send(Ship())
+                thread.ship()
                 time.sleep(chance.uniform(0, 0.03))
                 waiting.append(number + 1)
-                thread.send(Ship())
+                thread.ship()
                 assert thread.settled(_SECONDS)
                 assert shipped == waiting
     finally:
@@ -95,7 +95,7 @@ def test_a_drive_that_hangs_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(shipping, "ship_waiting", lambda *_: comes_back.wait(_SECONDS) and None)
     with shipping_to(tmp_path) as thread:
         began = time.monotonic()
-        thread.send(Ship())
+        thread.ship()
         assert not thread.settled(0.1)
         thread.send(Leave())
         thread.join(0.1)
@@ -106,6 +106,6 @@ def test_a_drive_that_hangs_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.
 def test_whoever_waits_for_a_shipping_after_the_end_is_told(tmp_path: Path) -> None:
     with shipping_to(tmp_path) as thread:
         thread.send(Leave())
-        thread.send(Ship())
+        thread.ship()
         with pytest.raises(StoppedError):
             thread.settled(_SECONDS)
