@@ -1,4 +1,4 @@
-"""Notices: what the user should be told once, found out deep in the work, and printed by whoever has the screen."""
+"""Notices: what deep layers find out and the user should read once; whatever has the screen listens for them."""
 
 import logging
 import threading
@@ -13,7 +13,7 @@ _listeners: list[Callable[[str], None]] = []
 
 
 def tell(text: str) -> None:
-    """Give the user a sentence to read, unless it was told before; the log has it, too."""
+    """Pass a sentence to the listener and the log, unless it was passed on before; kept until somebody listens."""
     with _lock:
         if text in _known:
             return

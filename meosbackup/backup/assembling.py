@@ -65,7 +65,7 @@ class BatchFolder:
         entry = self._with_dump(decided, stem, changed.get(decided.database))
         if entry.database in references:
             entry = replace(entry, reference=self._keep_reference(stem, references[entry.database]))
-        if entry.reference != decided.reference:  # where a race's `.meosxml` has its images from
+        if entry.reference != decided.reference:  # a race's `.meosxml` has its images from there
             entry = replace(entry, meosxml=None)
         return meosfiles.bring(entry, self.path, self.before.folder if self.before else None, self.now, stop)
 

@@ -45,10 +45,7 @@ class Ready:
 
 
 def prepare(settings: Settings, spool_root: Path) -> Ready:
-    """Check that there are a target, a dump program and a spool.
-
-    Raises MeosBackupError.
-    """
+    """Check that there are a target, a dump program and a spool. Raises MeosBackupError."""
     chosen = drive.checked_target(settings.target, any_disk=settings.any_disk)
     program = programs.find_dump_program(settings.mysqldump)
     spool.prepare(spool_root)

@@ -145,7 +145,7 @@ class _Shipping:
                     answers.put(answer)
         for message in received:
             self._take(message)
-        answers.put(None)  # whoever still waits for a shipping
+        answers.put(None)  # in case a tick still waits
         self._take_leave()
 
     def _take(self, message: Message) -> None:

@@ -69,7 +69,7 @@ def test_it_has_settled_only_when_all_that_waited_is_shipped(tmp_path: Path, mon
     threading.settrace(_dawdle)
     try:
         with shipping_to(tmp_path) as thread:
-            for number in range(0, 200, 2):
+            for number in range(0, 120, 2):
                 waiting.append(number)
                 thread.ship()
                 time.sleep(chance.uniform(0, 0.03))
