@@ -108,16 +108,18 @@ class Report:
         left_out: Sequence[LeftOutRace],
     ) -> Iterator[str]:
         """Yield a sentence for each race that came, went, or is newly left out."""
-        for name_id in present.keys() - before.keys():
-            yield f"new race: {present[name_id].display_name}; it is backed up from now on"
-        reasons = {race.race.name_id: race.reason for race in left_out}
-        for name_id in before.keys() - listed:
-            reason = reasons.get(name_id)
-            how = f"is no longer backed up: {clean(reason)}" if reason else "was deleted"
-            yield f"{before[name_id].display_name} {how}; {self._still_has(name_id, now)}"
-        for race in left_out:
-            if (race.race.name_id, race.reason) not in self._left_out and race.race.name_id not in before:
-                yield f"{race.race.display_name} is not backed up: {clean(race.reason)}"
+        for name_id, race in present.items():
+            if name_id not in before:
+                yield f"new race: {race.display_name}; it is backed up from now on"
+        reasons = {left.race.name_id: left.reason for left in left_out}
+        for name_id, race in before.items():
+            if name_id not in listed:
+                reason = reasons.get(name_id)
+                how = f"is no longer backed up: {clean(reason)}" if reason else "was deleted"
+                yield f"{race.display_name} {how}; {self._still_has(name_id, now)}"
+        for left in left_out:
+            if (left.race.name_id, left.reason) not in self._left_out and left.race.name_id not in before:
+                yield f"{left.race.display_name} is not backed up: {clean(left.reason)}"
 
     def _still_has(self, name_id: str, now: datetime) -> str:
         """Return the words for which batch still has a race."""
