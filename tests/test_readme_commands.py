@@ -28,7 +28,7 @@ _ESCAPES = re.compile("\x1b\\[[0-9;]*[A-Za-z]")
 SHOWN = {
     "check": r"OK +dump of Långdistans",
     "": r"OK +race list \+ 4 races",
-    "rehearse": "From server lost to all races back and compared",
+    "rehearse": "From a lost server to all races restored and compared",
     "list": "The newest is",
     "verify": "all good",
 }

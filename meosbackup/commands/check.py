@@ -1,4 +1,4 @@
-"""`meosbackup check`: one line for each thing that race day needs, tried for real where it can be."""
+"""`meosbackup check`: a line for each thing that race day needs, tried for real if possible."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -11,6 +11,8 @@ from meosbackup import wording
 from meosbackup.backup import survey
 from meosbackup.backup.survey import Survey
 from meosbackup.batch.model import Entry, Race, Server
+from meosbackup.commands.common import command, spool_of
+from meosbackup.console import Console
 from meosbackup.dump import dumping, mysqldump
 from meosbackup.dump.mysqldump import DumpProgram
 from meosbackup.errors import MeosBackupError, ProgramMissingError
@@ -25,15 +27,16 @@ from meosbackup.system import disks
 from meosbackup.text import clean
 
 _FAULTS = frozenset({"clock", "version"})
-"""What of a server's remarks keeps somebody from a race day."""
+"""Which of a server's warnings mean that it isn't ready for race day."""
 
+_SPOOL = "waiting room"
 _BATCHES_AN_HOUR = 60
-"""Older batches go where the drive gets full, those of the last hour never."""
+"""If the drive gets full, older batches are deleted, those of the last hour never."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that race day needs: whether it is as it should be, and how it is, or what to do."""
+    """One thing that race day needs: whether it is ready, and what was found, or what to do."""
 
     is_ok: bool
     name: str
@@ -42,15 +45,30 @@ class Finding:
 
     @property
     def word(self) -> str:
-        """What stands before it; what is noted alone keeps nobody from a race day."""
+        """The word before it; what is only noted doesn't stop a race day."""
         return "NOTE" if self.is_noted else "OK" if self.is_ok else "FAIL"
 
 
+@command("check", "target", "server", "backup", "programs")
+def check_command(settings: Settings, console: Console) -> bool:
+    """Check that everything is ready for race day.
+
+    It prints a line for each thing.
+
+    Example:  meosbackup check --target /media/usb
+    """
+    faults = 0
+    for finding in run(settings, spool_of(settings)):
+        console.result(finding.word, finding.name, finding.text)
+        faults += not finding.is_ok
+    return not faults
+
+
 def run(settings: Settings, spool_root: Path) -> Iterator[Finding]:
-    """Look at everything that a race day needs, in the order in which a backup needs it."""
+    """Check everything that a race day needs, in the order in which a backup needs it."""
     yield from _tried("drive", lambda: _drive(settings))
     spools: list[Path] = []
-    yield from _tried("spool", lambda: _spool(spool_root, spools))
+    yield from _tried(_SPOOL, lambda: _spool(spool_root, spools))
     answered: list[Server] = []
     yield from _tried("server", lambda: _server(settings, answered))
     program: list[Program] = []
@@ -61,9 +79,9 @@ def run(settings: Settings, spool_root: Path) -> Iterator[Finding]:
         yield from _tried("race list", lambda: _look(settings, seen))
     if seen:
         yield from _races(seen[0])
-        yield from _rights(seen[0])
+        yield from _privileges(seen[0])
     if seen and program and spools:
-        yield from _tried("spool", lambda: _trial(settings, spool_root, program[0], seen[0]))
+        yield from _tried(_SPOOL, lambda: _trial(settings, spool_root, program[0], seen[0]))
 
 
 def _tried(name: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
@@ -75,21 +93,21 @@ def _tried(name: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding
 
 def _drive(settings: Settings) -> Iterator[Finding]:
     place = drive.checked_target(settings.target, any_disk=settings.any_disk)
-    yield Finding(True, "drive", f"{place} can be written to")
+    yield Finding(True, "drive", f"{place} is writable")
     found = inventory.find(drive.root(place))
     free = drive.free_bytes(place)
     newest = found.newest.batch if found.newest else None
     hour = _BATCHES_AN_HOUR * sum(map(_size, newest.databases)) if newest else 0
     needed = hour + retention.reserve_bytes(disks.total_bytes(place), settings.reserve_mb)
     if free is None:
-        yield Finding(True, "space", "unknown, since the drive doesn't tell")
+        yield Finding(True, "space", "unknown: the drive doesn't report it")
     else:
         yield Finding(
             free > needed,
             "space",
             f"{wording.size(free)} free"
             if free > needed
-            else f"{wording.size(free)} free, and {wording.size(needed)} are wanted for the batches of an hour."
+            else f"{wording.size(free)} free, but the batches of an hour need {wording.size(needed)}."
             " Make room on the drive, or use a larger one",
         )
     if newest is not None:
@@ -97,7 +115,7 @@ def _drive(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             newest.taken <= now,
             "batches",
-            f"{wording.number(len(found.batches), 'batch', 'batches')} on the drive, the newest of"
+            f"{wording.number(len(found.batches), 'batch', 'batches')} on the drive, the newest from"
             f" {wording.when(newest.taken, now)}"
             + ("" if newest.taken <= now else ", which is in the future: set this computer's clock"),
         )
@@ -110,7 +128,7 @@ def _size(entry: Entry) -> int:
 def _spool(root: Path, found: list[Path]) -> Iterator[Finding]:
     spool.prepare(root)
     found.append(root)
-    yield Finding(True, "spool", f"{root}, {wording.size(disks.free_bytes(root))} free")
+    yield Finding(True, _SPOOL, f"{root}, {wording.size(disks.free_bytes(root))} free")
 
 
 def _program(settings: Settings, answered: list[Server], found: list[Program]) -> Iterator[Finding]:
@@ -120,16 +138,16 @@ def _program(settings: Settings, answered: list[Server], found: list[Program]) -
 
 
 def _client(settings: Settings, answered: list[Server]) -> Iterator[Finding]:
-    """Tell of the program that restores; a backup can do without it."""
+    """Report the program that restores; backups work without it."""
     try:
         yield Finding(True, "client program", _fitting(programs.find_client_program(settings.mysql), answered)[1])
     except ProgramMissingError as error:
-        text = f"{error.what} `meosbackup restore` needs it here, a backup doesn't. {error.do}"
+        text = f"{error.what} Only `meosbackup restore` needs it; backups work without it. {error.do}"
         yield Finding(True, "client program", text, is_noted=True)
 
 
 def _fitting(program: Program, answered: list[Server]) -> tuple[Program, str]:
-    """Return the program that fits the server, and which it is and why, in words."""
+    """Return the program that fits the server best, and what it is and why, in words."""
     if not answered:
         return program, f"{program.path}, {clean(program.version)}"
     best = programs.fitting(program, answered[0])
@@ -155,27 +173,27 @@ def _look(settings: Settings, found: list[Survey]) -> Iterator[Finding]:
 def _races(seen: Survey) -> Iterator[Finding]:
     present = [chosen.race for chosen in seen.selection.chosen if chosen.database is not None]
     for race in present:
-        yield Finding(True, "race", f"{race.display_name} is backed up")
+        yield Finding(True, "race", f"{race.display_name} will be backed up")
     if not present:
-        yield Finding(False, "race", "no race would be backed up now. See --days, --race and --all-races")
+        yield Finding(False, "race", "no race would be backed up now. Check --days, --race and --all-races")
     for name in seen.selection.unmatched:
-        yield Finding(False, "race", f"no race is called {clean(name)}")
+        yield Finding(False, "race", f"there is no race named {clean(name)}")
 
 
-def _rights(seen: Survey) -> Iterator[Finding]:
-    """Tell of races without a database that shows, where the user may not see every database."""
+def _privileges(seen: Survey) -> Iterator[Finding]:
+    """Report races whose database can't be seen, if the user may not see every database."""
     hidden = [chosen.race.display_name for chosen in seen.selection.chosen if chosen.database is None]
     if hidden and not seen.sees_everything:
         yield Finding(
             False,
-            "rights",
-            f"the server shows the user no database of {', '.join(hidden)}: there is none, or the user lacks a right."
-            f" In a mysql prompt of an administrator: {grant_line(seen.account)}",
+            "privileges",
+            f"the user can't see a database for {', '.join(hidden)}: there is none, or the user has no privilege."
+            f" In an administrator's mysql prompt: {grant_line(seen.account)}",
         )
 
 
 def _trial(settings: Settings, spool_root: Path, program: Program, seen: Survey) -> Iterator[Finding]:
-    """Make a dump of each database and throw it away: nothing else proves that every right is there."""
+    """Make a dump of each database and delete it: nothing else proves that no privilege is missing."""
     try:
         yield from _dumps(settings, spool_root, program, seen)
     except OSError as error:
@@ -211,7 +229,7 @@ def _dumped(name: str, good: dumping.GoodDump, packet: int) -> Iterator[Finding]
         yield Finding(
             True,
             "max_allowed_packet",
-            f"a row takes {wording.size(good.longest)}, and the server takes {wording.size(packet)}: it can't be"
-            " restored there. In a mysql prompt of an administrator: SET GLOBAL max_allowed_packet=1073741824;",
+            f"a row takes {wording.size(good.longest)}, but the server accepts {wording.size(packet)} at most: it"
+            " can't be restored there. In an administrator's mysql prompt: SET GLOBAL max_allowed_packet=1073741824;",
             is_noted=True,
         )

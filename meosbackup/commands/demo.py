@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+import click
+
 from meosbackup.batch import choosing
 from meosbackup.batch.model import Stored
 from meosbackup.commands import rehearse, simulation
+from meosbackup.commands.common import command
 from meosbackup.console import Console
 from meosbackup.day import daemon
 from meosbackup.errors import MeosBackupError
@@ -30,26 +33,38 @@ _PAUSE = 1.5
 
 @dataclass(frozen=True)
 class Stage:
-    """Where the demo plays: the race server, the drive and the spool, all of them in a temporary folder."""
+    """Where the demo runs: the race server, the drive and the spool, all in a temporary folder."""
 
     server: PrivateServer
     target: Path
     spool: Path
 
 
-def run(console: Console, seconds: int) -> bool:
-    """Run the demo for about `seconds`; tell whether what was restored is what was backed up.
+@command("demo", "common")
+@click.option("--seconds", type=int, default=50, show_default=True, metavar="N", help="How long the race day lasts.")
+def demo_command(_: Settings, console: Console, *, seconds: int) -> bool:
+    """Show a whole race day in a minute, on a private server.
 
-    Raises ProgramMissingError and others of MeosBackupError. Ctrl-C ends it as it ends a race day.
+    It needs neither MeOS nor a drive.
+
+    Example:  meosbackup demo
     """
-    console.say("A race day in a minute: a private server with three races that MeOS made, laptops that change")
-    console.say("them as MeOS does, and meosbackup at work. Nothing outside a temporary folder is touched.")
+    return run(console, seconds)
+
+
+def run(console: Console, seconds: int) -> bool:
+    """Run the demo for about `seconds`; return whether what was restored is what was backed up.
+
+    Raises ProgramMissingError and other kinds of MeosBackupError. Ctrl-C ends it as it ends a race day.
+    """
+    console.say("A race day in a minute: a private server with three races made by MeOS, laptops that change them")
+    console.say("as MeOS does, and meosbackup backing them up. Only a temporary folder is used.")
     console.say()
     with _stage() as stage:
         ready = daemon.prepare(_settings(stage), stage.spool)
         if _race_day(ready, console, stage, seconds):
             return _loss(console, stage, ready.program) and _accident(console, stage, ready.program)
-    console.say("The demo was stopped; nothing is left of it.")
+    console.say("The demo was stopped, and everything it made was deleted.")
     return True
 
 
@@ -83,7 +98,7 @@ def _settings(stage: Stage) -> Settings:
 
 
 def _race_day(ready: daemon.Ready, console: Console, stage: Stage, seconds: int) -> bool:
-    """Have laptops change the races while the daemon backs them up; tell whether nobody stopped it.
+    """Have laptops change the races while the daemon backs them up; return whether nobody stopped it.
 
     The laptops go home two ticks before the end, so that the newest batch holds their last change.
     """
@@ -99,12 +114,12 @@ def _race_day(ready: daemon.Ready, console: Console, stage: Stage, seconds: int)
 
 
 def _accident(console: Console, stage: Stage, program: Program) -> bool:
-    """Delete a race as somebody in a hurry does in MeOS, bring it back with `restore`, and compare."""
+    """Delete a race as somebody in a hurry might in MeOS, restore it, and compare."""
     lost = _newest(stage).batch.races[0]
     if lost.race is None:
         raise _no_batch()
     console.say()
-    console.say(f"An accident: {lost.race.display_name} is deleted in MeOS. `meosbackup restore` brings it back:")
+    console.say(f"An accident: {lost.race.display_name} was deleted in MeOS. `meosbackup restore` restores it:")
     console.say()
     before = rehearsal.digests(lost.database, stage.server, program, threading.Event())
     simulation.delete_race(stage.server, lost.race.name_id)
@@ -113,21 +128,23 @@ def _accident(console: Console, stage: Stage, program: Program) -> bool:
     after = rehearsal.digests(lost.database, stage.server, program, threading.Event())
     is_same = is_done and not rehearsal.differing(before, after)
     console.say()
-    console.say("The race is back as it was." if is_same else "The race is NOT back as it was.")
+    console.say("The race is exactly as it was." if is_same else "The race is NOT as it was.")
     return is_same
 
 
 def _loss(console: Console, stage: Stage, program: Program) -> bool:
-    """Bring the newest batch back on a second server, and compare that with the first, row by row."""
+    """Restore the newest batch into a second server, and compare that with the first, row by row."""
     newest = _newest(stage)
     console.say()
-    console.say("What if the server were lost now? A second, empty one gets the newest batch:")
+    console.say("What if the server were lost now? The newest batch is restored on a second, empty one:")
     console.say()
     is_same = rehearse.rehearse(newest, program, console)
     for entry in newest.batch.databases:
         there = rehearsal.digests(entry.database, stage.server, program, threading.Event())
         is_same &= not rehearsal.differing(there, rehearsal.meant(newest, entry))
-    console.say("What came back is what the first server has." if is_same else "What came back is NOT what was lost.")
+    console.say(
+        "The second server has what the first one has." if is_same else "The second server does NOT have what was lost."
+    )
     return is_same
 
 
@@ -140,5 +157,5 @@ def _newest(stage: Stage) -> Stored:
 
 def _no_batch() -> MeosBackupError:
     return MeosBackupError(
-        "The demo made no batch.", "Your races and backups are untouched.", "The log file tells what went wrong."
+        "The demo made no batch.", "Your races and backups are untouched.", "The log file has the details."
     )

@@ -1,4 +1,4 @@
-"""`meosbackup export`: races of a batch as files that MeOS opens by itself, on any computer, with no server."""
+"""`meosbackup export`: write races of a batch as files that MeOS opens on any computer, without a server."""
 
 import tempfile
 import threading
@@ -6,31 +6,47 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import click
+
 from meosbackup import wording
 from meosbackup.batch import choosing, names
 from meosbackup.batch.model import Entry, Stored
+from meosbackup.commands.common import batch_option, command, races_asked
 from meosbackup.console import Console
 from meosbackup.errors import MeosBackupError
 from meosbackup.meosxml import convert
 from meosbackup.meosxml.convert import Source
+from meosbackup.settings.model import Settings
 from meosbackup.store import copying, inventory
 from meosbackup.system import files
 
 
 @dataclass(frozen=True)
 class Exported:
-    """A race's file, and what must be said of it."""
+    """A race's file, and what a person should know about it."""
 
     path: Path
     notes: tuple[str, ...] = ()
 
 
+@command("export")
+@batch_option
+@click.option("--race", "races", metavar="NAME", multiple=True, help="Export only this race; may be repeated.")
+@click.option("--to", metavar="FOLDER", default=".", help="Where the files go; otherwise, the current folder.")
+def export_command(settings: Settings, console: Console, *, batch: str, races: tuple[str, ...], to: str) -> bool:
+    """Write the races of a batch as files that MeOS opens without a server.
+
+    Example:  meosbackup export --target /media/usb --race Långdistans --to .
+    """
+    return run(settings.target, batch, races_asked(races), Path(to).expanduser().absolute(), console)
+
+
 def run(target: Path | None, when: str, called: tuple[str, ...], folder: Path, screen: Console) -> bool:
-    """Write the files of a batch's races into a folder, which is made where it is missing; tell whether all could be.
+    """Write the files of a batch's races into a folder, made if necessary; return whether all could be written.
 
-    What is in the folder stays as it is: a file whose name is taken gets another one.
+    Nothing in the folder is replaced: a file whose name is taken gets another one.
 
-    Raises WrongUsageError, DriveGoneError, DriveFailedError, and MeosBackupError where the folder can't be written to.
+    Raises WrongUsageError, DriveGoneError, DriveFailedError, and MeosBackupError if the folder can't be written to.
     """
     found = inventory.take(inventory.root_of(target))
     chosen = choosing.batch_at(found.batches, when)
@@ -40,19 +56,19 @@ def run(target: Path | None, when: str, called: tuple[str, ...], folder: Path, s
     done = [_told(chosen.stored, entry, folder, screen) for entry in dumps]
     if any(done):
         screen.say(
-            "On one laptop, start MeOS: page Competition (Tävling), Import Competition (Importera tävling), and choose"
-            " the file."
+            "On one laptop, start MeOS: page Competition (Tävling), Import Competition (Importera tävling), and"
+            " select the file."
         )
     return bool(done) and all(done)
 
 
 def export(stored: Stored, entry: Entry, folder: Path, stop: threading.Event) -> Exported:
-    """Write the file of one race: the batch's own, or one that is made of the race's dump.
+    """Write the file of one race: the batch's own, or one made from the race's dump.
 
-    Raises MeosBackupError where the race has neither, or both are damaged; OSError.
+    Raises MeosBackupError if the race has neither, or both are damaged; OSError.
     """
     if entry.dump is None or entry.race is None:
-        raise _missing("The batch holds no dump of this race.")
+        raise _missing("There is no dump of this race in the batch.")
     name = names.meosxml_name(entry.dump.file).removesuffix(names.MEOSXML)
     path = folder / names.first_free(name, lambda free: not (folder / free).exists(), names.MEOSXML)
     partial = path.with_name(path.name + files.PARTIAL)
@@ -68,7 +84,7 @@ def export(stored: Stored, entry: Entry, folder: Path, stop: threading.Event) ->
             if entry.reference is not None:
                 source = stored.path(entry.reference)
                 if not _fetched(source, reference, entry.reference.sha256, stop):
-                    notes = ("its images are not in it, for the dump of its reference tables is missing or damaged",)
+                    notes = ("without its images: the dump of its reference tables is missing or damaged",)
             images = reference if entry.reference is not None and not notes else None
             zone = stored.batch.taken.tzinfo or UTC
             convert.convert(Source(local, entry.race.version, zone, images), partial, stop)
@@ -78,7 +94,7 @@ def export(stored: Stored, entry: Entry, folder: Path, stop: threading.Event) ->
 
 
 def _told(stored: Stored, entry: Entry, folder: Path, screen: Console) -> bool:
-    """Export one race, and tell how that went."""
+    """Export one race, and print the result; return whether it was written."""
     name = entry.display_name
     try:
         done = export(stored, entry, folder, threading.Event())
@@ -86,20 +102,22 @@ def _told(stored: Stored, entry: Entry, folder: Path, screen: Console) -> bool:
         screen.result("FAIL", name, f"{error.what} {error.do}")
         return False
     except OSError as error:
-        screen.result("FAIL", name, f"{folder} can't be written to ({error.strerror or error}). Name another by --to.")
+        screen.result(
+            "FAIL", name, f"{folder} can't be written to ({error.strerror or error}). Name another folder with --to."
+        )
         return False
     facts = [str(done.path), wording.size(done.path.stat().st_size)]
     if entry.freshness is not None:
         facts.append(wording.number(entry.freshness.entries, "entry", "entries"))
         facts.append(f"{entry.freshness.finished:,} finished")
     if entry.error and entry.taken:
-        facts.append(f"OLDER than the batch: of {wording.when(entry.taken, datetime.now().astimezone())}")
+        facts.append(f"OLDER than the batch: from {wording.when(entry.taken, datetime.now().astimezone())}")
     screen.result("OK", name, ", ".join((*facts, *done.notes)))
     return True
 
 
 def _fetched(source: Path, target: Path, sha256: str, stop: threading.Event) -> bool:
-    """Copy a file of the drive, where it is there and what was written; no link is followed."""
+    """Copy a file from the drive; return whether it was there and intact. No link is followed."""
     try:
         files.size(source)
         with source.open("rb"):
@@ -114,13 +132,13 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise MeosBackupError(
-            f"The folder {folder} can't be made ({error.strerror or error}).",
+            f"The folder {folder} can't be created ({error.strerror or error}).",
             "Nothing was written.",
-            "Name another folder by --to.",
+            "Name another folder with --to.",
         ) from error
 
 
 def _missing(what: str) -> MeosBackupError:
     return MeosBackupError(
-        what, "No file was made of it; the others are not touched.", "Take another batch by --batch."
+        what, "It was not exported; the others are not affected.", "Choose another batch with --batch."
     )

@@ -1,4 +1,4 @@
-"""`meosbackup list`: the batches on a drive with their freshness, folded into what a screen holds."""
+"""`meosbackup list`: the batches on a drive and how fresh they are, folded so that they fit on a screen."""
 
 import json
 import sys
@@ -9,29 +9,48 @@ from itertools import chain, groupby
 from pathlib import Path
 from typing import TypeAlias
 
+import click
+
 from meosbackup import wording
 from meosbackup.batch import batch_file, choosing
 from meosbackup.batch.model import Batch, Entry, Stored
+from meosbackup.commands.common import command, races_asked
 from meosbackup.console import Console
 from meosbackup.errors import WrongUsageError
+from meosbackup.settings.model import Settings
 from meosbackup.store import inventory
 from meosbackup.text import clean
 
 Run: TypeAlias = tuple[Stored, ...]
 
-# Runs are as long as so many letters of `2026-11-22T14:03:00` stay the same: a batch by itself (none), ten minutes, an
-# hour, a day. So many thirds of the room that is left are theirs.
+# A run lasts while so many letters of `2026-11-22T14:03:00` stay the same: a single batch (none), ten minutes, an hour,
+# a day. It gets so many thirds of the lines that are left.
 _UNITS = ((None, 1), (15, 1), (13, 2), (10, 3))
 _FEWEST_RUNS = 8
 _LISTED = 8
-"""How many races of the newest batch, and how many doubtful folders, are told before the rest is counted."""
+"""How many races of the newest batch, and how many doubtful folders, are listed before the rest is counted."""
 _NAME_WIDTH = 40
 
 
-def run(target: Path | None, screen: Console, race: str | None, *, as_json: bool) -> None:
-    """Print the batches on a drive, newest last; those of one race where it is named; as JSON for programs.
+@command("list")
+@click.option("--race", "races", metavar="NAME", multiple=True, help="Only the batches with this race.")
+@click.option("--json", "as_json", is_flag=True, help="Print all that is known of the batches, for programs.")
+def list_command(settings: Settings, console: Console, *, races: tuple[str, ...], as_json: bool) -> bool:
+    """List the batches on a drive and how fresh their races are.
 
-    Raises WrongUsageError, DriveGoneError, DriveFailedError, and MeosBackupError where there is no batch.
+    The newest comes last.
+
+    Example:  meosbackup list --target /media/usb --race Stafett
+    """
+    race = next(reversed(races_asked(races)), None)
+    run(settings.target, console, race, as_json=as_json)
+    return True
+
+
+def run(target: Path | None, screen: Console, race: str | None, *, as_json: bool) -> None:
+    """Print the batches on a drive, newest last; only those with the race if one is named; as JSON for programs.
+
+    Raises WrongUsageError, DriveGoneError, DriveFailedError, and MeosBackupError if there is no batch.
     """
     found = inventory.take(inventory.root_of(target))
     batches = of_race(found.batches, race) if race is not None and found.batches else found.batches
@@ -46,7 +65,7 @@ def run(target: Path | None, screen: Console, race: str | None, *, as_json: bool
     for folder, error in found.doubtful[:_LISTED]:
         notes.result("NOTE", folder.relative_to(found.root).as_posix(), error.what)
     if len(found.doubtful) > _LISTED:
-        notes.result("NOTE", f"and {len(found.doubtful) - _LISTED} more", "meosbackup verify names them all")
+        notes.result("NOTE", f"and {len(found.doubtful) - _LISTED} more", "run meosbackup verify to see them all")
     if not batches:
         raise inventory.no_batch(found.root)
 
@@ -54,7 +73,7 @@ def run(target: Path | None, screen: Console, race: str | None, *, as_json: bool
 def of_race(batches: Sequence[Stored], called: str) -> tuple[Stored, ...]:
     """Return the batches that hold a race, each with the dump of that race alone.
 
-    It is called by its name, its NameId, or a part that only one has. Raises WrongUsageError where that isn't so.
+    `called` is the race's name, its NameId, or a part that only one race has; anything else raises WrongUsageError.
     """
     every = list(dict.fromkeys(entry.race for stored in batches for entry in stored.batch.races if entry.race))
     meant = {race.name_id.casefold(): race for race in choosing.matching(called, every)}
@@ -62,16 +81,16 @@ def of_race(batches: Sequence[Stored], called: str) -> tuple[Stored, ...]:
         choice = meant or {race.name_id.casefold(): race for race in every}
         listed = "; ".join(f"{race.display_name}, {clean(race.name_id, _NAME_WIDTH)}" for race in choice.values())
         raise WrongUsageError(
-            f"{'Several races are' if meant else 'No race on the drive is'} called {clean(called, _NAME_WIDTH)}.",
-            "The batches are as they were.",
-            f"Name one by its name, its NameId, or a part that only one has: {listed or 'the drive holds no race'}.",
+            f"{'Several races match' if meant else 'No race on the drive matches'} {clean(called, _NAME_WIDTH)}.",
+            "The batches are unchanged.",
+            f"Enter its name, its NameId, or a part that only one race has: {listed or 'the drive has no race'}.",
         )
     reduced = [Stored(stored.folder, _of_race(stored.batch, *meant)) for stored in batches]
     return tuple(stored for stored in reduced if stored.batch.databases)
 
 
 def to_json(batches: Sequence[Stored]) -> str:
-    """Return the batches as a JSON array in ASCII: of each its folder, whether it is pinned, and its `batch.json`."""
+    """Return the batches as a JSON array in ASCII: each one's folder, whether it is pinned, and its `batch.json`."""
     return json.dumps([
         {
             "folder": stored.name, "pinned": inventory.is_pinned(stored),
@@ -82,10 +101,10 @@ def to_json(batches: Sequence[Stored]) -> str:
 
 
 def folded(batches: Sequence[Stored], room: int) -> list[Run]:
-    """Fold batches into `room` runs at most (4 or more): the newest singly, older ones by longer and longer times.
+    """Fold batches into at most `room` runs (4 or more): the newest one by one, older ones by ever longer times.
 
-    Their order stays as it is: a clock that was set back begins a run. Where even the days are too many, the oldest
-    run holds all that is left.
+    Their order is kept: a clock that was set back begins a new run. If even the days are too many, the oldest run
+    holds all that is left.
     """
     left, newer = list(batches), list[Run]()
     for letters, thirds in _UNITS:
@@ -122,22 +141,22 @@ def _several(run: Run) -> str:
 
 
 def _newest(stored: Stored) -> Iterator[str]:
-    """Tell of the newest batch what it holds, race by race."""
+    """Yield what the newest batch holds, race by race."""
     found = stored.batch
     yield ""
-    yield f"The newest is {stored.name}, of {clean(str(found.server), _NAME_WIDTH)}:"
+    yield f"The newest is {stored.name}, from {clean(str(found.server), _NAME_WIDTH)}:"
     for entry in found.races[:_LISTED]:
         facts = [_freshness(replace(found, databases=(entry,))), *_faults([entry])]
         yield f"  {entry.display_name}: {'; '.join(facts)}"
     if len(found.races) > _LISTED:
-        yield f"  and {len(found.races) - _LISTED} more races; --json tells of all"
+        yield f"  and {len(found.races) - _LISTED} more races; --json lists them all"
 
 
 def _freshness(found: Batch, *, with_change: bool = True) -> str:
-    """Tell how fresh a batch's races are, all of them together."""
+    """Return how fresh a batch's races are, all of them together."""
     known = [entry.freshness for entry in found.races if entry.freshness]
     if not known:
-        return "freshness not known" if found.races else "no race"
+        return "freshness unknown" if found.races else "no race"
     entries, finished = sum(one.entries for one in known), sum(one.finished for one in known)
     facts = f"{wording.number(entries, 'entry', 'entries')}, {finished:,} finished"
     change = found.newest_change
@@ -145,16 +164,16 @@ def _freshness(found: Batch, *, with_change: bool = True) -> str:
 
 
 def _local(moment: datetime, taken: datetime) -> str:
-    """Return a time of a batch's day, or else the day, by the clock that the batch was made by."""
+    """Return the time of a moment on the batch's day, and otherwise its day, in the batch's own time zone."""
     try:
         local = moment.astimezone(taken.tzinfo)
-    except OverflowError:  # whoever wrote a time at the end of the calendar
+    except OverflowError:  # a time at the end of the calendar
         local = moment
     return local.isoformat()[11:19] if local.date() == taken.date() else local.isoformat()[:10]
 
 
 def _faults(dumps: Iterable[Entry]) -> list[str]:
-    """Tell which dumps are missing in a batch, or older than it is."""
+    """Return which dumps a batch lacks, and which are older than the batch."""
     called = [(entry, clean(entry.race.name, _NAME_WIDTH) if entry.race else "race list") for entry in dumps]
     return [
         f"{name or 'a race'} is {'missing' if entry.dump is None else 'older'}"
@@ -164,7 +183,7 @@ def _faults(dumps: Iterable[Entry]) -> list[str]:
 
 
 def _by_time(batches: Sequence[Stored], letters: int) -> list[Run]:
-    """Part batches where the first letters of their time, `2026-11-22T14:03:00`, change."""
+    """Split batches where the first letters of their time, `2026-11-22T14:03:00`, change."""
     return [tuple(run) for _, run in groupby(batches, lambda stored: stored.batch.taken.isoformat()[:letters])]
 
 

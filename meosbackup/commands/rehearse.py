@@ -1,4 +1,4 @@
-"""`meosbackup rehearse`: a batch proven by restoring and comparing it, and noted on the drive."""
+"""`meosbackup rehearse`: prove a batch by restoring and comparing it, and note that on the drive."""
 
 import threading
 import time
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from meosbackup.batch import choosing
 from meosbackup.batch.model import Proof, Stored
+from meosbackup.commands.common import batch_option, command
 from meosbackup.console import Console
 from meosbackup.errors import MeosBackupError
 from meosbackup.mysql import programs
@@ -18,8 +19,20 @@ from meosbackup.store import drive, inventory, top_of_drive
 from meosbackup.wording import number
 
 
+@command("rehearse")
+@batch_option
+def rehearse_command(settings: Settings, console: Console, *, batch: str) -> bool:
+    """Prove that a batch restores, on a private server.
+
+    Each row is compared with the dumps.
+
+    Example:  meosbackup rehearse --target /media/usb
+    """
+    return run(settings, inventory.root_of(settings.target).parent, batch, console)
+
+
 def run(settings: Settings, target: Path, when: str, console: Console) -> bool:
-    """Rehearse a batch of a drive; tell whether it came back without a difference. Raises MeosBackupError."""
+    """Rehearse a batch of a drive; return whether it came back without a difference. Raises MeosBackupError."""
     root = drive.root(target)
     batches = inventory.find(root).batches
     chosen = choosing.batch_at(batches, when)
@@ -33,12 +46,12 @@ def run(settings: Settings, target: Path, when: str, console: Console) -> bool:
 
 
 def rehearse(stored: Stored, program: Program, console: Console) -> bool:
-    """Restore a batch into a private server, and tell race by race how it came back. Raises MeosBackupError."""
+    """Restore a batch into a private server, and print race by race how it came back. Raises MeosBackupError."""
     began, is_same = time.monotonic(), True
     for done in rehearsal.rehearse(stored, program, threading.Event()):
         tell(done, console)
         is_same &= not done.differing
-    console.say(f"From server lost to all races back and compared: {time.monotonic() - began:.1f} s")
+    console.say(f"From a lost server to all races restored and compared: {time.monotonic() - began:.1f} s")
     return is_same
 
 
@@ -48,12 +61,12 @@ def tell(done: Rehearsed, console: Console) -> None:
     if done.differing:
         console.result("FAIL", name, f"differs in {', '.join(done.differing)}; {done.seconds:.1f} s")
     else:
-        console.result("OK", name, f"{number(done.rows, 'row')}, each the same as in the dump; {done.seconds:.1f} s")
+        console.result("OK", name, f"{number(done.rows, 'row')}, all the same as in the dump; {done.seconds:.1f} s")
 
 
 def _note(root: Path, newest: Stored, found: Proof, console: Console) -> None:
-    """Put the proof into the RESTORE.txt at the top of the drive; a drive that takes no more is no failure."""
+    """Put the proof into the RESTORE.txt at the top of the drive; that a drive can't take it is not a failure."""
     try:
         top_of_drive.note_proof(drive.place(root.parent), newest, found)
     except MeosBackupError as error:
-        console.result("NOTE", "the drive", f"the proof can't be noted there: {error.what}")
+        console.result("NOTE", "the drive", f"the proof couldn't be written to it: {error.what}")

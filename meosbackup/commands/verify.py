@@ -9,11 +9,13 @@ from pathlib import Path
 from meosbackup import __version__, wording
 from meosbackup.batch import batch_file, names
 from meosbackup.batch.model import Stored, StoredFile
+from meosbackup.commands.common import command
 from meosbackup.console import Console
 from meosbackup.dump import reader as dump_reader
 from meosbackup.dump.reader import BadDumpError
 from meosbackup.guide import restore_txt
 from meosbackup.meosxml import wellformed
+from meosbackup.settings.model import Settings
 from meosbackup.store import drive, inventory, readback
 from meosbackup.store.inventory import Inventory
 from meosbackup.store.readback import Read, Reader
@@ -66,6 +68,17 @@ class Plan:
         """The bytes of all dumps."""
         files = [file for stored in self.found.batches for file in _files(stored)]
         return sum(max(0, file.bytes) for file in [*files, *self.references])
+
+
+@command("verify")
+def verify_command(settings: Settings, console: Console) -> bool:
+    """Read every file of every batch on a drive and report damage.
+
+    Nothing is changed.
+
+    Example:  meosbackup verify --target /media/usb
+    """
+    return run(settings.target, console)
 
 
 def run(target: Path | None, screen: Console) -> bool:

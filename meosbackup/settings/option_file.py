@@ -1,4 +1,4 @@
-"""MySQL option files, which keep a login: those of the user are read, and private ones are written.
+"""MySQL option files, which hold a login: the user's are read, and private ones are written.
 
 The syntax is that of the MySQL and MariaDB programs themselves, as `my_print_defaults` shows it.
 """
@@ -19,10 +19,10 @@ log = logging.getLogger(__name__)
 OPTIONS = ("host", "port", "socket", "user", "password")
 """The options that `read` looks for."""
 
-# A later group goes before an earlier one, wherever they stand in the file.
+# A later group overrides an earlier one, wherever they stand in the file.
 _GROUPS = ("client", "client-server", "client-mariadb", "mysql", "mariadb-client", "mysqldump", "mariadb-dump",
            "meosbackup")  # fmt: skip
-# MySQL manual, "Using Option Files". Those of Windows are below these variables.
+# MySQL manual, "Using Option Files". On Windows, they lie in the folders that these variables name.
 _OWN_ON_WINDOWS = (("APPDATA", ("my.ini", "my.cnf", "MySQL/my.ini", "MySQL/my.cnf")), ("USERPROFILE", (".my.cnf",)),
                    ("WINDIR", ("my.ini", "my.cnf")), ("SYSTEMDRIVE", ("my.ini", "my.cnf")))  # fmt: skip
 _ESCAPES = {"b": "\b", "t": "\t", "n": "\n", "r": "\r", "s": " ", "\\": "\\", '"': '"', "'": "'"}
@@ -32,10 +32,10 @@ _LONGEST_LINE = 4000  # The programs read a line in pieces of 4,095 bytes, and t
 
 
 def read(path: Path) -> dict[str, str]:
-    """Read what an option file says of the server and the login, as those of OPTIONS that it sets.
+    """Return the values of those of OPTIONS that an option file sets.
 
-    An option that stands there without a value (`password`, which makes the programs ask) counts as not set.
-    Raises WrongUsageError where the file can't be read, has a syntax error, or may be written by everyone.
+    An option without a value (`password`, which makes MySQL's programs ask for it) counts as not set.
+    Raises WrongUsageError if the file can't be read, has a syntax error, or can be changed by everyone.
     """
     found: dict[str, dict[str, str]] = {group: {} for group in _GROUPS}
     group = None
@@ -48,7 +48,7 @@ def read(path: Path) -> dict[str, str]:
         elif line[0] == "[":
             name, bracket, _ = line[1:].partition("]")
             if not bracket:
-                raise _refused(path, f"line {number} begins a [group] and lacks its ]")
+                raise _refused(path, f"line {number} begins a [group] without a ]")
             group = name.strip(_SPACE).lower()
         elif group is None:
             raise _refused(path, f"line {number} stands before any [group] such as [client]")
@@ -60,7 +60,7 @@ def read(path: Path) -> dict[str, str]:
 
 
 def own_files(environment: Mapping[str, str], platform: str = sys.platform) -> list[Path]:
-    """Return the option files that MySQL's programs read without being told, and a user keeps a login in."""
+    """Return the option files that MySQL's programs read by default, and in which a user keeps a login."""
     places = _OWN_ON_WINDOWS if platform == "win32" else (("HOME", (".my.cnf",)),)
     files = [Path(f"{environment[variable]}/{name}")
              for variable, names in places if environment.get(variable) for name in names]  # fmt: skip
@@ -68,11 +68,11 @@ def own_files(environment: Mapping[str, str], platform: str = sys.platform) -> l
 
 
 def write(path: Path, options: Mapping[str, str]) -> None:
-    """Write options as the `[client]` group of a new file that none but this user may read.
+    """Write options as the `[client]` group of a new file that only this user may read.
 
-    On Windows the folder's own rights decide who may read it: choose one of the user's.
-    Raises FileExistsError where something stands there already, another OSError where it can't be written, and
-    ValueError for a value that no option file can hold: one with a NUL character, or of some thousand characters.
+    On Windows, the folder's permissions decide who may read it: choose one of the user's.
+    Raises FileExistsError if the path exists, another OSError if it can't be written, and ValueError for a value that
+    no option file can hold: one with a NUL character, or of some thousand characters.
     """
     lines = [f'{key}="{value.translate(_ESCAPED)}"' for key, value in options.items()]
     if any("\0" in line or len(line.encode()) > _LONGEST_LINE for line in lines):
@@ -85,7 +85,7 @@ def write(path: Path, options: Mapping[str, str]) -> None:
 def _text(path: Path) -> str:
     try:
         if sys.platform != "win32" and path.stat().st_mode & stat.S_IWOTH:
-            raise _refused(path, f"everyone may write it (chmod 600 '{path}' cures that)")
+            raise _refused(path, f"everyone can change it (run: chmod 600 '{path}')")
         return path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise _refused(path, error.strerror or str(error)) from error
@@ -97,12 +97,12 @@ def _refused(path: Path, why: str) -> WrongUsageError:
     return WrongUsageError(
         f"The option file {path} can't be used: {why}.",
         "Nothing was backed up.",
-        "Correct the file, or name another one by --defaults-file.",
+        "Correct the file, or name another one with --defaults-file.",
     )
 
 
 def _without_comment(line: str) -> str:
-    """Return the line without what follows a # outside of quotes."""
+    """Return the line without a # outside of quotes and what follows it."""
     quote, escaped = "", False
     for place, letter in enumerate(line):
         if letter in "'\"" and not escaped and quote in ("", letter):

@@ -31,7 +31,7 @@ from tests.toolkit.servers import (
     with_password,
 )
 
-THINGS = ["drive", "space", "spool", "server", "clock", "table names", "dump program", "client program"]
+THINGS = ["drive", "space", "waiting room", "server", "clock", "table names", "dump program", "client program"]
 RACES = ["Höstmedeln «Осень» O'Cup (2026-11-22)", "Stafettkväll – Relais d'Été (2026-11-23)",
          "Tom tävling (2026-11-22)", "InnoDB-tävlingen (2026-11-22)"]  # fmt: skip
 
@@ -72,7 +72,7 @@ def test_a_good_set_up_is_all_well(place: Place, server: PrivateServer) -> None:
     found = findings(result)
     assert failed(result) == {}
     assert list(found) == [*THINGS, "race", "dump of the race list", *(f"dump of {race}" for race in RACES)]
-    assert [text for _, text in found["race"]] == [f"{race} is backed up" for race in RACES]
+    assert [text for _, text in found["race"]] == [f"{race} will be backed up" for race in RACES]
     assert re.fullmatch(r"good, \d+ kB, 70 entries, 43 finished", found[f"dump of {RACES[0]}"][0][1])
     assert result.stderr == ""
 
@@ -84,7 +84,7 @@ def test_it_leaves_nothing_behind(place: Place, server: PrivateServer) -> None:
     told(once(place, server), 0)
     before = everything_in(place.target), everything_in(place.spool)
     result = check(place, server)
-    told(result, 0, "1 batch on the drive, the newest of")
+    told(result, 0, "1 batch on the drive, the newest from")
     assert (everything_in(place.target), everything_in(place.spool)) == before
 
 
@@ -131,7 +131,7 @@ def test_without_drive_and_server_the_rest_is_checked(place: Place, server: Priv
     assert "Plug the drive in" in failed(result)["drive"]
     assert "doesn't answer (Connection refused)" in failed(result)["server"]
     assert "See that MySQL or MariaDB runs there" in failed(result)["server"]
-    assert findings(result).keys() == {"drive", "spool", "dump program", "client program", "server"}
+    assert findings(result).keys() == {"drive", "waiting room", "dump program", "client program", "server"}
     assert not place.target.exists()
 
 
@@ -150,9 +150,9 @@ def test_what_cannot_be_written_and_a_missing_program(place: Place, server: Priv
     with small_disk(place.target, read_only=True):
         result = check(place, server, "--mysqldump", place.folder / "nothing")
     told(result, 1)
-    assert failed(result).keys() == {"drive", "spool", "dump program"}
+    assert failed(result).keys() == {"drive", "waiting room", "dump program"}
     assert "write-protection switch" in failed(result)["drive"]
-    assert "by --spool" in failed(result)["spool"]
+    assert "by --spool" in failed(result)["waiting room"]
     assert "by --mysqldump PROGRAM" in failed(result)["dump program"]
     assert findings(result).keys() == {*THINGS, "race"} - {"space"}
 
@@ -161,7 +161,7 @@ def test_a_spool_that_is_no_folder_leaves_the_rest_checked(place: Place, server:
     place.spool.write_text("a file")
     result = check(place, server)
     told(result, 1)
-    assert failed(result).keys() == {"spool"}
+    assert failed(result).keys() == {"waiting room"}
 
 
 def test_a_spool_without_room_for_a_dump(place: Place, server: PrivateServer) -> None:
@@ -203,9 +203,9 @@ def test_clocks_that_differ_and_no_race_of_these_days(place: Place, server: Priv
 def test_a_race_that_is_not_there_and_dumps_that_fail(place: Place, server: PrivateServer) -> None:
     wrapper = dump_wrapper(place.folder, "exit 0")
     result = check(place, server, "--mysqldump", wrapper, "--race", "Tom tävling", "--race", "Vårracet")
-    told(result, 1, f"OK race: {RACES[2]} is backed up")
+    told(result, 1, f"OK race: {RACES[2]} will be backed up")
     assert failed(result).keys() == {"race", "dump of the race list", f"dump of {RACES[2]}"}
-    assert failed(result)["race"] == "no race is called Vårracet"
+    assert failed(result)["race"] == "there is no race named Vårracet"
     assert "cut short" in failed(result)[f"dump of {RACES[2]}"]
     assert everything_in(place.spool) == {}
 
@@ -223,14 +223,12 @@ def test_a_damaged_table(place: Place, server: PrivateServer) -> None:
 
 def test_wrong_settings_are_told_before_anything_is_checked(place: Place, server: PrivateServer) -> None:
     result = check(place, server, "--interval", "-1")
-    told(result, 2, "--interval = '-1'")
+    told(result, 2, "--interval is '-1'")
     assert result.stdout == ""
 
 
 def test_a_client_program_that_is_missing_stops_no_race_day(place: Place, server: PrivateServer) -> None:
     result = check(place, server, "--mysql", place.folder / "nothing")
-    said = told(
-        result, 0, "NOTE client program: The client program", "`meosbackup restore` needs it here, a backup doesn't"
-    )
+    said = told(result, 0, "NOTE client program: The client program", "Only `meosbackup restore` needs it")
     assert "by --mysql PROGRAM" in said
     assert failed(result) == {}

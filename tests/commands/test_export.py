@@ -151,7 +151,7 @@ def test_a_race_that_is_damaged_fails_alone(drive: Drive) -> None:
         path.write_bytes(path.read_bytes()[:-1])
     screen = drive.export(expected=False)
     assert "FAIL  Höstmedeln" in screen
-    assert "Take another batch by --batch" in screen
+    assert "Choose another batch with --batch" in screen
     assert drive.made() == {"relay_2026-11-22_14-04-00.meosxml"}
 
 
@@ -165,12 +165,12 @@ def test_a_link_on_the_drive_is_not_followed(drive: Drive) -> None:
 
 def test_a_dump_of_before_the_batch_is_told(drive: Drive) -> None:
     change(drive.batch(4), error="The table orunner is damaged.")
-    assert "OLDER than the batch: of " in drive.export()
+    assert "OLDER than the batch: from " in drive.export()
 
 
 def test_a_race_without_a_dump_fails(drive: Drive) -> None:
     change(drive.batch(4), dump=None, meosxml=None)
-    assert "holds no dump of this race" in drive.export(expected=False)
+    assert "There is no dump of this race" in drive.export(expected=False)
 
 
 def test_images_come_from_the_reference_tables(drive: Drive, tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ def test_images_come_from_the_reference_tables(drive: Drive, tmp_path: Path) -> 
     assert image is not None
     assert decoded(image.text or "") == b"\x89"
     reference.write_bytes(b"damaged")
-    assert "its images are not in it" in drive.export("Höst", when="14:03")
+    assert "without its images" in drive.export("Höst", when="14:03")
 
 
 def test_what_is_not_there_is_said_before_anything_is_written(drive: Drive) -> None:
@@ -206,5 +206,5 @@ def test_what_is_not_there_is_said_before_anything_is_written(drive: Drive) -> N
 
 def test_a_folder_that_cannot_be_made(drive: Drive) -> None:
     drive.out.write_text("a file")
-    with pytest.raises(MeosBackupError, match="can't be made"):
+    with pytest.raises(MeosBackupError, match="can't be created"):
         drive.export()

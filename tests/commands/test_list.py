@@ -124,7 +124,7 @@ def test_a_race_that_was_renamed_is_one_race() -> None:
     assert len(listing.of_race(batches, "Höstmedeln")) == len(listing.of_race(batches, "Vinter")) == 2
 
 
-@pytest.mark.parametrize(("called", "words"), [("e", "Several races are called e"), ("Sprint", "No race on")])
+@pytest.mark.parametrize(("called", "words"), [("e", "Several races match e"), ("Sprint", "No race on")])
 def test_a_race_that_nobody_can_tell(tmp_path: Path, called: str, words: str) -> None:
     target = on_drive(tmp_path / "drive", [a_batch(1, START, a_race(MEDEL, START), a_race(STAFETT, START))])
     said = listed(target, "--race", called, expected=2)
@@ -155,7 +155,7 @@ def test_faults_and_pins_are_told(tmp_path: Path) -> None:
     assert first.endswith("; Höstmedeln is older; Stafettkväll is missing; PINNED")
     assert second == "2026-11-22 08:01:00    complete    412 entries, 208 finished, changed 2026-11-21"
     [line] = listed(target, "--race", "Stafett").splitlines()
-    assert line == "2026-11-22 08:00:00    INCOMPLETE  freshness not known; Stafettkväll is missing; PINNED"
+    assert line == "2026-11-22 08:00:00    INCOMPLETE  freshness unknown; Stafettkväll is missing; PINNED"
 
 
 def test_a_run_tells_of_what_is_special_in_it(tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_a_batch_without_a_race_and_one_without_freshness() -> None:
     nothing = replace(a_batch(1, START), databases=())
     unknown = a_batch(2, START, replace(a_race(MEDEL, START), freshness=None))
     assert [line.split("complete")[1].strip() for line in listing.lines([stored(nothing), stored(unknown)], 24)] == [
-        "no race", "freshness not known",
+        "no race", "freshness unknown",
     ]  # fmt: skip
 
 
@@ -312,7 +312,7 @@ def test_doubtful_folders_are_named_after_the_list(tmp_path: Path) -> None:
     (day / "09-01-00.partial").mkdir()
     first, *_, last = listed(target).splitlines()
     assert first.startswith("2026-11-22 08:00:00")
-    assert last == "NOTE  and 4 more: meosbackup verify names them all"
+    assert last == "NOTE  and 4 more: run meosbackup verify to see them all"
     assert "NOTE  2026-11-22/09-00-07: A batch.json can't be read" in listed(target)
     result = run_meosbackup("list", "--target", target, "--json", "--log-file", tmp_path / "log")
     assert len(json.loads(result.stdout)) == 1
@@ -339,7 +339,7 @@ def test_a_target_without_backups(tmp_path: Path) -> None:
 
 
 def test_no_batch_holds_any_race() -> None:
-    with pytest.raises(WrongUsageError, match="the drive holds no race"):
+    with pytest.raises(WrongUsageError, match="the drive has no race"):
         listing.of_race([stored(replace(a_batch(1, START), databases=()))], "Höst")
 
 

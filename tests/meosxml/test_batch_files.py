@@ -97,7 +97,7 @@ def test_a_race_that_cannot_be_converted_loses_its_file_alone_and_says_why(day: 
     assert len(files(day)[0]) == len(RACES) - 1
     assert "NOTE no .meosxml file for Stafettkväll – Relais d'Été (2026-11-23): The dump Stafettkvall" in screen
     assert "version isn't known" in screen
-    assert "Its dump is good and is backed up." in screen
+    assert "Its dump is good, and is backed up." in screen
 
 
 def test_an_image_of_a_map_comes_from_the_reference_tables(day: Day) -> None:

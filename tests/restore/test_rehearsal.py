@@ -47,7 +47,7 @@ def test_a_batch_that_restores_is_proven_and_the_drive_says_so(made: Stored) -> 
     rows = [int(found[1].replace(",", "")) for line in lines if (found := re.search(r"([\d,]+) rows?, each the", line))]
     assert len(rows) == len(lines)
     assert sum(rows) > 900
-    assert "From server lost to all races back and compared" in said
+    assert "From a lost server to all races restored and compared" in said
     taken = f"{made.batch.taken:%Y-%m-%d %H:%M:%S}"
     assert re.search(rf"Proven: the batch from {taken} was restored and compared at \d{{4}}-", guide(made))
 

@@ -114,7 +114,7 @@ def test_a_file_of_the_user(tmp_path: Path, caplog: pytest.LogCaptureFixture) ->
     ("content", "said"),
     [
         ("user = meos\n", "line 1 stands before any [group]"),
-        ("[client]\nuser = meos\n\n[mysqldump\n", "line 4 begins a [group] and lacks its ]"),
+        ("[client]\nuser = meos\n\n[mysqldump\n", "line 4 begins a [group] without a ]"),
         (b"[client]\npassword = \xe5\n", "it is not in UTF-8"),
     ],
 )
@@ -136,7 +136,7 @@ def test_a_file_that_is_not_there_or_a_folder(tmp_path: Path) -> None:
 def test_a_file_that_everyone_may_write_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path, "[client]\nuser = someone\n")
     path.chmod(0o666)
-    with pytest.raises(WrongUsageError, match="everyone may write it"):
+    with pytest.raises(WrongUsageError, match="everyone can change it"):
         option_file.read(path)
 
 

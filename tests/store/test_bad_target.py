@@ -95,10 +95,10 @@ def test_a_file_that_stands_where_the_backups_go(place: Place) -> None:
     ("text", "words"),
     [
         ("interval = sixty", ["is not TOML", "at line 1"]),
-        ('interval = -5\nport = "3306"\nhots = 1\ntarget = "E:\t"', [
-            "have 4 faults", "interval = -5: must be a whole number of seconds, from 1 to 86400",
-            "port = '3306': must be a whole number", "hots: no such key; the nearest is host", "target = ",
-        ]),
+        ("interval = -5", ["interval is -5; it must be a whole number of seconds from 1 to 86400"]),
+        ('port = "3306"', ["port is '3306'; it must be a whole number"]),
+        ("hots = 1", ["hots is not a setting; the nearest is host"]),
+        ('target = "E:\t"', ["target is ", "it must be a folder"]),
         (None, ["can't be read (No such file or directory)"]),
     ],
 )  # fmt: skip
@@ -106,13 +106,13 @@ def test_a_config_file_with_faults(place: Place, text: str | None, words: list[s
     config = place.folder / "club.toml"
     if text is not None:
         config.write_text(text, "utf-8")
-    told(without_server(place, "--config", config), 2, str(config), *words, "Nothing was backed up", "Correct them")
+    told(without_server(place, "--config", config), 2, str(config), *words, "Nothing was backed up", "Correct it")
     assert_no_backup(place.target)
 
 
-def test_flags_and_variables_that_are_wrong_are_told_together(place: Place) -> None:
-    result = run_meosbackup(*place.options, "--once", "--interval", "-5", env={"MEOSBACKUP_PORT": "x"})
-    told(result, 2, "have 2 faults", "--interval = '-5': must be", "MEOSBACKUP_PORT = 'x': must be")
+def test_a_flag_that_is_wrong(place: Place) -> None:
+    result = run_meosbackup(*place.options, "--once", "--interval", "-5")
+    told(result, 2, "--interval is '-5'; it must be", "Nothing was backed up")
     assert_no_backup(place.target)
 
 
@@ -145,7 +145,7 @@ def test_a_spool_whose_disk_is_full(place: Place, server: PrivateServer, size: s
 
 def test_a_log_file_that_cannot_be_written(place: Place) -> None:
     result = without_server(place, "--log-file", place.folder)
-    told(result, 1, f"The log file {place.folder} can't be written", "Nothing is backed up", "by --log-file")
+    told(result, 1, f"The log file {place.folder} can't be written", "Nothing is backed up", "with --log-file")
     assert_no_backup(place.target)
 
 

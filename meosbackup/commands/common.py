@@ -1,0 +1,75 @@
+"""What the commands have in common: their settings, console and log, and where things lie unless a setting says so."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+import platformdirs
+from click.core import ParameterSource
+
+from meosbackup import logfile, notices
+from meosbackup.console import Console
+from meosbackup.settings import chosen
+from meosbackup.settings.model import Settings
+from meosbackup.settings.options import CONFIG, KEYS, SettingOption, options
+
+STATE_FOLDER = platformdirs.user_state_path("meosbackup", appauthor=False)
+"""Where the spool, the log and the locks lie unless a setting says otherwise."""
+
+_READING = ("target", "server", "programs")
+
+batch_option = click.option(
+    "--batch", metavar="WHEN", default="latest", show_default=True,
+    help="The batch: latest, a time as `list` prints it, or its start, such as 14:03.",
+)  # fmt: skip
+
+
+def begin(context: click.Context) -> tuple[Settings, Console]:
+    """Return the settings of a command and the console; open the log, and ask for the password if that is wanted.
+
+    Raises WrongUsageError.
+    """
+    settings = chosen.settings(context)
+    logfile.begin(settings.log_file or STATE_FOLDER / "meosbackup.log", verbose=settings.verbose)
+    if settings.ask_password:
+        settings = replace(settings, password=click.prompt("Password", hide_input=True, default="", show_default=False))
+    console = Console(quiet=settings.quiet)
+    notices.listen(lambda text: console.result("NOTE", "note", text))
+    return settings, console
+
+
+def command(name: str, *groups: str) -> Callable[[Callable[..., bool]], click.Command]:
+    """Make a command of a function that gets the settings, the console and the command's own options.
+
+    The command has the options of the `groups` of settings. It ends with 0 if the function returns True, otherwise
+    with 1.
+    """
+
+    def decorate(action: Callable[..., bool]) -> click.Command:
+        @functools.wraps(action)
+        def run(context: click.Context, /, **values: Any) -> int:
+            settings, console = begin(context)
+            own = {option: value for option, value in values.items() if option not in (*KEYS, CONFIG.key)}
+            return 0 if action(settings, console, **own) else 1
+
+        made = click.command(name)(options(*(groups or _READING))(click.pass_context(run)))
+        made.params.sort(key=lambda param: isinstance(param, SettingOption))  # in --help, the command's own come first
+        return made
+
+    return decorate
+
+
+def races_asked(own: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the races that a command was asked for: by its own --race, or by one before its name."""
+    before = click.get_current_context().parent
+    if own or before is None or before.get_parameter_source("race") is not ParameterSource.COMMANDLINE:
+        return own
+    return tuple(before.params["race"])
+
+
+def spool_of(settings: Settings) -> Path:
+    """Return the folder of the spool."""
+    return settings.spool or STATE_FOLDER / "spool"

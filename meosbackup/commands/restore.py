@@ -1,0 +1,39 @@
+"""`meosbackup restore`: the options of what `meosbackup.restore` does."""
+
+import click
+
+from meosbackup.commands.common import STATE_FOLDER, batch_option, command, races_asked, spool_of
+from meosbackup.console import Console
+from meosbackup.restore import restore
+from meosbackup.restore.plan import Wish
+from meosbackup.settings.model import Settings
+from meosbackup.store import inventory
+from meosbackup.system import lock
+
+
+@command("restore")
+@batch_option
+@click.option("--race", "races", metavar="NAME", multiple=True, help="Restore only this race; may be repeated.")
+@click.option("--whole-list", is_flag=True, help="Replace the whole race list as well.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be done.")
+@click.option("--yes", is_flag=True, help="Don't ask for confirmation.")
+@click.option("--force", is_flag=True, help="Restore even races that MeOS has open.")
+def restore_command(
+    settings: Settings,
+    console: Console,
+    *,
+    batch: str,
+    races: tuple[str, ...],
+    whole_list: bool,
+    dry_run: bool,
+    yes: bool,
+    force: bool,
+) -> bool:
+    """Restore races from a batch, on the race server or on a spare one.
+
+    Example:  meosbackup restore --target /media/usb --batch 14:03 --race Långdistans
+    """
+    wish = Wish(batch, races_asked(races), whole_list, force)
+    place, spool = inventory.root_of(settings.target).parent, spool_of(settings)
+    with lock.held(STATE_FOLDER / "locks", [place, spool]):
+        return restore.run(settings, place, spool, wish, console, dry_run=dry_run, is_agreed=yes)
