@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from meosbackup import errors
 from meosbackup.batch import names
 from meosbackup.batch.model import Entry, StoredFile
 from meosbackup.batch.names import REFERENCE_FOLDER
@@ -58,10 +59,16 @@ class MeosFiles:
 
     def missing(self, dumps: tuple[Entry, ...]) -> tuple[LeftOutRace, ...]:
         """Return the races of a batch that have a dump and no file, and why."""
-        errors = {
+        found = {
             entry.database: self._errors.get(entry.dump.sha256) for entry in dumps if entry.dump and not entry.meosxml
         }
         return tuple(
-            LeftOutRace(entry.race, error.what if isinstance(error, MeosBackupError) else str(error))
-            for entry in dumps if entry.race is not None and (error := errors.get(entry.database)) is not None
+            LeftOutRace(entry.race, _in_words(error).what)
+            for entry in dumps if entry.race is not None and (error := found.get(entry.database)) is not None
         )  # fmt: skip
+
+
+def _in_words(error: Exception) -> MeosBackupError:
+    if isinstance(error, MeosBackupError):
+        return error
+    return errors.unexpected(error, "The conversion", "The race has no .meosxml file in this batch.")
