@@ -69,7 +69,7 @@ class Backup:
         """The newest batch, of this run or of one before."""
         return self._newest
 
-    def go_on_after(self, sequence: int) -> None:
+    def continue_after(self, sequence: int) -> None:
         """Give the next batch a number above one that another drive holds, and make it even if nothing changed."""
         if sequence > self._sequence:
             self._sequence = sequence

@@ -42,9 +42,9 @@ class Ended:
 
 @dataclass
 class Ticks:
-    """What the ticks of a day have in common. One thread runs them all; nobody else touches this.
+    """What the ticks of a day have in common. One thread runs them all, and no other writes anything here.
 
-    An only tick waits for the drive, however slow it is. What ticks come to is put into `results`.
+    What ticks come to is put into `results`. An only tick waits for the drive, however slow that is.
     """
 
     settings: Settings
@@ -104,7 +104,7 @@ class Ticks:
 
         Raises MeosBackupError if nothing could be backed up.
         """
-        self.backup.go_on_after(self.shipping.latest.sequence_met)
+        self.backup.continue_after(self.shipping.latest.sequence_met)
         outcome = self.backup.tick(now, self.stop)
         self._has_answered = True
         if outcome.stored is not None:
