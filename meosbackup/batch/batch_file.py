@@ -21,14 +21,16 @@ def to_json(batch: Batch) -> str:
     """Return the text of a batch's `batch.json`."""
     document = {"format": FORMAT, **asdict(batch)}
     document["databases"] = [_document(entry) for entry in batch.databases]
-    document["guides"] = dict(batch.guides)
+    document.pop("guides")
+    if batch.guides:  # a batch of an older version has none
+        document["guides"] = dict(batch.guides)
     return json.dumps(document, ensure_ascii=False, indent=1, default=datetime.isoformat) + "\n"
 
 
 def from_json(text: str) -> Batch:
-    """Return the batch that the text of a `batch.json` tells of; keys that this version doesn't know are ignored.
+    """Return the batch that the text of a `batch.json` describes; keys that this version doesn't know are ignored.
 
-    Raises BadBatchError if it is not one, has a later format, or names a file outside its batch.
+    Raises BadBatchError if it doesn't describe one, has a later format, or names a file outside the batch.
     """
     try:
         document = json.loads(text)
@@ -37,7 +39,7 @@ def from_json(text: str) -> Batch:
         number = _value(document, "format", int)
         if number > FORMAT:
             raise BadBatchError(
-                f"This batch has format {number}, and this meosbackup knows {FORMAT} at most.",
+                f"This batch has format {number}, and this meosbackup only knows formats up to {FORMAT}.",
                 "Its dumps may be good.",
                 "Use the meosbackup that made it, or a newer one; or follow its RESTORE.txt.",
             )
@@ -45,8 +47,8 @@ def from_json(text: str) -> Batch:
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise BadBatchError(
             f"A {BATCH_FILE} can't be read ({error}).",
-            "What it says of its dumps is not trusted.",
-            "Take another batch.",
+            "What it says about its dumps is not trusted.",
+            "Choose another batch.",
         ) from error
 
 
@@ -56,7 +58,7 @@ def write(folder: Path, batch: Batch) -> None:
 
 
 def _document(entry: Entry) -> dict[str, Any]:
-    """Return an entry as `batch.json` has it: what tells of its dump stands in the entry itself."""
+    """Return an entry as `batch.json` has it: the keys of its dump stand in the entry itself."""
     document = asdict(entry)
     dump = document.pop("dump") or {"file": None, "bytes": None, "sha256": None}
     before = dict.fromkeys(("database", "race", "freshness"))
@@ -110,7 +112,7 @@ def _entry(item: Any) -> Entry:
 
 
 def _beside(item: Mapping[str, Any], key: str, folder: str) -> StoredFile | None:
-    """Return what is told of a file that goes with a dump."""
+    """Return the file that goes with a dump, or None."""
     found = _optional(item, key, dict)
     return None if found is None else _stored_file(found, folder)
 

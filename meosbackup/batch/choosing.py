@@ -17,23 +17,23 @@ _LISTED = 12
 
 @dataclass(frozen=True)
 class Chosen:
-    """A batch, and what must be said of how it was chosen; empty where it is the very one that was named."""
+    """A batch, and what must be said about how it was chosen: nothing if it is the very one that was named."""
 
     stored: Stored
     note: str = ""
 
     def __str__(self) -> str:
-        return f"Batch of {self.stored.when}" + (f" ({self.note})" if self.note else "")
+        return f"Batch from {self.stored.when}" + (f" ({self.note})" if self.note else "")
 
 
 def batch_at(batches: Sequence[Stored], when: str) -> Chosen:
-    """Return the batch of a time: as `list` prints it, or its start (`14:03`), or `latest`.
+    """Return the batch from a time: as `list` prints it, or its start (`14:03`), or `latest`.
 
     A time that is one batch's own and the start of others' means that one. A time between two batches means the one
-    before it. Raises WrongUsageError where there is none, or more than one.
+    before it. Raises WrongUsageError if there is none, or more than one.
     """
     if not batches:
-        raise _wrong("There is no batch.", "Name the drive that has them by --target.")
+        raise _wrong("There is no batch.", "With --target, name a drive that has some.")
     if when.strip().lower() == LATEST:
         return Chosen(batches[-1])
     wanted = " ".join(when.replace("T", " ").split())
@@ -41,16 +41,16 @@ def batch_at(batches: Sequence[Stored], when: str) -> Chosen:
     whole = [stored for stored in found if wanted in _spellings(stored)]
     if len(found) == 1 or len(whole) == 1:
         others = ", ".join(stored.when for stored in found if whole and stored is not whole[0])
-        return Chosen((whole or found)[0], f"of the same time there is also {others}" if others else "")
+        return Chosen((whole or found)[0], f"there is also {others} from the same time" if others else "")
     if found:
         shown = ", ".join(stored.when for stored in found[-_LISTED:])
         rest = f" (and {len(found) - _LISTED} earlier)" if len(found) > _LISTED else ""
-        raise _wrong(f"{clean(when, 40)} could be each of these batches: {shown}{rest}.", "Write more of its time.")
+        raise _wrong(f"{clean(when, 40)} could be each of these batches: {shown}{rest}.", "Give a more exact time.")
     return _before(batches, wanted)
 
 
 def matching(name: str, races: Sequence[Race]) -> list[Race]:
-    """Return the races that a name means: those called so, or else those of that NameId, or else with that part."""
+    """Return the races that a name means: those with that name, or else with that NameId, or else with that part."""
     wanted = name.casefold()
     return (
         [race for race in races if race.name.casefold() == wanted]
@@ -60,20 +60,23 @@ def matching(name: str, races: Sequence[Race]) -> list[Race]:
 
 
 def newest_good(batches: Iterable[Stored], race: Race) -> Stored | None:
-    """Return the newest of these batches whose dump of a race is what it was when it was made; None without any."""
+    """Return the newest of these batches whose dump of a race is what was written; None if there is none.
+
+    The dumps are read back until one is good.
+    """
     newest_first = sorted(batches, key=lambda stored: stored.batch.sequence, reverse=True)
     return next((stored for stored in newest_first if _is_good(stored, race)), None)
 
 
 def options(stored: Stored, race: Race) -> str:
-    """Return the options of `restore` that mean a race of a batch."""
+    """Return the options that make `restore` bring back a race of a batch."""
     return f'--batch "{stored.when}" --race {clean(race.name_id, 64)}'
 
 
 def dumps_named(dumps: Iterable[Entry], names: Sequence[str]) -> tuple[Entry, ...]:
-    """Return the races' dumps that are meant: all, or those called so by name, NameId, or a part that only one has.
+    """Return the races' entries that are meant: all, or those with these names, NameIds, or a part that only one has.
 
-    Raises WrongUsageError where a name means none of them, or more than one.
+    Raises WrongUsageError if a name means none of them, or more than one.
     """
     by_id = {entry.race.name_id: entry for entry in dumps if entry.race is not None}
     if not names:
@@ -88,8 +91,10 @@ def _one(name: str, races: Sequence[Race]) -> Race:
         return found[0]
     listed = ", ".join(f"{clean(race.name, 40)} ({clean(race.name_id, 64)})" for race in (found or races)[:_LISTED])
     if found:
-        raise _wrong(f"{clean(name, 40)} could be each of these races: {listed}.", "Write its NameId.")
-    raise _wrong(f"This batch has no race {clean(name, 40)}. It has: {listed}.", "Take one of these, or another batch.")
+        raise _wrong(f"{clean(name, 40)} could be each of these races: {listed}.", "Give its NameId.")
+    raise _wrong(
+        f"This batch has no race {clean(name, 40)}. It has: {listed}.", "Choose one of these, or another batch."
+    )
 
 
 def _spellings(stored: Stored) -> tuple[str, str]:
@@ -97,20 +102,22 @@ def _spellings(stored: Stored) -> tuple[str, str]:
 
 
 def _before(batches: Sequence[Stored], wanted: str) -> Chosen:
-    """Return the newest batch that was taken before a time; a time without a date is of the newest batch's day."""
+    """Return the newest batch that was taken before a time; a time without a date is on the newest batch's day."""
     newest = batches[-1].batch.taken
     text = wanted if re.match(r"\d{4}-", wanted) else f"{newest:%Y-%m-%d} {wanted}"
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise _wrong(f"{clean(wanted, 40)} is no time of a batch.", "Write it as `meosbackup list` does.") from error
+        raise _wrong(
+            f"{clean(wanted, 40)} is not the time of a batch.", "Give it as `meosbackup list` prints it."
+        ) from error
     moment = moment if moment.tzinfo else moment.replace(tzinfo=newest.tzinfo)
     earlier = [stored for stored in batches if stored.batch.taken <= moment]
     if not earlier:
         oldest = min(stored.batch.taken for stored in batches)
-        raise _wrong(f"There is no batch as old as that; the oldest is of {oldest:{_FULL}}.", "Take a later time.")
+        raise _wrong(f"There is no batch as old as that; the oldest is from {oldest:{_FULL}}.", "Give a later time.")
     stored = max(earlier, key=lambda stored: (stored.batch.taken, stored.batch.sequence))
-    return Chosen(stored, f"no batch is of {clean(wanted, 40)}; this is the one before it")
+    return Chosen(stored, f"no batch is from {clean(wanted, 40)}; this is the one before it")
 
 
 def _is_good(stored: Stored, race: Race) -> bool:

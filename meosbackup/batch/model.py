@@ -12,7 +12,7 @@ _NAME_WIDTH = 40
 
 @dataclass(frozen=True)
 class Race:
-    """A race as its row in the race list tells it. All of it is free text from others: clean it before it is shown."""
+    """A race as its row in the race list has it. All of it is free text from others: clean it before it is shown."""
 
     name: str
     annotation: str
@@ -57,9 +57,9 @@ class StoredFile:
 class Entry:
     """One database in a batch.
 
-    `race` is None for the race list. `dump` and `taken` are None where no good dump of the database exists. Where
-    `error` is set, the dump is the newest good one, from an earlier moment, which `taken` tells.
-    `unchanged_since` is the sequence of the batch that the dump was taken from, None where it was made for this one.
+    `race` is None for the race list. `dump` and `taken` are None if there is no good dump of the database. If `error`
+    is set, the dump is the newest good one, from an earlier moment, which is `taken`. `unchanged_since` is the
+    sequence of the batch that the dump was taken from, None if it was made for this one.
     `reference` is the dump of the race's reference tables, `meosxml` the race as MeOS's own file.
     """
 
@@ -80,11 +80,11 @@ class Entry:
 
     @property
     def files(self) -> tuple[StoredFile, ...]:
-        """The files of this entry in the batch's own folder: its dump and its `.meosxml`, as far as it has them."""
+        """The files of this entry in the batch's own folder: its dump and its `.meosxml`, if it has them."""
         return tuple(file for file in (self.dump, self.meosxml) if file is not None)
 
     def carried(self, sequence: int) -> "Entry":
-        """Return what this entry of batch `sequence` is in a later batch, if its race has not changed since."""
+        """Return this entry of batch `sequence` for a later batch, before which its race did not change."""
         return replace(self, unchanged_since=self.unchanged_since or sequence)
 
 
@@ -104,7 +104,7 @@ class Server:
 
 @dataclass(frozen=True)
 class Batch:
-    """All that `batch.json` says. `guides` are the batch's own guides, such as RESTORE.txt, with their SHA-256."""
+    """All that `batch.json` says. `guides` are the names and SHA-256 of the batch's own guides, such as RESTORE.txt."""
 
     sequence: int
     taken: datetime
@@ -141,7 +141,7 @@ class Stored:
 
     @property
     def when(self) -> str:
-        """Its time as a person writes it, `2026-11-22 14:03:00`; with `_2` where its folder has that."""
+        """Its time as a person writes it, `2026-11-22 14:03:00`; with `_2` if its folder has that."""
         again = re.search(r"_\d+$", self.folder.name)
         return f"{self.batch.taken.isoformat(' ')[:19]}{again[0] if again else ''}"
 
@@ -157,7 +157,7 @@ class Stored:
 
 @dataclass(frozen=True)
 class Proof:
-    """A rehearsal that found no difference: when its batch was taken, and when that was proven."""
+    """A rehearsal that found no difference: when its batch was taken, and when it was rehearsed."""
 
     batch: datetime
     proven: datetime

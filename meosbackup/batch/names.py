@@ -1,4 +1,4 @@
-"""The names of folders and files: `[A-Za-z0-9._-]` alone, so that FAT32, exFAT, NTFS and ext4 all take them."""
+"""The names of folders and files: only `[A-Za-z0-9._-]`, so that FAT32, exFAT, NTFS and ext4 all allow them."""
 
 import re
 import unicodedata
@@ -23,7 +23,7 @@ MEOSXML = ".meosxml"
 """What the name of a race's file in MeOS's own format ends with."""
 
 _LONGEST_STEM = 60
-# Letters that Unicode doesn't take apart into an ASCII letter and an accent.
+# Letters that Unicode doesn't decompose into an ASCII letter and an accent.
 _ASCII_LETTERS = str.maketrans({
     "æ": "ae", "Æ": "Ae", "ø": "o", "Ø": "O", "ß": "ss", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "ð": "d", "Ð": "D",
     "þ": "th", "Þ": "Th", "œ": "oe", "Œ": "Oe", "ı": "i",
@@ -58,7 +58,8 @@ def reference_name(stem: str, sha256: str) -> str:
 def stems(races: Sequence[Race]) -> dict[str, str]:
     """Return, for each race's NameId, what its files' names begin with: ASCII that suits every file system.
 
-    It is the race's name; the NameId joins it where two would meet, and stands for it where nothing is left.
+    That is the race's name, with the NameId added if two would be the same, and the NameId alone if none of the name
+    is left.
     """
     plain = {race.name_id: _ascii(race.name) or _ascii(race.name_id) or f"race_{race.id}" for race in races}
     met = _repeated([RACE_LIST, *plain.values()])
@@ -76,7 +77,7 @@ def stems(races: Sequence[Race]) -> dict[str, str]:
 
 def _ascii(text: str) -> str:
     letters = unicodedata.normalize("NFKD", text.translate(_ASCII_LETTERS)).encode("ascii", "ignore").decode()
-    # No dot: for Windows, a name that begins with "COM1." is the serial port.
+    # No dot: to Windows, a name that begins with "COM1." is the serial port.
     return re.sub(r"[^A-Za-z0-9-]+", "_", letters)[:_LONGEST_STEM].strip("_-")
 
 

@@ -1,4 +1,4 @@
-"""`meosbackup verify`: every file of every batch on a drive, read back and held against what was written."""
+"""`meosbackup verify`: every file of every batch on a drive, read back and compared with what was written."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
@@ -23,17 +23,17 @@ from meosbackup.system import files
 
 _PIECE = 1 << 20
 _NOTES = 20
-"""How many notes are told before the rest is counted."""
+"""How many notes are shown before the rest is only counted."""
 # What Windows and macOS put into a folder that somebody looked into.
 _LITTER = ("desktop.ini", "thumbs.db", ".ds_store", "._")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that isn't as it was written; `what` goes on where the file's name ends.
+    """One thing that differs from what was written; `what` continues a sentence that begins with the file's name.
 
-    `folder` is the batch's, below the root, and empty where no batch is concerned. What is not `is_wrong` is only
-    worth a note.
+    `folder` is the batch's, below the root, and empty if it concerns no batch. What is not `is_wrong` is only worth a
+    note.
     """
 
     folder: str
@@ -44,10 +44,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be read: all that lies on the drive, and which batches name each reference dump.
+    """What is to be read: everything on the drive, and which batches name each reference dump.
 
-    `mark` and `guide` are what `drive.json` and the top RESTORE.txt held before all else was looked at, or why they
-    can't be read.
+    `mark` and `guide` are the contents of `drive.json` and the top RESTORE.txt before anything else was looked at, or
+    why they can't be read.
     """
 
     found: Inventory
@@ -59,7 +59,7 @@ class Plan:
     def counts(self) -> str:
         """What is read, in words: batches, files, bytes."""
         batches = self.found.batches
-        files = len(self.references) + sum(2 + len(_files(stored)) for stored in batches)
+        files = len(self.references) + sum(1 + len(_guides(stored)) + len(_files(stored)) for stored in batches)
         counts = wording.number(len(batches), "batch", "batches"), wording.number(files, "file")
         return ", ".join((*counts, wording.size(self.bytes)))
 
@@ -82,10 +82,10 @@ def verify_command(settings: Settings, console: Console) -> bool:
 
 
 def run(target: Path | None, screen: Console) -> bool:
-    """Read a drive back, and print what is wrong in a table; tell whether nothing is.
+    """Read a drive back, and print a table of what is wrong; return whether nothing is.
 
-    Raises WrongUsageError, DriveGoneError, DriveFailedError, and MeosBackupError where there is no batch. What was
-    found until then is printed all the same.
+    Raises WrongUsageError, DriveGoneError, DriveFailedError, and MeosBackupError if there is no batch. What was found
+    until then is still printed.
     """
     plan = look(inventory.root_of(target))
     findings: list[Finding] = []
@@ -102,8 +102,8 @@ def run(target: Path | None, screen: Console) -> bool:
 
 
 def look(root: Path) -> Plan:
-    """Look at what lies below a drive's root. Raises DriveGoneError, DriveFailedError."""
-    # Before the batches: a backup that is at work writes a batch first, and then the guide to it.
+    """List what lies below a drive's root. Raises DriveGoneError, DriveFailedError."""
+    # Before the batches: a backup that is running writes a batch first, and then the guide to it.
     mark, top = inventory.text_of(root / drive.MARK_FILE), inventory.text_of(root / names.GUIDE_FILE)
     found = inventory.take(root)
     references: dict[StoredFile, list[Stored]] = {}
@@ -114,7 +114,7 @@ def look(root: Path) -> Plan:
 
 
 def read_back(plan: Plan, advance: Callable[[int], None] = lambda _: None) -> Iterator[Finding]:
-    """Yield what isn't as it was written; `advance` gets the bytes of the files that were read. Nothing is changed.
+    """Yield what differs from what was written; `advance` is told the bytes of each piece. Nothing is changed.
 
     Raises DriveGoneError if the drive is pulled out meanwhile.
     """
@@ -132,7 +132,7 @@ def read_back(plan: Plan, advance: Callable[[int], None] = lambda _: None) -> It
 
 
 def rows(findings: Sequence[Finding]) -> list[tuple[str, str, str]]:
-    """Return what is wrong as rows of a table: folder, file, what; one row for what many batches have in common."""
+    """Return what is wrong as rows of a table: folder, file, what; what many batches have in common takes one row."""
     folders: dict[tuple[str, str], list[str]] = {}
     for finding in findings:
         if finding.is_wrong:
@@ -154,7 +154,7 @@ def _tell(findings: Sequence[Finding], screen: Console) -> None:
 
 def _good_ones(plan: Plan, findings: Sequence[Finding]) -> str:
     wrong = [finding for finding in findings if finding.is_wrong]
-    # A race can do without its reference tables, and without its .meosxml file.
+    # A race can be restored without its reference tables, and without its .meosxml file.
     bad = {finding.folder for finding in wrong if not _is_extra(finding.file)}
     good = [name for stored in plan.found.batches if (name := stored.name) not in bad]
     if not good:
@@ -173,7 +173,7 @@ def _is_extra(file: str) -> bool:
 
 
 def _confirmed(plan: Plan, stored: Stored, findings: list[Finding]) -> Iterator[Finding]:
-    """Yield what was found in a batch, unless it was found because the drive or the batch is there no more."""
+    """Yield what was found in a batch, unless it was found because the drive or the batch is no longer there."""
     if not findings:
         return
     root = plan.found.root
@@ -183,7 +183,7 @@ def _confirmed(plan: Plan, stored: Stored, findings: list[Finding]) -> Iterator[
     if files.is_folder(stored.folder):
         yield from findings
     else:
-        yield Finding(stored.name, "", "was removed meanwhile, to make room", is_wrong=False)
+        yield Finding(stored.name, "", "was deleted meanwhile to make room", is_wrong=False)
 
 
 def _beside_batches(plan: Plan) -> Iterator[Finding]:
@@ -199,14 +199,14 @@ def _beside_batches(plan: Plan) -> Iterator[Finding]:
     if isinstance(plan.mark, OSError):
         yield Finding("", drive.MARK_FILE, inventory.told(plan.mark), not isinstance(plan.mark, FileNotFoundError))
     elif drive.identity(drive.Place(root.parent, may_be_system_disk=True)) is None:
-        yield Finding("", drive.MARK_FILE, "is damaged: the next backup takes this for another drive")
+        yield Finding("", drive.MARK_FILE, "is damaged: the next backup will take this for another drive")
     yield from _top_guide(plan)
 
 
 def _top_guide(plan: Plan) -> Iterator[Finding]:
     if not plan.found.batches:
         return
-    # A backup that was interrupted between the two leaves the guide to the batch before, which is no fault.
+    # A backup that was interrupted between the two leaves the guide to the batch before, which is fine.
     *before, newest = plan.found.batches
     if isinstance(plan.guide, OSError):
         is_wrong = bool(before) or not isinstance(plan.guide, FileNotFoundError)
@@ -217,13 +217,13 @@ def _top_guide(plan: Plan) -> Iterator[Finding]:
         yield Finding("", names.GUIDE_FILE, readback.DAMAGED)
     elif not _leads_to(plan.guide, newest):
         if before and _leads_to(plan.guide, before[-1]):
-            yield Finding("", names.GUIDE_FILE, "is that of the batch before the newest one", is_wrong=False)
+            yield Finding("", names.GUIDE_FILE, "describes the batch before the newest one", is_wrong=False)
         else:
-            yield Finding("", names.GUIDE_FILE, "doesn't agree with the newest batch")
+            yield Finding("", names.GUIDE_FILE, "does not match the newest batch")
 
 
 def _leads_to(text: bytes, stored: Stored) -> bool:
-    """Tell whether the RESTORE.txt at the top of a drive is that of a batch."""
+    """Return whether the RESTORE.txt at the top of a drive describes a batch."""
     return stored.name in text.decode(restore_txt.ENCODING, "replace") and _names_dumps(text, stored)
 
 
@@ -232,9 +232,10 @@ def _in_batch(stored: Stored, reader: Reader) -> Iterator[Finding]:
         yield Finding(stored.name, file, what)
     for what in _in_batch_file(stored):
         yield Finding(stored.name, names.BATCH_FILE, what)
-    if fault := _in_guide(stored):
-        yield Finding(stored.name, names.GUIDE_FILE, fault)
-    known = {names.BATCH_FILE, names.GUIDE_FILE, names.PIN_FILE, *(file.file for file in _files(stored))}
+    for name, sha256 in _guides(stored).items():
+        if fault := _in_guide(stored, name, sha256):
+            yield Finding(stored.name, name, fault)
+    known = {names.BATCH_FILE, names.PIN_FILE, *_guides(stored), *(file.file for file in _files(stored))}
     for path in files.listed(stored.folder):
         if path.name not in known:
             is_wrong = not path.name.lower().startswith(_LITTER)
@@ -242,7 +243,7 @@ def _in_batch(stored: Stored, reader: Reader) -> Iterator[Finding]:
 
 
 def _in_files(stored: Stored, reader: Reader) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong with a batch's files, or with what `batch.json` says of them: the file, and what."""
+    """Yield what is wrong with a batch's files, or with what `batch.json` says about them: the file, and what."""
     for entry in stored.batch.databases:
         if entry.dump is not None:
             read = readback.read(stored.path(entry.dump), entry.dump, reader, _dump)
@@ -257,12 +258,12 @@ def _in_files(stored: Stored, reader: Reader) -> Iterator[tuple[str, str]]:
 
 
 def _dump(path: Path) -> Read:
-    """Look into a dump whose bytes are what was written."""
+    """Look into a dump whose contents are what was written."""
     try:
         contents = dump_reader.inspect(path)
     except BadDumpError as error:
         return Read(f"is not a good dump: {error.what}")
-    return Read("" if contents.completed else "lacks the line that ends a good dump", contents.freshness)
+    return Read("" if contents.completed else "is missing the line that ends a good dump", contents.freshness)
 
 
 def _meosxml(path: Path) -> Read:
@@ -275,19 +276,23 @@ def _in_batch_file(stored: Stored) -> Iterator[str]:
     if isinstance(text, OSError):
         yield inventory.told(text)
     elif _is_ours(stored) and text != batch_file.to_json(stored.batch).encode("utf-8", "surrogatepass"):
-        yield "is not as it was written"
+        yield "differs from what was written"
     if stored.batch.complete != all(entry.dump and entry.error is None for entry in stored.batch.databases):
-        yield f"calls the batch {'' if stored.batch.complete else 'not '}complete, against what it says of its dumps"
+        yield f"says that it is {'' if stored.batch.complete else 'not '}complete, which does not match its dumps"
 
 
-def _in_guide(stored: Stored) -> str:
-    """Tell what is wrong with a batch's RESTORE.txt; an older batch doesn't tell its SHA-256, only its dumps."""
-    text = inventory.text_of(stored.folder / names.GUIDE_FILE)
+def _guides(stored: Stored) -> dict[str, str | None]:
+    """Return a batch's guides with their SHA-256, which an older batch doesn't tell."""
+    return {names.GUIDE_FILE: None, **dict(stored.batch.guides)}
+
+
+def _in_guide(stored: Stored, name: str, sha256: str | None) -> str:
+    """Return what is wrong with a guide. Of one without a SHA-256 only the dumps that it names are compared."""
+    text = inventory.text_of(stored.folder / name)
     if isinstance(text, OSError):
         return inventory.told(text)
-    sha256 = dict(stored.batch.guides).get(names.GUIDE_FILE)
     if sha256 is None:
-        return "" if _names_dumps(text, stored) else f"doesn't agree with {names.BATCH_FILE}"
+        return "" if _names_dumps(text, stored) else f"does not match {names.BATCH_FILE}"
     return "" if hashlib.sha256(text).hexdigest() == sha256 else readback.DAMAGED
 
 
@@ -297,7 +302,7 @@ def _names_dumps(text: bytes, stored: Stored) -> bool:
 
 
 def _is_ours(stored: Stored) -> bool:
-    """Tell whether a batch was made by this very version, and so what it writes can be foretold to the byte."""
+    """Return whether this very version made a batch, so that what it wrote of it is known to the byte."""
     return stored.batch.meosbackup == __version__
 
 

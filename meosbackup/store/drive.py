@@ -1,7 +1,7 @@
 """The drive: which one it is, whether it is still there, and its space.
 
-Whatever is written to it goes below a folder that `drive.json` marks. Where a drive was pulled out, its mount point is
-an empty folder on the system's disk: there is no marked folder, so nothing can be written there by mistake.
+Whatever is written to it goes below a folder that `drive.json` marks. Once a drive is pulled out, its mount point is an
+empty folder on the system's disk: there is no marked folder, so nothing can be written there by mistake.
 """
 
 import errno
@@ -27,7 +27,7 @@ _SIZE_OF_ID = 64
 
 @dataclass(frozen=True)
 class Place:
-    """Where drives are expected; `may_be_system_disk` where the target was on the system's disk from the start."""
+    """Where drives are expected; `may_be_system_disk` if the target was on the system's disk from the start."""
 
     target: Path
     may_be_system_disk: bool
@@ -39,7 +39,7 @@ class Place:
 
 
 class DriveFullError(DriveFailedError):
-    """The drive has no room for a batch, and nothing on it may go."""
+    """The drive has no room for a batch, and every batch on it must be kept."""
 
 
 def root(target: Path) -> Path:
@@ -48,7 +48,7 @@ def root(target: Path) -> Path:
 
 
 def place(target: Path) -> Place:
-    """Return the place of drives for a target that was checked. Raises DriveGoneError."""
+    """Return the place of a target that was checked. Raises DriveGoneError."""
     try:
         return Place(target, disks.on_system_disk(target))
     except OSError as error:
@@ -56,7 +56,7 @@ def place(target: Path) -> Place:
 
 
 def identity(where: Place) -> str | None:
-    """Return the id of the drive that is plugged in now; None where it has no mark yet.
+    """Return the id of the drive that is plugged in now; None if it has no mark yet.
 
     Raises DriveGoneError, DriveFailedError.
     """
@@ -89,7 +89,7 @@ def mark(where: Place, now: datetime) -> str:
 
 
 def free_bytes(target: Path) -> int | None:
-    """Return the free bytes of the drive; None where its file system doesn't tell. Raises DriveGoneError."""
+    """Return the free bytes of the drive; None if its file system doesn't tell. Raises DriveGoneError."""
     try:
         return disks.free_bytes(target) if disks.total_bytes(target) else None
     except OSError as error:
@@ -97,51 +97,51 @@ def free_bytes(target: Path) -> int | None:
 
 
 def gone(target: Path, error: OSError | None = None) -> DriveGoneError:
-    """Return the words for a drive that is away."""
+    """Return the error for a drive that is away."""
     reason = f" ({error.strerror or error})" if error else ""
     return DriveGoneError(
-        f"The drive is gone from {target}{reason}.", "Backups go on in the spool.", "Plug it in again."
+        f"The drive is missing from {target}{reason}.", "Backups go on in the spool.", "Plug it in again."
     )
 
 
 def explained(target: Path, error: OSError) -> MeosBackupError:
-    """Return the words for what a drive answered."""
+    """Return the error for what a drive answered."""
     if error.errno in _FULL:
         return full(target)
     if error.errno == errno.EROFS:
         return DriveFailedError(
             f"The drive at {target} is write-protected.",
             "Backups go on in the spool.",
-            "Look for a switch on its side. If there is none, pull it out and plug it in again: after a fault, the"
-            " system itself protects a drive.",
+            "Look for a switch on its side. If there is none, pull it out and plug it in again: after an error, the"
+            " system itself may write-protect a drive.",
         )
     if error.errno == errno.EFBIG:
         return DriveFailedError(
-            f"The drive at {target} takes no file of this size (FAT32: 4 GB at most).",
-            "The batch is in the spool, and not on the drive.",
+            f"The drive at {target} can't hold a file of this size (FAT32: 4 GB at most).",
+            "The batch is in the spool, not on the drive.",
             "Use a drive that is formatted as exFAT or NTFS.",
         )
     if error.errno in {errno.ENOENT, errno.ENOTCONN, errno.ECONNABORTED, errno.ENODEV, errno.ENXIO}:
         return gone(target, error)
     if error.errno in {errno.ENOTDIR, errno.EEXIST}:
         return DriveFailedError(
-            f"On the drive at {target}, a file stands where the folder {FOLDER} should be.",
-            "It is left as it is; no batch goes to the drive.",
+            f"On the drive at {target}, there is a file where the folder {FOLDER} should be.",
+            "The file is left alone; no batch is copied to the drive.",
             "Rename that file, or use another drive.",
         )
     return DriveFailedError(
-        f"The drive at {target} fails ({error.strerror or error}).",
+        f"The drive at {target} doesn't work ({error.strerror or error}).",
         "Backups go on in the spool.",
         "Pull it out and plug it in again; if that doesn't help, use another drive.",
     )
 
 
 def full(target: Path) -> DriveFullError:
-    """Return the words for a drive without room."""
+    """Return the error for a drive that is full."""
     return DriveFullError(
-        f"The drive at {target} is full, and no batch on it may go.",
-        "What is on it stays; backups go on in the spool.",
-        "Remove files from it that are not meosbackup's, or use a larger drive.",
+        f"The drive at {target} is full, and every batch on it must be kept.",
+        "Nothing on it was deleted; backups go on in the spool.",
+        "Delete other files (photos …) from it, or use a larger drive.",
     )
 
 
@@ -156,7 +156,7 @@ def _read_mark(path: Path) -> str | None:
 
 
 def _make_root(where: Place) -> None:
-    """Make the folder for all that is written, on the very disk that was looked at, though it be pulled out now."""
+    """Make the folder for all that is written, on the very disk that was looked at, even if it is pulled out now."""
     if sys.platform == "win32":
         where.root.mkdir(exist_ok=True)
         return
@@ -174,14 +174,14 @@ def _make_root(where: Place) -> None:
 
 
 def checked_target(target: Path | None, *, any_disk: bool) -> Path:
-    """Return the target, where it can be one.
+    """Return the target if backups can go there.
 
-    Raises WrongUsageError where there is none, or it is no folder, not writable or on the system's own disk;
-    DriveGoneError where it doesn't exist.
+    Raises WrongUsageError if none is set, or it is not a folder, not writable or on the system's own disk;
+    DriveGoneError if it doesn't exist.
     """
     if target is None:
         raise WrongUsageError(
-            "No target is set.", "Nothing is backed up.", f"Name the drive by --target. {_plugged_in()}"
+            "No target is set.", "Nothing is backed up.", f"Name the drive with --target. {_plugged_in()}"
         )
     try:
         exists, is_folder = target.exists(), target.is_dir()
@@ -195,17 +195,17 @@ def checked_target(target: Path | None, *, any_disk: bool) -> Path:
         raise DriveGoneError(
             f"There is no folder {target}.",
             "Nothing is backed up.",
-            f"Plug the drive in, or name another by --target. {_plugged_in()}",
+            f"Plug the drive in, or name another one with --target. {_plugged_in()}",
         )
     if not is_folder:
         raise WrongUsageError(
             f"The target {target} is not a folder.",
             "Nothing is backed up.",
-            f"Name the drive's top folder by --target. {_plugged_in()}",
+            f"Name the drive's top folder with --target. {_plugged_in()}",
         )
     if not any_disk and disks.on_system_disk(target):
         raise WrongUsageError(
-            f"The target {target} is on the system's own disk. A drive that isn't plugged in looks like that too.",
+            f"The target {target} is on the system's own disk. A drive that isn't plugged in looks like that, too.",
             "Nothing is backed up: if this computer fails, such a backup fails with it.",
             f"Plug the drive in. {_plugged_in()} If you mean this folder, add --any-disk.",
         )
@@ -216,7 +216,7 @@ def checked_target(target: Path | None, *, any_disk: bool) -> Path:
         raise WrongUsageError(
             f"The target {target} can't be written to ({error.strerror or error}).",
             "Nothing is backed up.",
-            "Look for a write-protection switch on the drive, and whether your user may write there.",
+            "Look for a write-protection switch on the drive, and check that your user may write there.",
         ) from error
     return target
 

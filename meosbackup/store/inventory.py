@@ -1,4 +1,4 @@
-"""What lies on a drive that may have been in anybody's hands: its batches, and all else. No link is followed."""
+"""What is on a drive that may have been in anyone's hands: its batches, and everything else. No link is followed."""
 
 import errno
 import os
@@ -39,7 +39,7 @@ class Inventory:
 def root_of(target: Path | None) -> Path:
     """Return the folder on a drive that holds its backups. Raises WrongUsageError if there is none."""
     drives = ", ".join(str(found.path) for found in disks.plugged_in() if files.is_folder(drive.root(found.path)))
-    advice = f"Name the top folder of a drive with backups with --target. Plugged in: {drives or 'none'}."
+    advice = f"With --target, name the top folder of a drive that has backups. Plugged in: {drives or 'none'}."
     if target is None:
         raise WrongUsageError("No target is set.", "Nothing was read.", advice)
     if not files.is_folder(drive.root(target)):
@@ -94,7 +94,7 @@ def take(root: Path) -> Inventory:
 
 
 def read(folder: Path) -> Batch:
-    """Return the batch of a folder's `batch.json`. Raises BadBatchError, also if it is a link or far too long."""
+    """Return the batch of a folder's `batch.json`. Raises BadBatchError, also if it is a link or far too large."""
     text = text_of(folder / names.BATCH_FILE)
     try:
         if isinstance(text, OSError):
@@ -104,55 +104,55 @@ def read(folder: Path) -> Batch:
         raise BadBatchError(
             f"A {names.BATCH_FILE} can't be read ({error.strerror if isinstance(error, OSError) else error}).",
             "This folder is not counted as a batch.",
-            "Take another batch.",
+            "Choose another batch.",
         ) from error
 
 
 def is_pinned(stored: Stored) -> bool:
-    """Tell whether somebody pinned a batch, so that it is never removed to make room."""
+    """Tell whether somebody pinned a batch, so that it is never deleted to make room."""
     return os.path.lexists(stored.folder / names.PIN_FILE)
 
 
 def text_of(path: Path) -> bytes | OSError:
-    """Return what a file holds that can only be short, or why it can't be read."""
+    """Return the contents of a file that can only be short, or why it can't be read."""
     try:
         is_short = files.size(path) <= _LARGEST_TEXT
-        return path.read_bytes() if is_short else OSError(errno.EFBIG, "it is far too long")
+        return path.read_bytes() if is_short else OSError(errno.EFBIG, "it is far too large")
     except OSError as error:
         return error
 
 
 def told(error: OSError) -> str:
-    """Return the words for a file that can't be read; they go on where its name ends."""
+    """Return why a file can't be read, as a sentence that begins with the file's name goes on."""
     return "is missing" if isinstance(error, FileNotFoundError) else f"can't be read ({error.strerror or error})"
 
 
 def stray(path: Path) -> str:
-    """Return in words what a thing is that belongs to no batch."""
+    """Return what a thing is that belongs to no batch, as a sentence that begins with its name goes on."""
     if path.name.endswith(files.PARTIAL):
-        return "is half done: a backup was broken off, or is at work"
+        return "is incomplete: a backup was interrupted, or is still running"
     return "is not meosbackup's, and was left alone"
 
 
 def unreadable(root: Path, error: OSError | None = None) -> MeosBackupError:
-    """Return the words for a drive that can't be read, or that is gone: so where there is no `error`."""
+    """Return the error for a drive that can't be read, or is missing: so if there is no `error`."""
     reason = f" ({error.strerror or error})" if error else ""
     if error is None or not files.is_folder(root):
         return DriveGoneError(
-            f"The drive is gone from {root.parent}{reason}.", "What is on it is as it was.",
-            "Plug it in, and give the command again.",
+            f"The drive is missing from {root.parent}{reason}.", "What is on it is unchanged.",
+            "Plug it in, and run the command again.",
         )  # fmt: skip
     return DriveFailedError(
-        f"The drive at {root.parent} can't be read{reason}.", "What is on it is as it was.",
-        "See that your user may read it; or pull it out, plug it in, and give the command again.",
+        f"The drive at {root.parent} can't be read{reason}.", "What is on it is unchanged.",
+        "Check that your user may read it; or pull it out, plug it in, and run the command again.",
     )  # fmt: skip
 
 
 def no_batch(root: Path) -> MeosBackupError:
-    """Return the words for a drive without a batch."""
+    """Return the error for a drive without a batch."""
     return MeosBackupError(
         f"There is no batch in {root}.", "Nothing can be restored from this drive.",
-        "Back up to it by meosbackup --target DIR, or name another drive.",
+        "Back up to it with meosbackup --target DIR, or name another drive.",
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ DAMAGED = "is damaged: its contents differ from what was written"
 
 @dataclass(frozen=True)
 class Read:
-    """What reading a file came to: what is wrong with it (nothing: an empty text), and a good dump's freshness."""
+    """What reading a file came to: what is wrong with it (an empty text: nothing), and a good dump's freshness."""
 
     fault: str
     freshness: Freshness | None = None
@@ -21,7 +21,7 @@ class Read:
 
 @dataclass(frozen=True)
 class Reader:
-    """How files are read: whom to tell of each piece, and what was found in the files read, by their SHA-256."""
+    """How files are read: `advance` is told the bytes of each piece, `known` is what was found, by SHA-256."""
 
     advance: Callable[[int], None]
     known: dict[str, Read] = field(default_factory=dict)
@@ -44,7 +44,7 @@ def read(path: Path, meant: StoredFile, reader: Reader, look_into: Callable[[Pat
 
 
 def _difference(path: Path, meant: StoredFile, advance: Callable[[int], None]) -> str:
-    """Tell how a file differs from what was written; an empty text if it doesn't."""
+    """Return how a file differs from what was written; an empty text if it doesn't."""
     left = meant.bytes
 
     def told(count: int) -> None:

@@ -1,4 +1,4 @@
-"""Which batches may go, so that new ones have room; the same for the drive and the spool."""
+"""Which batches may be deleted to make room for new ones; the same for the drive and the spool."""
 
 import logging
 from collections.abc import Hashable, Iterable, Iterator
@@ -40,7 +40,7 @@ class Kept:
 
 
 def kept_from(stored: Stored, *, frees: int, pinned: bool) -> Kept:
-    """Return what retention must know of a batch."""
+    """Return what retention must know about a batch."""
     return Kept(
         folder=stored.folder, sequence=stored.batch.sequence, taken=stored.batch.taken, frees=frees,
         complete=stored.batch.complete, pinned=pinned,
@@ -49,11 +49,11 @@ def kept_from(stored: Stored, *, frees: int, pinned: bool) -> Kept:
 
 
 def expendable(batches: Iterable[Kept], missing: int, now: datetime) -> list[Kept]:
-    """Return the batches to delete, in this order, to gain `missing` bytes; none where nothing is missing.
+    """Return the batches to delete, in this order, to gain `missing` bytes; none if nothing is missing.
 
-    The oldest go first. Where all that may go is not enough, all of it is returned. What never goes: every batch of
-    the last 60 minutes, the newest of each ten minutes of the last day and of each hour before that, the newest
-    batch, the newest complete one, the newest good dump of every race, and what is pinned.
+    The oldest come first. If all that may be deleted is not enough, all of it is returned. Never deleted are: every
+    batch of the last 60 minutes, the newest of each ten minutes of the last day and of each hour before that, the
+    newest batch, the newest complete one, the newest good dump of every race, and what is pinned.
 
     `now` is local time with its zone. Batches are as new as their `sequence` says, since a clock may be set back.
     """
@@ -75,7 +75,7 @@ def reserve_bytes(total: int, wanted_mb: int | None) -> int:
 
 
 def _floor(oldest_first: list[Kept], now: datetime) -> set[Kept]:
-    """Return the batches that stay, whatever the room."""
+    """Return the batches that are kept, however little room there is."""
     newest_of = {group: kept for kept in oldest_first for group in _groups(kept, now)}
     # A batch whose time is yet to come was made before the clock was set back, and may be a minute old.
     whatever_else = {kept for kept in oldest_first if kept.pinned or now - kept.taken <= _EVERY_BATCH}
@@ -83,11 +83,11 @@ def _floor(oldest_first: list[Kept], now: datetime) -> set[Kept]:
 
 
 def _groups(kept: Kept, now: datetime) -> Iterator[Hashable]:
-    """Name the groups of batches that this one belongs to; the newest of each group stays.
+    """Yield the groups of batches that this one belongs to; the newest of each group is kept.
 
     Hours and ten minutes are counted from a fixed moment rather than back from now, and six of these make one of
-    those: so the newest of an hour is never given up while it is one of its ten minutes. The newest batch of all is
-    the newest of its hour.
+    those: so the newest of an hour is never deleted while it is the newest of its ten minutes. The newest batch of all
+    is the newest of its hour.
     """
     if kept.complete:
         yield "complete"
@@ -104,15 +104,16 @@ def _key(entry: Entry) -> str:
 
 
 def used_bytes(folder: Path) -> int:
-    """Return the bytes that the files below a folder take; one that stands in two batches counts once."""
+    """Return the bytes that the files below a folder take; one that is linked into two batches counts once."""
     found = [entry.lstat() for entry in folder.rglob("*") if entry.is_file()]
     return sum({(file.st_dev, file.st_ino): file.st_size for file in found}.values())
 
 
 def make_room(root: Path, missing: int, now: datetime) -> list[datetime]:
-    """Remove batches to gain `missing` bytes, as far as retention lets them go; return when those were taken.
+    """Delete batches to gain `missing` bytes, as far as they may be deleted; return when those were taken.
 
-    Reference dumps that no batch names any more go with them. What is no batch is never touched. Raises OSError.
+    Reference dumps that no batch names any more are deleted with them. What is not a batch is never touched.
+    Raises OSError.
     """
     if missing <= 0:
         return []

@@ -1,4 +1,4 @@
-"""Batches brought from the spool to the drive: on it they are whole and compared, or under a name with `.partial`."""
+"""Batches brought from the spool to the drive: there they are whole and compared, or have a name with `.partial`."""
 
 import logging
 import shutil
@@ -19,12 +19,12 @@ from meosbackup.system import disks, files
 log = logging.getLogger(__name__)
 
 _CLUSTER = 1 << 15
-"""Bytes that a file may take beyond its own, on a stick of a usual size."""
+"""Bytes that a file may take beyond its own size, on a usual stick."""
 
 
 @dataclass(frozen=True)
 class Shipper:
-    """What shipping needs to know. `tell` gets a sentence for the person where something was deleted or marked."""
+    """What shipping needs to know. `tell` is told, as a text for the user, what was deleted."""
 
     spool: Path
     place: Place
@@ -36,7 +36,7 @@ class Shipper:
 
 
 def attach(shipper: Shipper, now: datetime) -> str:
-    """Tidy up the drive that is plugged in, mark it where it has no mark, and return its id.
+    """Tidy up the drive that is plugged in, mark it if it has no mark, and return its id.
 
     Raises DriveGoneError, DriveFailedError.
     """
@@ -49,12 +49,12 @@ def attach(shipper: Shipper, now: datetime) -> str:
 
 
 def ship_waiting(shipper: Shipper, drive_id: str) -> Stored | None:
-    """Ship every batch that waits for this drive, newest first; return the newest batch of all where it was among them.
+    """Ship every batch that waits for this drive, newest first; return the newest batch of all if it was among them.
 
-    The newest one's RESTORE.txt comes to the top of the drive as well.
+    The newest one's RESTORE.txt is written to the top of the drive as well.
 
-    Raises DriveGoneError where the drive is away, or is another one, before or after a batch; DriveFailedError,
-    StoppedError. What was not shipped goes on waiting.
+    Raises DriveGoneError if the drive is away, or is another one, before or after a batch; DriveFailedError,
+    StoppedError. What was not shipped still waits.
     """
     newest: Stored | None = None
     findings = inventory.find(shipper.spool)
@@ -80,13 +80,13 @@ def ship_waiting(shipper: Shipper, drive_id: str) -> Stored | None:
         _see_the_same(shipper.place, drive_id)
         try:
             spool.mark_shipped(stored, drive_id)
-        except FileNotFoundError:  # it had to leave the spool meanwhile
+        except FileNotFoundError:  # it was deleted from the spool meanwhile
             log.info("%s left the spool while it was shipped", stored.folder)
     return newest
 
 
 def highest_sequence(where: Place) -> int:
-    """Return the highest sequence of the batches on the drive; 0 where there are none. Raises DriveGoneError."""
+    """Return the highest sequence of the batches on the drive; 0 if there are none. Raises DriveGoneError."""
     try:
         newest = inventory.find(where.root).newest
     except OSError as error:
@@ -106,7 +106,7 @@ def _ship(shipper: Shipper, stored: Stored) -> Path:
     if folder.exists():
         return folder
     _make_room(shipper, stored)
-    # No parents: where the drive was pulled out there is no root, and none is made on the system's disk.
+    # No parents: if the drive was pulled out there is no root, and none must be made on the system's disk.
     files.make_folder(root / names.REFERENCE_FOLDER)
     for entry in stored.batch.databases:
         if entry.reference is not None:
@@ -130,7 +130,7 @@ def _ship(shipper: Shipper, stored: Stored) -> Path:
 
 
 def _see_whole(folder: Path, stored: Stored) -> None:
-    """See that a folder still holds its files under its new name; some file systems lose them then.
+    """Check that a folder still holds its files under its new name; some file systems lose them then.
 
     Raises DriveFailedError.
     """
@@ -144,7 +144,7 @@ def _see_whole(folder: Path, stored: Stored) -> None:
 
 
 def _folder_on_drive(root: Path, stored: Stored, spool_root: Path) -> Path:
-    """Return the folder of a batch on the drive: the one that it has there already, or a free one of its time."""
+    """Return the folder of a batch on the drive: the one that it already has there, or a free one for its time."""
 
     def suits(name: str) -> bool:
         return not (root / name).exists() or _holds(root / name, stored)
@@ -182,14 +182,14 @@ def _ship_reference(reference: StoredFile, shipper: Shipper, root: Path) -> None
 
 
 def _make_room(shipper: Shipper, stored: Stored) -> None:
-    """See that the drive has room for a batch and its reserve; delete old batches where it hasn't.
+    """Make sure that the drive has room for a batch and its reserve; delete old batches if it hasn't.
 
-    Raises DriveFullError where there is no room even so.
+    Raises DriveFullError if there is still no room.
     """
     root, target = shipper.place.root, shipper.place.target
-    if not disks.total_bytes(target):  # some file systems don't tell; then only a failed copy does
+    if not disks.total_bytes(target):  # some file systems don't tell; then only a copy that fails does
         return
-    # RESTORE.txt comes to the top of the drive as well.
+    # RESTORE.txt goes to the top of the drive as well.
     files = [*_files(stored), names.GUIDE_FILE]
     needed = sum((stored.folder / name).stat().st_size + _CLUSTER for name in files) + sum(
         entry.reference.bytes + _CLUSTER
@@ -207,10 +207,10 @@ def _make_room(shipper: Shipper, stored: Stored) -> None:
 def _removed(taken: list[datetime]) -> str:
     oldest, newest = min(taken), max(taken)
     if len(taken) == 1:
-        return f"the drive is nearly full: the batch of {oldest:%Y-%m-%d %H:%M:%S} was removed to make room"
+        return f"the drive is nearly full: the batch from {oldest:%Y-%m-%d %H:%M:%S} was deleted to make room"
     return (
         f"the drive is nearly full: {len(taken)} batches from {oldest:%Y-%m-%d %H:%M:%S}"
-        f" to {newest:%Y-%m-%d %H:%M:%S} were removed to make room"
+        f" to {newest:%Y-%m-%d %H:%M:%S} were deleted to make room"
     )
 
 

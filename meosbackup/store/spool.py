@@ -19,7 +19,7 @@ _WORK = "work-"
 
 
 def prepare(root: Path) -> None:
-    """Make the spool's folder where there is none, and see that it can be written to. Raises MeosBackupError."""
+    """Make the spool's folder if there is none, and check that it can be written to. Raises MeosBackupError."""
     try:
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.TemporaryFile(dir=root):
@@ -29,14 +29,14 @@ def prepare(root: Path) -> None:
 
 
 def tidy(root: Path) -> None:
-    """Remove what an earlier run left half done; no other run may be at work in the spool."""
+    """Remove what an earlier run left incomplete; no other run may be using the spool."""
     for folder in [*root.glob(f"{_WORK}*"), *inventory.unfinished(root)]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
 def work_folder(root: Path) -> Iterator[Path]:
-    """Give a private folder on the spool's disk for the making of one batch, and remove it afterwards."""
+    """Yield a private folder on the spool's disk to make one batch in, and remove it afterwards."""
     folder = Path(tempfile.mkdtemp(prefix=_WORK, dir=root))
     try:
         yield folder
@@ -45,7 +45,7 @@ def work_folder(root: Path) -> Iterator[Path]:
 
 
 def publish(root: Path, partial: Path, name: str) -> Path:
-    """Put a batch's folder that is whole into its place in the spool, under its name."""
+    """Move the folder of a whole batch to its place in the spool, durably, and return that."""
     folder = root / name
     folder.parent.mkdir(exist_ok=True)
     for file in partial.iterdir():
@@ -55,7 +55,7 @@ def publish(root: Path, partial: Path, name: str) -> Path:
 
 
 def waiting(findings: Inventory, drive: str | None = None) -> list[Stored]:
-    """Return the batches to ship, newest first: those that no drive has, and the newest where this drive lacks it."""
+    """Return the batches to ship, newest first: those that no drive has, and the newest if this drive lacks it."""
     return [
         stored for stored in reversed(findings.batches)
         if not (on := _drives(stored)) or (drive is not None and stored == findings.newest and drive not in on)
@@ -69,7 +69,7 @@ def mark_shipped(stored: Stored, drive: str) -> None:
 
 
 def thin(root: Path) -> None:
-    """Remove what is on a drive, but for the newest batch, and the reference dumps that nothing names any more."""
+    """Remove the batches that are on a drive, except the newest, and the reference dumps that no batch names then."""
     findings = inventory.find(root)
     shipped = [stored for stored in findings.batches[:-1] if _drives(stored)]
     for stored in shipped:
@@ -100,7 +100,7 @@ def _drives(stored: Stored) -> list[str]:
 
 
 def remove(folder: Path) -> None:
-    """Remove a batch's folder, so that it is never seen half removed, and its day's folder with the last one."""
+    """Remove a batch's folder, so that it is never seen half removed, and its day's folder if that is empty then."""
     leaving = folder.with_name(folder.name + files.PARTIAL)
     folder.replace(leaving)
     files.sync(leaving.parent)  # or a power cut could leave it half removed under its own name
@@ -110,20 +110,20 @@ def remove(folder: Path) -> None:
 
 
 def unusable(root: Path, error: OSError) -> MeosBackupError:
-    """Return the words for a spool that can't be used."""
+    """Return the error for a spool that can't be used."""
     return MeosBackupError(
         f"The spool {root} can't be used ({error.strerror or error}).",
         "Nothing is backed up, since each batch is made there first.",
         "Make room on the disk of this computer, where the spool is."
         if error.errno == errno.ENOSPC
-        else "Name a folder on this computer's disk that you may write to by --spool.",
+        else "With --spool, name a folder on this computer's disk that you may write to.",
     )
 
 
 def full(root: Path, limit: int) -> MeosBackupError:
-    """Return the words for a spool that is over its limit, though all went that may go."""
+    """Return the error for a spool that is over its limit, although every batch that may be deleted was."""
     return MeosBackupError(
         f"The spool {root} holds more than its limit of {limit >> 20} MiB.",
         "Backups go on while the disk of this computer has room.",
-        "Plug the drive in, so that the batches can leave; or set a higher spool_mb.",
+        "Plug the drive in, so that the batches can go there; or set a higher spool_mb.",
     )

@@ -1,4 +1,4 @@
-"""One at a time: no two meosbackups work on the same target or spool."""
+"""One at a time: no two meosbackups use the same target or spool."""
 
 import hashlib
 import json
@@ -21,18 +21,18 @@ _PATIENCE = 0.5
 
 
 class AlreadyRunningError(MeosBackupError):
-    """Another meosbackup works on the same target or spool."""
+    """Another meosbackup is using the same target or spool."""
 
 
 @contextmanager
 def held(folder: Path, places: Sequence[Path]) -> Iterator[None]:
-    """Hold these targets and spools, so that no other meosbackup of this computer works on them.
+    """Hold these targets and spools, so that no other meosbackup on this computer uses them.
 
-    `folder` is a folder on this computer's disk for the locks; it is made where it is missing. The system frees the
+    `folder` is a folder on this computer's disk for the locks; it is created if it is missing. The system frees the
     locks of a process that ends in any way, and the programs that it started don't inherit them.
 
-    Raises AlreadyRunningError where another process holds one of the places; MeosBackupError where the locks can't
-    be made.
+    Raises AlreadyRunningError if another process holds one of the places; MeosBackupError if the locks can't be
+    created.
     """
     with ExitStack() as stack:
         # In the same order for all: of two that start at once, one gets what both want.
@@ -43,7 +43,7 @@ def held(folder: Path, places: Sequence[Path]) -> Iterator[None]:
 
 @contextmanager
 def _held(path: Path, place: Path) -> Iterator[None]:
-    # Windows lets nobody read a locked file, so that what is told of the holder lies beside it.
+    # Windows lets nobody read a locked file, so what is known of the holder lies beside it.
     holder = path.with_suffix(".json")
     lock = FileLock(path, timeout=_PATIENCE)
     try:
@@ -51,15 +51,15 @@ def _held(path: Path, place: Path) -> Iterator[None]:
         lock.acquire()
     except Timeout as error:
         raise AlreadyRunningError(
-            f"Another meosbackup works on {place} already{_details(holder)}.",
-            "It goes on, and this one has done nothing.",
+            f"Another meosbackup is still running, and is already using {place}{_details(holder)}.",
+            "That one keeps running; this one did nothing.",
             "Leave it running, or stop it with Ctrl-C in its window; or give this one its own --target and --spool.",
         ) from error
     except OSError as error:
         raise MeosBackupError(
-            f"The lock {path} can't be made ({error.strerror or error}).",
-            "Nothing was done, since a second meosbackup could be at work on the same drive.",
-            f"See that your user may write to {path.parent} and that its disk is not full.",
+            f"The lock {path} can't be created ({error.strerror or error}).",
+            "Nothing was done, since another meosbackup could be using the same drive.",
+            f"Check that your user may write to {path.parent} and that its disk is not full.",
         ) from error
     try:
         _write(holder)
@@ -77,7 +77,7 @@ def _lock_name(place: Path) -> str:
 
 
 def _write(path: Path) -> None:
-    """Note this process's id and the time. Without it a second one is refused all the same, in fewer words."""
+    """Note this process's id and the time. Without that a second one is still refused, in fewer words."""
     document = {"process": os.getpid(), "since": datetime.now().astimezone().isoformat(timespec="seconds")}
     try:
         files.write_durably(path, json.dumps(document).encode())
@@ -93,7 +93,7 @@ def _remove(path: Path) -> None:
 
 
 def _details(path: Path) -> str:
-    """Return which process holds a lock and since when, as it noted it; an empty text where that can't be read."""
+    """Return which process holds a lock and since when, as it noted; an empty text if that can't be read."""
     try:
         document = json.loads(path.read_text("utf-8"))
         match document:

@@ -1,4 +1,4 @@
-"""The one door to other programs: an argument list, a time limit, and what they said kept.
+"""The only place that runs other programs: an argument list, a time limit, and their output kept.
 
 No shell is ever involved, and no password is ever an argument (see `mysqldump.logged_in`).
 """
@@ -27,9 +27,9 @@ KEPT_BYTES = 1 << 16
 """How much of a program's output is kept, from its end."""
 
 PATIENCE = 0.7
-"""Seconds that a program which is asked to end has until it is killed."""
+"""Seconds that a program gets to end after it was asked to, before it is killed."""
 
-# What other programs have no business to know.
+# What other programs must not know.
 _SECRET_VARIABLES = ("MYSQL_PWD", "MEOSBACKUP_PASSWORD")
 
 
@@ -56,9 +56,9 @@ class Result:
 
 @contextmanager
 def poured(pieces: Iterable[bytes]) -> Iterator[IO[bytes]]:
-    """Give the end of a pipe from which a program can read these pieces while they are made.
+    """Yield the end of a pipe from which a program can read these pieces while they are made.
 
-    A program that reads no more ends it. Raises what the making of the pieces raises, when the block ends.
+    No more are made once the program stops reading. Raises what making the pieces raises, when the block ends.
     """
     reader, writer = os.pipe()
     with ThreadPoolExecutor(1) as other_thread:
@@ -83,7 +83,7 @@ def _pour(pieces: Iterable[bytes], writer: int) -> None:
 
 @contextmanager
 def low_priority() -> Iterator[None]:
-    """Have the programs that the block starts leave the processor to others."""
+    """Run the programs that the block starts at low priority."""
     token = _has_low_priority.set(True)
     try:
         yield
@@ -101,7 +101,7 @@ def start(
 ) -> "subprocess.Popen[bytes]":
     """Start a program in a process group of its own, so that Ctrl-C reaches meosbackup alone.
 
-    Raises OSError where the program doesn't exist or can't be executed.
+    Raises OSError if the program doesn't exist or can't be executed.
     """
     environment = {name: value for name, value in os.environ.items() if name not in _SECRET_VARIABLES}
     log.debug("start: %s", " ".join(arguments))
@@ -126,7 +126,7 @@ def start(
 
 
 def end(process: "subprocess.Popen[bytes]", patience: float = PATIENCE) -> None:
-    """End a program and all that it started: politely, and after `patience` seconds for good; 0 for at once."""
+    """End a program and all that it started: ask it to, and kill it after `patience` seconds; 0 kills it at once."""
     if patience and process.poll() is None:
         _signal(process, polite=True)
         try:
@@ -147,9 +147,9 @@ def run(
     stdin: IO[bytes] | None = None,
     patience: float = PATIENCE,
 ) -> Result:
-    """Run a program to its end, or for `limit` seconds at most; a program that is still running then is ended.
+    """Run a program until it ends, or for at most `limit` seconds; then it is ended.
 
-    Raises OSError where the program can't be started, StoppedError where `stop` is set before it ended.
+    Raises OSError if the program can't be started, StoppedError if `stop` is set before it ended.
     """
     if stop is not None and stop.is_set():
         raise StoppedError
@@ -170,7 +170,7 @@ def run(
 
 
 def _wait(process: "subprocess.Popen[bytes]", deadline: float, stop: threading.Event | None) -> bool:
-    """Wait for the end of a program; tell whether it ended before the deadline."""
+    """Wait for a program to end; return whether it ended before the deadline."""
     # A thread waits: with a time limit of its own, Popen.wait sleeps up to 50 ms at a time, as long as a dump takes.
     ended = threading.Event()
     threading.Thread(target=_note_end, args=(process, ended), name="wait", daemon=True).start()

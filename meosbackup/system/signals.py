@@ -1,4 +1,4 @@
-"""Ctrl-C and a polite end, as an event that work looks at when it suits."""
+"""Ctrl-C and SIGTERM as an event, which work looks at when it can stop."""
 
 import signal
 import sys
@@ -10,9 +10,9 @@ from types import FrameType
 
 @contextmanager
 def stopping(stop: threading.Event, *, is_patient: bool = False) -> Iterator[None]:
-    """Have Ctrl-C and a polite end set `stop`; a second one ends the program as it always would.
+    """Have Ctrl-C and SIGTERM set `stop`; a second one ends the program as usual.
 
-    Where `is_patient`, a second one is no more than the first: what the block does must come to its end.
+    With `is_patient`, a second one does no more than the first: what the block does must be finished.
     """
     signals = [signal.SIGINT, signal.SIGTERM]
     if sys.platform == "win32":

@@ -195,6 +195,18 @@ def test_no_reference_outside_of_its_folder_is_believed(name: str) -> None:
         from_json(to_json(replace(BATCH, databases=(replace(LONG_DISTANCE, reference=reference),))))
 
 
+@pytest.mark.parametrize("name", [*OUTSIDE, "../../reference/b.sql", "../b.txt"])
+def test_no_guide_outside_of_its_batch_is_believed(name: str) -> None:
+    with pytest.raises(BadBatchError):
+        from_json(to_json(replace(BATCH, guides=((name, "ab" * 32),))))
+
+
+@pytest.mark.parametrize("guides", [["RESTORE.txt"], "RESTORE.txt", {"RESTORE.txt": None}, {"RESTORE.txt": 7}])
+def test_guides_that_are_none_are_refused(guides: object) -> None:
+    with pytest.raises(BadBatchError):
+        from_json(json.dumps({**json.loads(to_json(BATCH)), "guides": guides}))
+
+
 def test_a_carried_dump_names_the_batch_that_it_was_made_for() -> None:
     made = replace(LONG_DISTANCE, unchanged_since=None)
     assert made.carried(128) == replace(made, unchanged_since=128)

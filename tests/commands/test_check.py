@@ -152,7 +152,7 @@ def test_what_cannot_be_written_and_a_missing_program(place: Place, server: Priv
     told(result, 1)
     assert failed(result).keys() == {"drive", "waiting room", "dump program"}
     assert "write-protection switch" in failed(result)["drive"]
-    assert "by --spool" in failed(result)["waiting room"]
+    assert "With --spool" in failed(result)["waiting room"]
     assert "by --mysqldump PROGRAM" in failed(result)["dump program"]
     assert findings(result).keys() == {*THINGS, "race"} - {"space"}
 

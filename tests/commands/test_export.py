@@ -103,7 +103,7 @@ def test_all_races_of_a_batch(drive: Drive, minute: int, when: str) -> None:
     names = {race: f"{race}_2026-11-22_14-0{minute}-00.meosxml" for race in RACES}
     assert drive.made() == set(names.values())
     assert all(drive.is_meos_own(name, race) for race, name in names.items())
-    assert f"Batch of 2026-11-22 14:0{minute}:00" in screen
+    assert f"Batch from 2026-11-22 14:0{minute}:00" in screen
     assert screen.count("OK ") == 2
     assert f"OK    Höstmedeln «Осень» O'Cup (2026-11-22): {drive.out / names['individual']}, " in screen
     assert "Import Competition" in screen

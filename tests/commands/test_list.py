@@ -325,7 +325,7 @@ def test_a_drive_without_a_batch(tmp_path: Path, options: tuple[str, ...]) -> No
     (target / "meosbackup").mkdir(parents=True)
     said = listed(target, *options, expected=1)
     assert "There is no batch in" in said
-    assert "Back up to it by meosbackup --target" in said
+    assert "Back up to it with meosbackup --target" in said
     assert said.startswith("[]\n") == ("--json" in options)
 
 

@@ -14,12 +14,14 @@ from datetime import datetime
 from hashlib import sha256
 from io import StringIO
 from pathlib import Path
+from string import Template
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from meosbackup import __version__
 from meosbackup.batch import batch_file
 from meosbackup.batch.model import Batch, Entry, Freshness, StoredFile
 from meosbackup.commands import verify
@@ -216,8 +218,8 @@ def test_a_pinned_batch_and_what_a_look_into_a_folder_leaves_are_fine(drive: Dri
 def test_a_batch_that_another_version_made_is_good(drive: Drive, is_newer: bool) -> None:
     """It may word its RESTORE.txt differently, and knows more keys; an old one doesn't tell its guides' SHA-256."""
     guide, top = drive.newest / "RESTORE.txt", drive.root / "RESTORE.txt"
-    guide.write_bytes(guide.read_bytes().replace(b"You can carry on now", b"On you go"))
-    body, mark, _ = top.read_bytes().replace(b"You can carry on now", b"On you go").rpartition(CHECK_LINE)
+    guide.write_bytes(guide.read_bytes().replace(b"HOW TO GET THE RACES", b"On you go"))
+    body, mark, _ = top.read_bytes().replace(b"HOW TO GET THE RACES", b"On you go").rpartition(CHECK_LINE)
     assert mark
     check = sha256(body.removeprefix(BOM_UTF8)).hexdigest().encode()
     top.write_bytes(body + mark + check + b")\r\n" if is_newer else body)
@@ -228,6 +230,28 @@ def test_a_batch_that_another_version_made_is_good(drive: Drive, is_newer: bool)
     assert found(drive) == []
     guide.write_bytes(guide.read_bytes().replace(drive.dump().name.encode(), b"x.dump.sql"))
     assert wrong(drive) == {(name(drive.newest), "RESTORE.txt")}
+
+
+def test_other_words_in_the_template_damage_no_guide(drive: Drive, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though the version is the same: what counts is what was written, not what would be written now."""
+    monkeypatch.setattr(restore_txt, "Template", lambda text: Template(f"On you go.\n{text}"))
+    batch = inventory.read(drive.newest)
+    assert restore_txt.restore_text(batch, None).startswith("On you go.")
+    assert "On you go." not in (drive.newest / "RESTORE.txt").read_text(restore_txt.ENCODING)
+    assert batch.meosbackup == __version__
+    assert found(drive) == []
+
+
+def test_each_guide_that_a_batch_tells_of_is_read(drive: Drive) -> None:
+    guide, text = drive.newest / "restore.sql", b"source meosmain.dump.sql\n"
+    batch = inventory.read(drive.newest)
+    guides = (*batch.guides, (guide.name, sha256(text).hexdigest()))
+    batch_file.write(drive.newest, replace(batch, guides=guides))
+    assert wrong(drive) == {(name(drive.newest), guide.name)}
+    guide.write_bytes(text)
+    assert found(drive) == []
+    guide.write_bytes(text.upper())
+    assert wrong(drive) == {(name(drive.newest), guide.name)}
 
 
 def test_a_top_guide_that_lost_its_check_line_is_damaged(drive: Drive) -> None:
@@ -654,7 +678,7 @@ def test_a_drive_that_is_pulled_out_meanwhile(drive: Drive) -> None:
     """What was found until then is told; nothing is called missing that was on the drive."""
     (drive.root / "RESTORE.txt").write_text("damaged")
     screen = Pulled(lambda: drive.root.rename(drive.target / "gone"))
-    with pytest.raises(DriveGoneError, match="The drive is gone from"):
+    with pytest.raises(DriveGoneError, match="The drive is missing from"):
         verify.run(drive.target, screen)
     assert [row.split()[:3] for row in screen.shown.getvalue().splitlines()] == [
         ["BATCH", "FILE", "WHAT"], ["(the", "drive)", "RESTORE.txt"],
@@ -674,7 +698,7 @@ def test_another_drive_that_is_plugged_in_meanwhile(drive: Drive) -> None:
 def test_a_batch_that_is_removed_meanwhile_to_make_room(drive: Drive) -> None:
     screen = Pulled(lambda: shutil.rmtree(drive.folders[1]))
     assert verify.run(drive.target, screen)
-    assert f"NOTE  {name(drive.folders[1])}: was removed meanwhile" in screen.shown.getvalue()
+    assert f"NOTE  {name(drive.folders[1])}: was deleted meanwhile" in screen.shown.getvalue()
 
 
 def test_a_large_dump_takes_little_memory(drive: Drive) -> None:

@@ -447,7 +447,7 @@ def test_a_time_between_two_batches_takes_the_one_before_and_says_so(
     ("more", "words"),
     [
         (["--batch", "1999-01-01"], "oldest is of"),
-        (["--batch", "soon"], "no time of a batch"),
+        (["--batch", "soon"], "is not the time of a batch"),
         (["--race", "meos_"], "could be each of these races"),
         (["--race", "sprint"], "has no race sprint"),
     ],

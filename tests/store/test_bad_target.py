@@ -41,7 +41,7 @@ def test_a_target_that_does_not_exist_is_not_made(place: Place) -> None:
 def test_a_target_that_is_a_file_is_left_as_it_is(place: Place) -> None:
     place.target.rmdir()
     place.target.write_text("a file")
-    told(without_server(place), 2, f"{place.target} is not a folder", "Nothing is backed up", "by --target")
+    told(without_server(place), 2, f"{place.target} is not a folder", "Nothing is backed up", "with --target")
     assert place.target.read_text() == "a file"
 
 
@@ -65,7 +65,7 @@ def test_a_folder_on_the_system_disk_needs_any_disk(place: Place) -> None:
 def test_without_a_target_the_drives_that_are_plugged_in_are_listed(place: Place) -> None:
     with plugged_in_drive() as drive:
         result = run_meosbackup("--once", "--log-file", place.folder / "log")
-        told(result, 2, "No target is set", "Nothing is backed up", "by --target", f"{drive} (0.0 GB free)")
+        told(result, 2, "No target is set", "Nothing is backed up", "with --target", f"{drive} (0.0 GB free)")
 
 
 @contextmanager
@@ -86,8 +86,8 @@ def plugged_in_drive() -> Iterator[Path]:
 
 def test_a_file_that_stands_where_the_backups_go(place: Place) -> None:
     (place.target / "meosbackup").write_text("a file")
-    said = told(without_server(place), 1, "a file stands where the folder meosbackup should be", "Rename that file")
-    assert "It is left as it is" in said
+    said = told(without_server(place), 1, "there is a file where the folder meosbackup should be", "Rename that file")
+    assert "The file is left alone" in said
     assert (place.target / "meosbackup").read_text() == "a file"
 
 
@@ -123,7 +123,7 @@ def test_a_flag_that_does_not_exist(place: Place) -> None:
 
 def test_a_spool_that_is_a_file(place: Place) -> None:
     place.spool.write_text("a file")
-    told(without_server(place), 1, f"The spool {place.spool} can't be used", "Nothing is backed up", "by --spool")
+    told(without_server(place), 1, f"The spool {place.spool} can't be used", "Nothing is backed up", "With --spool")
     assert place.spool.read_text() == "a file"
     assert_no_backup(place.target)
 
@@ -132,7 +132,7 @@ def test_a_spool_that_is_a_file(place: Place) -> None:
 def test_a_spool_that_cannot_be_written(place: Place, below: str) -> None:
     with small_disk(place.spool, read_only=True) as disk:
         result = without_server(place, "--spool", disk / below)
-    told(result, 1, f"The spool {place.spool / below} can't be used", "Nothing is backed up", "by --spool")
+    told(result, 1, f"The spool {place.spool / below} can't be used", "Nothing is backed up", "With --spool")
     assert_no_backup(place.target)
 
 

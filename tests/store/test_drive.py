@@ -94,12 +94,12 @@ def test_a_drive_pulled_out_amid_copying_costs_nothing(stick: Slot, busy: Privat
     with running(busy, stick.place, tmp_path, *EVERY_SECOND) as day:
         wait_for(lambda: any(root.glob("reference/*.partial")), PATIENCE)
         stick.pull()  # the place answers ENOTCONN
-        first = day.expect(rf"  FAIL  The drive is gone from {re.escape(str(stick.place))}")
+        first = day.expect(rf"  FAIL  The drive is missing from {re.escape(str(stick.place))}")
         assert_banner(day, first, "Backups go on in the spool.", "Plug it in again.")
-        waits = [waiting_told(day.expect(r"  FAIL  The drive is gone .* \d+ batch")) for _ in range(2)]
+        waits = [waiting_told(day.expect(r"  FAIL  The drive is missing .* \d+ batch")) for _ in range(2)]
         stick.leave()  # the place is an empty folder on the system's disk
         day.skip()
-        waits.append(waiting_told(day.expect(r"  FAIL  The drive is gone .* \d+ batch")))
+        waits.append(waiting_told(day.expect(r"  FAIL  The drive is missing .* \d+ batch")))
         assert waits == sorted(set(waits)), "each tick, one more waits"
         assert not any(stick.place.iterdir())
         stick.plug(used)
@@ -133,8 +133,10 @@ def test_an_unmounted_drive_is_gone_and_comes_back(stick: Slot, busy: PrivateSer
     with running(busy, stick.place, tmp_path, *EVERY_SECOND) as day:
         day.expect(BACKED_UP)
         stick.leave()
-        assert_banner(day, day.expect("  FAIL  The drive is gone"), "Backups go on in the spool.", "Plug it in again.")
-        assert BELL in day.expect("  FAIL  The drive is gone")
+        assert_banner(
+            day, day.expect("  FAIL  The drive is missing"), "Backups go on in the spool.", "Plug it in again."
+        )
+        assert BELL in day.expect("  FAIL  The drive is missing")
         assert not any(stick.place.iterdir())
         stick.plug(used)
         day.expect(WELL_AGAIN)
@@ -162,7 +164,7 @@ def test_an_empty_drive_in_place_of_the_first(stick: Slot, busy: PrivateServer, 
         day.expect(BACKED_UP)
         day.expect(BACKED_UP)
         stick.leave()
-        day.expect("  FAIL  The drive is gone")
+        day.expect("  FAIL  The drive is missing")
         waited = {stored.batch.sequence for stored in waiting(tmp_path / "spool")}
         stick.plug(second)
         day.expect("  NOTE  another drive is plugged in; it gets the newest batch and all waiting ones")
@@ -338,9 +340,9 @@ def test_a_file_that_is_too_large_for_the_drive_is_told(stick: Slot, busy: Priva
     kept.mkdir()
     stick.plug_passing_through(kept, largest_file=30_000)
     with running(busy, stick.place, tmp_path, *EVERY_SECOND) as day:
-        told = day.expect(r"  FAIL  The drive at .* takes no file of this size \(FAT32: 4 GB at most\)\.")
+        told = day.expect(r"  FAIL  The drive at .* can't hold a file of this size \(FAT32: 4 GB at most\)\.")
         assert_banner(
-            day, told, "The batch is in the spool, and not on the drive.",
+            day, told, "The batch is in the spool, not on the drive.",
             "Use a drive that is formatted as exFAT or NTFS.",
         )  # fmt: skip
         day.stop()
@@ -363,7 +365,7 @@ def test_a_second_one_on_the_same_drive_or_spool_is_refused(stick: Slot, busy: P
                 env={**with_password(), "XDG_STATE_HOME": str(tmp_path)},
             )  # fmt: skip
             assert second.returncode == 1
-            assert f"works on {place} already (process {day.process.pid}, since 2" in second.stderr
+            assert f"is already using {place} (process {day.process.pid}, since 2" in second.stderr
         day.expect(BACKED_UP)
         stop_when_all_is_shipped(day, tmp_path / "spool")
     assert_all_is_shipped(stick.place, tmp_path / "spool")

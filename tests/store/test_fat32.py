@@ -74,4 +74,4 @@ def test_a_file_of_4_gb_is_refused_with_words_for_it(stick: Slot, tmp_path: Path
         with pytest.raises(OSError) as met:
             file.write(b"-")
     assert met.value.errno == errno.EFBIG
-    assert "takes no file of this size (FAT32: 4 GB at most)" in str(drive.explained(stick.place, met.value))
+    assert "can't hold a file of this size (FAT32: 4 GB at most)" in str(drive.explained(stick.place, met.value))

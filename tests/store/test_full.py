@@ -114,9 +114,9 @@ def removals_told(lines: list[str]) -> list[tuple[int, str, str]]:
     time = r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)"
     told = []
     for line in lines:
-        if one := re.search(f"nearly full: the batch of {time} was removed to make room", line):
+        if one := re.search(f"nearly full: the batch from {time} was deleted to make room", line):
             told.append((1, one[1], one[1]))
-        elif some := re.search(f"nearly full: (\\d+) batches from {time} to {time} were removed to make room", line):
+        elif some := re.search(f"nearly full: (\\d+) batches from {time} to {time} were deleted to make room", line):
             told.append((int(some[1]), some[2], some[3]))
     return told
 
@@ -145,7 +145,7 @@ def test_a_full_drive_loses_what_the_rules_let_go_and_nothing_else(
     picture = fill(stick.place)
 
     with running(busy, stick.place, tmp_path, *EVERY_SECOND) as day:
-        day.expect(r"  FAIL  The drive at .* is full, and no batch on it may go\. \d+ batch")
+        day.expect(r"  FAIL  The drive at .* is full, and every batch on it must be kept\. \d+ batch")
         assert [name for name, folder in old.items() if not folder.exists()] == may_go
         going = [batch_time(old[name]) for name in may_go]
         for count, first, last in removals_told(day.lines):
@@ -203,7 +203,7 @@ def assert_goes_on_in_the_spool(day: Running, folder: Path) -> None:
     there = len(waiting(folder / "spool"))
     day.skip()
     for _ in range(2):
-        day.expect("  FAIL  The drive at .* is full, and no batch on it may go")
+        day.expect("  FAIL  The drive at .* is full, and every batch on it must be kept")
     assert len(waiting(folder / "spool")) >= there + 1
 
 
@@ -238,7 +238,7 @@ def test_a_spool_over_its_limit_is_thinned_by_the_same_rules_and_told(
     with running(busy, stick.place, tmp_path, *EVERY_SECOND, "--config", config) as day:
         day.expect(BACKED_UP)
         stick.leave()
-        day.expect("  FAIL  The drive is gone")
+        day.expect("  FAIL  The drive is missing")
         old = [add_old(seeds.without, spool, 50 + minute, ago(minute, hours=5)) for minute in range(5)]
         recent = [
             add_old(seeds.without, spool, 60 + minute, datetime.now().astimezone() - timedelta(minutes=20 - minute))

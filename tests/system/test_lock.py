@@ -174,14 +174,14 @@ def test_garbage_about_the_first_one_still_refuses(locks: Path, place: Path, gar
         (note,) = locks.glob("*.json")
         assert json.loads(note.read_bytes())["process"] == os.getpid()
         note.write_bytes(garbage)
-        assert refusal(locks, place).what == f"Another meosbackup works on {place} already."
+        assert refusal(locks, place).what == f"Another meosbackup is still running, and is already using {place}."
 
 
 def test_nothing_known_about_the_first_one_still_refuses(locks: Path, place: Path) -> None:
     with held(locks, [place]):
         (note,) = locks.glob("*.json")
         note.unlink()
-        assert refusal(locks, place).what == f"Another meosbackup works on {place} already."
+        assert refusal(locks, place).what == f"Another meosbackup is still running, and is already using {place}."
 
 
 def test_a_note_that_cannot_be_written_is_no_obstacle(locks: Path, place: Path) -> None:
