@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from meosbackup.batch.model import Stored
+from meosbackup.batch.model import StoredBatch
 from meosbackup.commands.simulation import delete_race
 from meosbackup.mysql.private_server import PrivateServer
 from tests.restore.test_restore import RACES, Tent, rows_of, work_on
@@ -96,14 +96,14 @@ def tent(tmp_path: Path) -> Tent:
 
 
 @pytest.fixture
-def stored(server: PrivateServer, tent: Tent) -> Stored:
+def stored(server: PrivateServer, tent: Tent) -> StoredBatch:
     """The only batch of the drive; one of its four races is called Långdistans."""
     query(server, "UPDATE meosmain.oevent SET Name = 'Långdistans' WHERE Id = 1")
     query(server, f"UPDATE `{INDIVIDUAL}`.oevent SET Name = 'Långdistans'")
     return tent.back_up(server)
 
 
-def here(command: str, tent: Tent, stored: Stored) -> str:
+def here(command: str, tent: Tent, stored: StoredBatch) -> str:
     """Return a command for this computer."""
     names = {"/media/usb": str(tent.target), "SERVER": "127.0.0.1", "14:03": stored.when, "FOLDER": "files"}
     return re.sub("|".join(map(re.escape, names)), lambda name: shlex.quote(names[name[0]]), command)
@@ -128,7 +128,7 @@ def with_login(command: str) -> str:
 
 
 @pytest.mark.parametrize("command", commands("Race day"))
-def test_the_commands_of_race_day(server: PrivateServer, tent: Tent, stored: Stored, command: str) -> None:
+def test_the_commands_of_race_day(server: PrivateServer, tent: Tent, stored: StoredBatch, command: str) -> None:
     said = Terminal(server, tent).type(with_login(here(command, tent, stored)), answers(command))
     assert re.search(SHOWN[kind(command)], said), said
     assert "FAIL" not in said
@@ -136,7 +136,7 @@ def test_the_commands_of_race_day(server: PrivateServer, tent: Tent, stored: Sto
 
 @pytest.mark.parametrize("command", commands("If something goes wrong"))
 def test_the_commands_for_when_something_goes_wrong(
-    server: PrivateServer, spare: PrivateServer, tent: Tent, stored: Stored, command: str
+    server: PrivateServer, spare: PrivateServer, tent: Tent, stored: StoredBatch, command: str
 ) -> None:
     before = {name: rows_of(server, name) for name in RACES}
     at, is_lost = server, "--user root" in command

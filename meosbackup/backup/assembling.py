@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from meosbackup.batch import batch_file, names
-from meosbackup.batch.model import Batch, Entry, Stored, StoredFile
+from meosbackup.batch.model import Batch, Entry, StoredBatch, StoredFile
 from meosbackup.dump.dumping import GoodDump
 from meosbackup.guide import restore_txt
 from meosbackup.meosxml.batch_files import MeosFiles
@@ -22,7 +22,7 @@ class BatchFolder:
 
     path: Path
     spool: Path
-    before: Stored | None
+    before: StoredBatch | None
     now: datetime
 
     def fill(
@@ -44,14 +44,14 @@ class BatchFolder:
             for entry in entries
         )  # fmt: skip
 
-    def publish(self, batch: Batch) -> Stored:
+    def publish(self, batch: Batch) -> StoredBatch:
         """Add the batch's RESTORE.txt and batch.json, and put the folder in its place in the spool. Raises OSError."""
         text = restore_txt.restore_text(batch, None).encode(restore_txt.ENCODING)
         (self.path / names.GUIDE_FILE).write_bytes(text)
         whole = replace(batch, guides=((names.GUIDE_FILE, hashlib.sha256(text).hexdigest()),))
         batch_file.write(self.path, whole)
         name = names.first_free(names.folder_name(self.now), lambda name: not (self.spool / name).exists())
-        return Stored(spool.publish(self.spool, self.path, name), whole)
+        return StoredBatch(spool.publish(self.spool, self.path, name), whole)
 
     def _with_files(
         self,

@@ -15,7 +15,7 @@ from meosbackup.backup.deciding import Decision, Failure
 from meosbackup.backup.dumps import NewDumps
 from meosbackup.backup.survey import Survey
 from meosbackup.batch import names
-from meosbackup.batch.model import Batch, Entry, Stored
+from meosbackup.batch.model import Batch, Entry, StoredBatch
 from meosbackup.dump import mysqldump
 from meosbackup.dump.dumping import GoodDump
 from meosbackup.dump.mysqldump import DumpProgram
@@ -37,7 +37,7 @@ class Outcome:
     """What a tick came to. `stored` is the new batch, None if there was nothing new to keep."""
 
     seen: Survey
-    stored: Stored | None
+    stored: StoredBatch | None
     changed: int
     failures: tuple[Failure, ...]
     left_out: tuple[LeftOutRace, ...]
@@ -65,7 +65,7 @@ class Backup:
         self._meosfiles = MeosFiles(spool_root, is_wanted=settings.meosxml)
 
     @property
-    def newest(self) -> Stored | None:
+    def newest(self) -> StoredBatch | None:
         """The newest batch, of this run or of one before."""
         return self._newest
 
@@ -172,7 +172,7 @@ class Backup:
         changed: Mapping[str, GoodDump],
         new: NewDumps,
         stop: threading.Event,
-    ) -> Stored:
+    ) -> StoredBatch:
         """Assemble the batch in the work folder, and publish it in the spool."""
         path = folder / "batch"
         path.mkdir()

@@ -8,7 +8,7 @@ from datetime import datetime
 from meosbackup.backup.dumps import NewDumps
 from meosbackup.backup.survey import Survey
 from meosbackup.batch import names
-from meosbackup.batch.model import Entry, Race, Server, Stored, StoredFile
+from meosbackup.batch.model import Entry, Race, Server, StoredBatch, StoredFile
 from meosbackup.dump.dumping import EmptyShellError, GoodDump
 from meosbackup.errors import MeosBackupError, PrivilegeMissingError
 from meosbackup.meos.race_list import LeftOutRace
@@ -33,7 +33,7 @@ class Decision:
     left_out: list[LeftOutRace] = field(default_factory=list)
 
 
-def earlier_entries(newest: Stored | None, server: Server) -> dict[str, Entry]:
+def earlier_entries(newest: StoredBatch | None, server: Server) -> dict[str, Entry]:
     """Return the entries with good dumps of the newest batch by their key, if that batch comes from this server."""
     if newest is None or (newest.batch.server.host, newest.batch.server.port) != (server.host, server.port):
         return {}
@@ -68,7 +68,7 @@ def decide(seen: Survey, earlier: Mapping[str, Entry], changed: Mapping[str, Goo
     return decision
 
 
-def differs(entries: Sequence[Entry], references: Mapping[str, GoodDump | None], newest: Stored) -> bool:
+def differs(entries: Sequence[Entry], references: Mapping[str, GoodDump | None], newest: StoredBatch) -> bool:
     """Return whether a batch would differ from the newest one, no race tables having changed.
 
     It does if new reference dumps differ from those of the newest batch, or if other races are there or failed.

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from meosbackup.batch.model import Entry, Race, Stored
+from meosbackup.batch.model import Entry, Race, StoredBatch
 from meosbackup.errors import WrongUsageError
 from meosbackup.system import files
 from meosbackup.text import clean
@@ -19,14 +19,14 @@ _LISTED = 12
 class Chosen:
     """A batch, and what must be said about how it was chosen: nothing if it is the very one that was named."""
 
-    stored: Stored
+    stored: StoredBatch
     note: str = ""
 
     def __str__(self) -> str:
         return f"Batch from {self.stored.when}" + (f" ({self.note})" if self.note else "")
 
 
-def batch_at(batches: Sequence[Stored], when: str) -> Chosen:
+def batch_at(batches: Sequence[StoredBatch], when: str) -> Chosen:
     """Return the batch from a time: as `list` prints it, or its start (`14:03`), or `latest`.
 
     A time that is one batch's own and the start of others' means that one. A time between two batches means the one
@@ -59,7 +59,7 @@ def matching(name: str, races: Sequence[Race]) -> list[Race]:
     )
 
 
-def newest_good(batches: Iterable[Stored], race: Race) -> Stored | None:
+def newest_good(batches: Iterable[StoredBatch], race: Race) -> StoredBatch | None:
     """Return the newest of these batches whose dump of a race is what was written; None if there is none.
 
     The dumps are read back until one is good.
@@ -68,7 +68,7 @@ def newest_good(batches: Iterable[Stored], race: Race) -> Stored | None:
     return next((stored for stored in newest_first if _is_good(stored, race)), None)
 
 
-def options(stored: Stored, race: Race) -> str:
+def options(stored: StoredBatch, race: Race) -> str:
     """Return the options that make `restore` bring back a race of a batch."""
     return f'--batch "{stored.when}" --race {clean(race.name_id, 64)}'
 
@@ -97,11 +97,11 @@ def _one(name: str, races: Sequence[Race]) -> Race:
     )
 
 
-def _spellings(stored: Stored) -> tuple[str, str]:
+def _spellings(stored: StoredBatch) -> tuple[str, str]:
     return stored.when, stored.when.partition(" ")[2]
 
 
-def _before(batches: Sequence[Stored], wanted: str) -> Chosen:
+def _before(batches: Sequence[StoredBatch], wanted: str) -> Chosen:
     """Return the newest batch that was taken before a time; a time without a date is on the newest batch's day."""
     newest = batches[-1].batch.taken
     text = wanted if re.match(r"\d{4}-", wanted) else f"{newest:%Y-%m-%d} {wanted}"
@@ -120,7 +120,7 @@ def _before(batches: Sequence[Stored], wanted: str) -> Chosen:
     return Chosen(stored, f"no batch is from {clean(wanted, 40)}; this is the one before it")
 
 
-def _is_good(stored: Stored, race: Race) -> bool:
+def _is_good(stored: StoredBatch, race: Race) -> bool:
     for entry in stored.batch.races:
         if entry.race is not None and entry.race.name_id.lower() == race.name_id.lower() and entry.dump is not None:
             try:

@@ -133,8 +133,8 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Stored:
-    """A batch and the folder that it lies in."""
+class StoredBatch:
+    """A batch and the folder that it is stored in."""
 
     folder: Path
     batch: Batch

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from meosbackup.batch import choosing
-from meosbackup.batch.model import Stored
+from meosbackup.batch.model import StoredBatch
 from meosbackup.commands import rehearse, simulation
 from meosbackup.commands.common import command
 from meosbackup.console import Console
@@ -148,7 +148,7 @@ def _loss(console: Console, stage: Stage, program: Program) -> bool:
     return is_same
 
 
-def _newest(stage: Stage) -> Stored:
+def _newest(stage: Stage) -> StoredBatch:
     newest = inventory.find(drive.root(stage.target)).newest
     if newest is None or not newest.batch.races:
         raise _no_batch()

@@ -10,7 +10,7 @@ import click
 
 from meosbackup import wording
 from meosbackup.batch import choosing, names
-from meosbackup.batch.model import Entry, Stored
+from meosbackup.batch.model import Entry, StoredBatch
 from meosbackup.commands.common import batch_option, command, races_asked
 from meosbackup.console import Console
 from meosbackup.errors import MeosBackupError
@@ -62,7 +62,7 @@ def run(target: Path | None, when: str, called: tuple[str, ...], folder: Path, s
     return bool(done) and all(done)
 
 
-def export(stored: Stored, entry: Entry, folder: Path, stop: threading.Event) -> Exported:
+def export(stored: StoredBatch, entry: Entry, folder: Path, stop: threading.Event) -> Exported:
     """Write the file of one race: the batch's own, or one made from the race's dump.
 
     Raises MeosBackupError if the race has neither, or both are damaged; OSError.
@@ -93,7 +93,7 @@ def export(stored: Stored, entry: Entry, folder: Path, stop: threading.Event) ->
         partial.unlink(missing_ok=True)
 
 
-def _told(stored: Stored, entry: Entry, folder: Path, screen: Console) -> bool:
+def _told(stored: StoredBatch, entry: Entry, folder: Path, screen: Console) -> bool:
     """Export one race, and print the result; return whether it was written."""
     name = entry.display_name
     try:

@@ -13,7 +13,7 @@ import click
 
 from meosbackup import wording
 from meosbackup.batch import batch_file, choosing
-from meosbackup.batch.model import Batch, Entry, Stored
+from meosbackup.batch.model import Batch, Entry, StoredBatch
 from meosbackup.commands.common import command, races_asked
 from meosbackup.console import Console
 from meosbackup.errors import WrongUsageError
@@ -21,7 +21,7 @@ from meosbackup.settings.model import Settings
 from meosbackup.store import inventory
 from meosbackup.text import clean
 
-Run: TypeAlias = tuple[Stored, ...]
+Run: TypeAlias = tuple[StoredBatch, ...]
 
 # A run lasts while so many letters of `2026-11-22T14:03:00` stay the same: a single batch (none), ten minutes, an hour,
 # a day. It gets so many thirds of the lines that are left.
@@ -70,7 +70,7 @@ def run(target: Path | None, screen: Console, race: str | None, *, as_json: bool
         raise inventory.no_batch(found.root)
 
 
-def of_race(batches: Sequence[Stored], called: str) -> tuple[Stored, ...]:
+def of_race(batches: Sequence[StoredBatch], called: str) -> tuple[StoredBatch, ...]:
     """Return the batches that hold a race, each with the dump of that race alone.
 
     `called` is the race's name, its NameId, or a part that only one race has; anything else raises WrongUsageError.
@@ -85,11 +85,11 @@ def of_race(batches: Sequence[Stored], called: str) -> tuple[Stored, ...]:
             "The batches are unchanged.",
             f"Enter its name, its NameId, or a part that only one race has: {listed or 'the drive has no race'}.",
         )
-    reduced = [Stored(stored.folder, _of_race(stored.batch, *meant)) for stored in batches]
+    reduced = [StoredBatch(stored.folder, _of_race(stored.batch, *meant)) for stored in batches]
     return tuple(stored for stored in reduced if stored.batch.databases)
 
 
-def to_json(batches: Sequence[Stored]) -> str:
+def to_json(batches: Sequence[StoredBatch]) -> str:
     """Return the batches as a JSON array in ASCII: each one's folder, whether it is pinned, and its `batch.json`."""
     return json.dumps([
         {
@@ -100,7 +100,7 @@ def to_json(batches: Sequence[Stored]) -> str:
     ], indent=1)  # fmt: skip
 
 
-def folded(batches: Sequence[Stored], room: int) -> list[Run]:
+def folded(batches: Sequence[StoredBatch], room: int) -> list[Run]:
     """Fold batches into at most `room` runs (4 or more): the newest one by one, older ones by ever longer times.
 
     Their order is kept: a clock that was set back begins a new run. If even the days are too many, the oldest run
@@ -117,12 +117,12 @@ def folded(batches: Sequence[Stored], room: int) -> list[Run]:
     return [tuple(left), *newer]
 
 
-def lines(batches: Sequence[Stored], room: int) -> list[str]:
+def lines(batches: Sequence[StoredBatch], room: int) -> list[str]:
     """Return a line for each run of batches."""
     return [_single(*run) if len(run) == 1 else _several(run) for run in folded(batches, room)]
 
 
-def _single(stored: Stored) -> str:
+def _single(stored: StoredBatch) -> str:
     found = stored.batch
     state = "complete" if found.complete else "INCOMPLETE"
     facts = [_freshness(found), *_faults(found.databases)]
@@ -140,7 +140,7 @@ def _several(run: Run) -> str:
     return f"{first} - {until}  {wording.number(len(run), 'batch', 'batches'):<10}  {'; '.join(facts)}"
 
 
-def _newest(stored: Stored) -> Iterator[str]:
+def _newest(stored: StoredBatch) -> Iterator[str]:
     """Yield what the newest batch holds, race by race."""
     found = stored.batch
     yield ""
@@ -182,7 +182,7 @@ def _faults(dumps: Iterable[Entry]) -> list[str]:
     ]
 
 
-def _by_time(batches: Sequence[Stored], letters: int) -> list[Run]:
+def _by_time(batches: Sequence[StoredBatch], letters: int) -> list[Run]:
     """Split batches where the first letters of their time, `2026-11-22T14:03:00`, change."""
     return [tuple(run) for _, run in groupby(batches, lambda stored: stored.batch.taken.isoformat()[:letters])]
 

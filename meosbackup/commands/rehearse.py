@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from meosbackup.batch import choosing
-from meosbackup.batch.model import Proof, Stored
+from meosbackup.batch.model import Proof, StoredBatch
 from meosbackup.commands.common import batch_option, command
 from meosbackup.console import Console
 from meosbackup.errors import MeosBackupError
@@ -45,7 +45,7 @@ def run(settings: Settings, target: Path, when: str, console: Console) -> bool:
     return is_proven
 
 
-def rehearse(stored: Stored, program: Program, console: Console) -> bool:
+def rehearse(stored: StoredBatch, program: Program, console: Console) -> bool:
     """Restore a batch into a private server, and print race by race how it came back. Raises MeosBackupError."""
     began, is_same = time.monotonic(), True
     for done in rehearsal.rehearse(stored, program, threading.Event()):
@@ -64,7 +64,7 @@ def tell(done: Rehearsed, console: Console) -> None:
         console.result("OK", name, f"{number(done.rows, 'row')}, all the same as in the dump; {done.seconds:.1f} s")
 
 
-def _note(root: Path, newest: Stored, found: Proof, console: Console) -> None:
+def _note(root: Path, newest: StoredBatch, found: Proof, console: Console) -> None:
     """Put the proof into the RESTORE.txt at the top of the drive; that a drive can't take it is not a failure."""
     try:
         top_of_drive.note_proof(drive.place(root.parent), newest, found)

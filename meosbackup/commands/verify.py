@@ -8,7 +8,7 @@ from pathlib import Path
 
 from meosbackup import __version__, wording
 from meosbackup.batch import batch_file, names
-from meosbackup.batch.model import Stored, StoredFile
+from meosbackup.batch.model import StoredBatch, StoredFile
 from meosbackup.commands.common import command
 from meosbackup.console import Console
 from meosbackup.dump import reader as dump_reader
@@ -51,7 +51,7 @@ class Plan:
     """
 
     found: Inventory
-    references: dict[StoredFile, list[Stored]]
+    references: dict[StoredFile, list[StoredBatch]]
     mark: bytes | OSError
     guide: bytes | OSError
 
@@ -106,7 +106,7 @@ def look(root: Path) -> Plan:
     # Before the batches: a backup that is running writes a batch first, and then the guide to it.
     mark, top = inventory.text_of(root / drive.MARK_FILE), inventory.text_of(root / names.GUIDE_FILE)
     found = inventory.take(root)
-    references: dict[StoredFile, list[Stored]] = {}
+    references: dict[StoredFile, list[StoredBatch]] = {}
     for stored in found.batches:
         for reference in {entry.reference for entry in stored.batch.databases if entry.reference}:
             references.setdefault(reference, []).append(stored)
@@ -172,7 +172,7 @@ def _is_extra(file: str) -> bool:
     return file.startswith(names.REFERENCE_FOLDER) or file.endswith(names.MEOSXML)
 
 
-def _confirmed(plan: Plan, stored: Stored, findings: list[Finding]) -> Iterator[Finding]:
+def _confirmed(plan: Plan, stored: StoredBatch, findings: list[Finding]) -> Iterator[Finding]:
     """Yield what was found in a batch, unless it was found because the drive or the batch is no longer there."""
     if not findings:
         return
@@ -222,12 +222,12 @@ def _top_guide(plan: Plan) -> Iterator[Finding]:
             yield Finding("", names.GUIDE_FILE, "does not match the newest batch")
 
 
-def _leads_to(text: bytes, stored: Stored) -> bool:
+def _leads_to(text: bytes, stored: StoredBatch) -> bool:
     """Return whether the RESTORE.txt at the top of a drive describes a batch."""
     return stored.name in text.decode(restore_txt.ENCODING, "replace") and _names_dumps(text, stored)
 
 
-def _in_batch(stored: Stored, reader: Reader) -> Iterator[Finding]:
+def _in_batch(stored: StoredBatch, reader: Reader) -> Iterator[Finding]:
     for file, what in _in_files(stored, reader):
         yield Finding(stored.name, file, what)
     for what in _in_batch_file(stored):
@@ -242,7 +242,7 @@ def _in_batch(stored: Stored, reader: Reader) -> Iterator[Finding]:
             yield Finding(stored.name, path.name, inventory.stray(path), is_wrong)
 
 
-def _in_files(stored: Stored, reader: Reader) -> Iterator[tuple[str, str]]:
+def _in_files(stored: StoredBatch, reader: Reader) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with a batch's files, or with what `batch.json` says about them: the file, and what."""
     for entry in stored.batch.databases:
         if entry.dump is not None:
@@ -271,7 +271,7 @@ def _meosxml(path: Path) -> Read:
         return Read(wellformed.fault(iter(partial(file.read, _PIECE), b""), "meosdata"))
 
 
-def _in_batch_file(stored: Stored) -> Iterator[str]:
+def _in_batch_file(stored: StoredBatch) -> Iterator[str]:
     text = inventory.text_of(stored.folder / names.BATCH_FILE)
     if isinstance(text, OSError):
         yield inventory.told(text)
@@ -281,12 +281,12 @@ def _in_batch_file(stored: Stored) -> Iterator[str]:
         yield f"says that it is {'' if stored.batch.complete else 'not '}complete, which does not match its dumps"
 
 
-def _guides(stored: Stored) -> dict[str, str | None]:
+def _guides(stored: StoredBatch) -> dict[str, str | None]:
     """Return a batch's guides with their SHA-256, which an older batch doesn't tell."""
     return {names.GUIDE_FILE: None, **dict(stored.batch.guides)}
 
 
-def _in_guide(stored: Stored, name: str, sha256: str | None) -> str:
+def _in_guide(stored: StoredBatch, name: str, sha256: str | None) -> str:
     """Return what is wrong with a guide. Of one without a SHA-256 only the dumps that it names are compared."""
     text = inventory.text_of(stored.folder / name)
     if isinstance(text, OSError):
@@ -296,15 +296,15 @@ def _in_guide(stored: Stored, name: str, sha256: str | None) -> str:
     return "" if hashlib.sha256(text).hexdigest() == sha256 else readback.DAMAGED
 
 
-def _names_dumps(text: bytes, stored: Stored) -> bool:
+def _names_dumps(text: bytes, stored: StoredBatch) -> bool:
     shown = text.decode(restore_txt.ENCODING, "replace")
     return all(entry.dump.file in shown for entry in stored.batch.databases if entry.dump)
 
 
-def _is_ours(stored: Stored) -> bool:
+def _is_ours(stored: StoredBatch) -> bool:
     """Return whether this very version made a batch, so that what it wrote of it is known to the byte."""
     return stored.batch.meosbackup == __version__
 
 
-def _files(stored: Stored) -> list[StoredFile]:
+def _files(stored: StoredBatch) -> list[StoredFile]:
     return [file for entry in stored.batch.databases for file in entry.files]

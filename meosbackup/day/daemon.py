@@ -13,7 +13,7 @@ from queue import Empty, SimpleQueue
 from meosbackup import notices
 from meosbackup.backup.backup import Backup
 from meosbackup.batch import names
-from meosbackup.batch.model import Stored
+from meosbackup.batch.model import StoredBatch
 from meosbackup.console import Console
 from meosbackup.day.rehearsal_thread import RehearsalThread
 from meosbackup.day.report import Report
@@ -118,7 +118,7 @@ class Day:
     three as of the last `collect`.
     """
 
-    def __init__(self, ticks: Ticks, guide: Path, newest: Stored | None) -> None:
+    def __init__(self, ticks: Ticks, guide: Path, newest: StoredBatch | None) -> None:
         """Prepare the day; `start` starts it. `guide` is the RESTORE.txt at the top of the drive."""
         self.ticks = ticks
         self.newest = newest

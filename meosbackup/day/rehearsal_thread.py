@@ -7,7 +7,7 @@ from datetime import datetime
 from queue import Empty, SimpleQueue
 
 from meosbackup import errors
-from meosbackup.batch.model import Proof, Stored
+from meosbackup.batch.model import Proof, StoredBatch
 from meosbackup.errors import MeosBackupError, StoppedError
 from meosbackup.mysql.programs import Program
 from meosbackup.restore import rehearsal
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 class Verdict:
     """What a rehearsal came to: a proof, or what went wrong."""
 
-    batch: Stored
+    batch: StoredBatch
     proof: Proof | None
     error: MeosBackupError | None
 
@@ -34,7 +34,7 @@ class RehearsalThread:
         self._thread: threading.Thread | None = None
         self._verdicts: SimpleQueue[Verdict] = SimpleQueue()
 
-    def begin(self, stored: Stored) -> bool:
+    def begin(self, stored: StoredBatch) -> bool:
         """Start to rehearse a batch, unless a rehearsal is still running; return whether it was started."""
         if self._thread is not None and self._thread.is_alive():
             return False
@@ -57,7 +57,7 @@ class RehearsalThread:
             self._thread.join(seconds)
 
 
-def _run(stored: Stored, program: Program, stop: threading.Event, verdicts: SimpleQueue[Verdict]) -> None:
+def _run(stored: StoredBatch, program: Program, stop: threading.Event, verdicts: SimpleQueue[Verdict]) -> None:
     try:
         verdicts.put(_rehearse(stored, program, stop))
     except StoppedError:
@@ -71,7 +71,7 @@ def _run(stored: Stored, program: Program, stop: threading.Event, verdicts: Simp
         verdicts.put(Verdict(stored, None, errors.unexpected(error, "The rehearsal of the newest batch", means)))
 
 
-def _rehearse(stored: Stored, program: Program, stop: threading.Event) -> Verdict:
+def _rehearse(stored: StoredBatch, program: Program, stop: threading.Event) -> Verdict:
     with process.low_priority():
         differing = [done for done in rehearsal.rehearse(stored, program, stop) if done.differing]
     if not differing:

@@ -8,7 +8,7 @@ from pathlib import Path
 from meosbackup import wording
 from meosbackup.backup.backup import Outcome
 from meosbackup.backup.survey import Survey
-from meosbackup.batch.model import Batch, Proof, Race, Stored
+from meosbackup.batch.model import Batch, Proof, Race, StoredBatch
 from meosbackup.console import Console
 from meosbackup.errors import MeosBackupError
 from meosbackup.meos.race_list import LeftOutRace
@@ -128,7 +128,7 @@ class Report:
             return f"the batch from {wording.when(newest.taken, now)} still has it"
         return "earlier batches still have it"
 
-    def without_file(self, now: datetime, stored: Stored | None, races: Sequence[LeftOutRace]) -> None:
+    def without_file(self, now: datetime, stored: StoredBatch | None, races: Sequence[LeftOutRace]) -> None:
         """Report each race without a `.meosxml` file in a new batch, and why; once, until it has one again."""
         if stored is None:
             return
@@ -199,7 +199,7 @@ class Report:
             self._console.line(now, "OK", f"all is well again; trouble from {since} to {now:%H:%M:%S}")
         self._failing_since, self._known = None, frozenset()
 
-    def closed(self, now: datetime, batches: int, newest: Stored | None, guide_path: Path) -> None:
+    def closed(self, now: datetime, batches: int, newest: StoredBatch | None, guide_path: Path) -> None:
         """Print the last lines: what the day came to, and where to find help with restoring."""
         made = wording.number(batches, "batch", "batches")
         last = f"the newest is from {wording.when(newest.batch.taken, now)}" if newest else "there is none to restore"

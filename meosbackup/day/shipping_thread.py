@@ -9,7 +9,7 @@ from datetime import datetime
 from queue import Empty, SimpleQueue
 
 from meosbackup import errors
-from meosbackup.batch.model import Proof, Stored
+from meosbackup.batch.model import Proof, StoredBatch
 from meosbackup.errors import DriveFailedError, MeosBackupError, StoppedError
 from meosbackup.store import drive, shipping, top_of_drive
 from meosbackup.store.shipping import Shipper
@@ -127,7 +127,7 @@ class _Shipping:
         self._trouble: MeosBackupError | None = None
         self._sequence_met = 0
         self._free: int | None = None
-        self._newest: Stored | None = None
+        self._newest: StoredBatch | None = None
         self._proof: Proof | None = None
         self._held: Held | None = None
         self._is_held_wanted = False

@@ -10,7 +10,7 @@ from queue import SimpleQueue
 
 from meosbackup import errors, wording
 from meosbackup.backup.backup import Backup, Outcome
-from meosbackup.batch.model import Stored
+from meosbackup.batch.model import StoredBatch
 from meosbackup.day.rehearsal_thread import RehearsalThread, Verdict
 from meosbackup.day.report import Report, Space, Trouble
 from meosbackup.day.shipping_thread import Held, NoteProof, ShippingThread, WantHeld
@@ -29,7 +29,7 @@ _SHARE_FOR_SHIPPING = 0.8
 class Made:
     """A tick made a batch; it is in the spool, and not on the drive yet."""
 
-    batch: Stored
+    batch: StoredBatch
 
 
 @dataclass(frozen=True)

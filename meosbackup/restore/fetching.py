@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from meosbackup.batch import choosing
-from meosbackup.batch.model import Stored
+from meosbackup.batch.model import StoredBatch
 from meosbackup.console import Console
 from meosbackup.dump.client import UNTOUCHED
 from meosbackup.errors import BadBatchError, MeosBackupError
@@ -15,7 +15,7 @@ from meosbackup.store import copying, inventory
 
 
 def fetch(
-    stored: Stored, steps: Sequence[Step], folder: Path, spool_root: Path, console: Console, stop: threading.Event
+    stored: StoredBatch, steps: Sequence[Step], folder: Path, spool_root: Path, console: Console, stop: threading.Event
 ) -> dict[int, Path]:
     """Copy the dumps of these steps into a folder, and return where they are, by the number of the step.
 
@@ -43,7 +43,7 @@ def fetch(
 
 
 def _fetch(
-    stored: Stored, step: Step, folder: Path, stop: threading.Event, advance: Callable[[int], None]
+    stored: StoredBatch, step: Step, folder: Path, stop: threading.Event, advance: Callable[[int], None]
 ) -> Path:  # fmt: skip
     target = folder / f"{step.number}.dump.sql"
     try:
@@ -84,7 +84,7 @@ def _copies(spool_root: Path, sha256: str) -> Iterator[Path]:
                     yield stored.path(file)
 
 
-def _with_advice(stored: Stored, step: Step, error: BadBatchError) -> BadBatchError:
+def _with_advice(stored: StoredBatch, step: Step, error: BadBatchError) -> BadBatchError:
     """Tell as well which earlier batch has that race whole."""
     race = step.entry.race
     if race is None:

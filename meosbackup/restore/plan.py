@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from meosbackup.batch import choosing, names
-from meosbackup.batch.model import Entry, Freshness, Race, Stored
+from meosbackup.batch.model import Entry, Freshness, Race, StoredBatch
 from meosbackup.console import Console
 from meosbackup.errors import MeosBackupError, WrongUsageError
 from meosbackup.meos import race_status
@@ -34,14 +34,14 @@ class Missing:
 
     race: Race
     error: str
-    other: Stored | None
+    other: StoredBatch | None
 
 
 @dataclass(frozen=True)
 class Plan:
     """What is going to be done: the dumps of a batch, and how each race stands on the server now (None: not there)."""
 
-    stored: Stored
+    stored: StoredBatch
     note: str
     dumps: tuple[Entry, ...]
     standings: tuple[RaceStatus | None, ...]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from meosbackup.batch.model import Entry, Stored, StoredFile
+from meosbackup.batch.model import Entry, StoredBatch, StoredFile
 from meosbackup.dump import fingerprint, mysqldump
 from meosbackup.dump.fingerprint import TableDigest
 from meosbackup.errors import MeosBackupError, StoppedError
@@ -27,7 +27,7 @@ class Rehearsed:
     differing: tuple[str, ...]
 
 
-def rehearse(stored: Stored, program: Program, stop: threading.Event) -> Iterator[Rehearsed]:
+def rehearse(stored: StoredBatch, program: Program, stop: threading.Event) -> Iterator[Rehearsed]:
     """Restore a batch into a new private server, and compare each row; give each database when it is done.
 
     Race list and race tables come first, then reference tables, then everything is compared. Raises MeosBackupError
@@ -64,7 +64,7 @@ def differing(one: dict[str, TableDigest], other: dict[str, TableDigest]) -> tup
     return tuple(sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name)))
 
 
-def _load(server: PrivateServer, stored: Stored, file: StoredFile | None, stop: threading.Event) -> float:
+def _load(server: PrivateServer, stored: StoredBatch, file: StoredFile | None, stop: threading.Event) -> float:
     """Load a file of a batch, if there is one; return the seconds that it took."""
     if stop.is_set():
         raise StoppedError
@@ -81,7 +81,7 @@ def _load(server: PrivateServer, stored: Stored, file: StoredFile | None, stop: 
     return time.monotonic() - began
 
 
-def meant(stored: Stored, entry: Entry) -> dict[str, TableDigest]:
+def meant(stored: StoredBatch, entry: Entry) -> dict[str, TableDigest]:
     """Return the digests of what the files of a batch hold of a database."""
     digests: dict[str, TableDigest] = {}
     for file in (entry.dump, entry.reference):

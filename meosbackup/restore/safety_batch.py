@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from meosbackup.backup import backup
-from meosbackup.batch.model import Stored
+from meosbackup.batch.model import StoredBatch
 from meosbackup.batch.names import PIN_FILE
 from meosbackup.console import Console
 from meosbackup.errors import MeosBackupError
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 def save(
     settings: Settings, plan: Plan, program: Program, spool_root: Path, target: Path, stop: threading.Event,
     *, is_forced: bool,
-) -> Stored | None:  # fmt: skip
+) -> StoredBatch | None:  # fmt: skip
     """Back up what is going to be replaced, as a pinned batch in the spool; None where that failed, and is forced.
 
     Raises MeosBackupError, after which nothing may be replaced; StoppedError.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from meosbackup.batch import batch_file, names
-from meosbackup.batch.model import Batch, Stored
+from meosbackup.batch.model import Batch, StoredBatch
 from meosbackup.errors import BadBatchError, DriveFailedError, DriveGoneError, MeosBackupError, WrongUsageError
 from meosbackup.store import drive, top_of_drive
 from meosbackup.system import disks, files
@@ -26,12 +26,12 @@ class Inventory:
     """
 
     root: Path
-    batches: tuple[Stored, ...]
+    batches: tuple[StoredBatch, ...]
     doubtful: tuple[tuple[Path, BadBatchError], ...]
     others: tuple[Path, ...]
 
     @property
-    def newest(self) -> Stored | None:
+    def newest(self) -> StoredBatch | None:
         """The batch of the highest sequence."""
         return self.batches[-1] if self.batches else None
 
@@ -52,14 +52,14 @@ def find(root: Path) -> Inventory:
 
     Nothing is found if there is no folder. Raises OSError if a folder can't be listed.
     """
-    batches, doubtful = list[Stored](), list[tuple[Path, BadBatchError]]()
+    batches, doubtful = list[StoredBatch](), list[tuple[Path, BadBatchError]]()
     others = [path for path in _entries(root) if not _is_day(path) and path.name not in _OURS]
     for folder in in_days(root):
         if not (names.TIME_FOLDER.fullmatch(folder.name) and files.is_folder(folder)):
             others.append(folder)
             continue
         try:
-            batches.append(Stored(folder, read(folder)))
+            batches.append(StoredBatch(folder, read(folder)))
         except BadBatchError as error:
             if files.is_folder(folder):  # a running backup may just have removed it
                 doubtful.append((folder, error))
@@ -108,7 +108,7 @@ def read(folder: Path) -> Batch:
         ) from error
 
 
-def is_pinned(stored: Stored) -> bool:
+def is_pinned(stored: StoredBatch) -> bool:
     """Tell whether somebody pinned a batch, so that it is never deleted to make room."""
     return os.path.lexists(stored.folder / names.PIN_FILE)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from meosbackup.batch.model import Entry, Stored
+from meosbackup.batch.model import Entry, StoredBatch
 from meosbackup.batch.names import RACE_LIST
 from meosbackup.store import inventory, spool
 
@@ -39,7 +39,7 @@ class Kept:
     good: frozenset[str]
 
 
-def kept_from(stored: Stored, *, frees: int, pinned: bool) -> Kept:
+def kept_from(stored: StoredBatch, *, frees: int, pinned: bool) -> Kept:
     """Return what retention must know about a batch."""
     return Kept(
         folder=stored.folder, sequence=stored.batch.sequence, taken=stored.batch.taken, frees=frees,
@@ -128,7 +128,7 @@ def make_room(root: Path, missing: int, now: datetime) -> list[datetime]:
     return removed
 
 
-def _kept(stored: Stored) -> Kept:
+def _kept(stored: StoredBatch) -> Kept:
     # A file of the spool that another batch shares is freed with the last of them.
     sizes = [entry.lstat() for entry in stored.folder.iterdir()]
     frees = sum(found.st_size // max(1, found.st_nlink) for found in sizes)

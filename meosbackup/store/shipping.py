@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from meosbackup.batch import names
-from meosbackup.batch.model import Stored, StoredFile
+from meosbackup.batch.model import StoredBatch, StoredFile
 from meosbackup.errors import BadBatchError
 from meosbackup.store import copying, drive, inventory, retention, spool, top_of_drive
 from meosbackup.store.copying import DamagedSourceError
@@ -48,7 +48,7 @@ def attach(shipper: Shipper, now: datetime) -> str:
     return found
 
 
-def ship_waiting(shipper: Shipper, drive_id: str) -> Stored | None:
+def ship_waiting(shipper: Shipper, drive_id: str) -> StoredBatch | None:
     """Ship every batch that waits for this drive, newest first; return the newest batch of all if it was among them.
 
     The newest one's RESTORE.txt is written to the top of the drive as well.
@@ -56,14 +56,14 @@ def ship_waiting(shipper: Shipper, drive_id: str) -> Stored | None:
     Raises DriveGoneError if the drive is away, or is another one, before or after a batch; DriveFailedError,
     StoppedError. What was not shipped still waits.
     """
-    newest: Stored | None = None
+    newest: StoredBatch | None = None
     findings = inventory.find(shipper.spool)
     for stored in spool.waiting(findings, drive_id):
         _see_the_same(shipper.place, drive_id)
         try:
             folder = _ship(shipper, stored)
             if stored == findings.newest:
-                newest = Stored(folder, stored.batch)
+                newest = StoredBatch(folder, stored.batch)
                 top_of_drive.write_guide(shipper.place.root, newest)
         except FileNotFoundError as error:
             if stored.folder.exists():
@@ -99,7 +99,7 @@ def _see_the_same(where: Place, drive_id: str) -> None:
         raise drive.gone(where.target)
 
 
-def _ship(shipper: Shipper, stored: Stored) -> Path:
+def _ship(shipper: Shipper, stored: StoredBatch) -> Path:
     """Bring one batch to the drive, and return its folder there."""
     root = shipper.place.root
     folder = _folder_on_drive(root, stored, shipper.spool)
@@ -129,7 +129,7 @@ def _ship(shipper: Shipper, stored: Stored) -> Path:
     return folder
 
 
-def _see_whole(folder: Path, stored: Stored) -> None:
+def _see_whole(folder: Path, stored: StoredBatch) -> None:
     """Check that a folder still holds its files under its new name; some file systems lose them then.
 
     Raises DriveFailedError.
@@ -143,7 +143,7 @@ def _see_whole(folder: Path, stored: Stored) -> None:
     raise copying.differs(folder)
 
 
-def _folder_on_drive(root: Path, stored: Stored, spool_root: Path) -> Path:
+def _folder_on_drive(root: Path, stored: StoredBatch, spool_root: Path) -> Path:
     """Return the folder of a batch on the drive: the one that it already has there, or a free one for its time."""
 
     def suits(name: str) -> bool:
@@ -152,14 +152,14 @@ def _folder_on_drive(root: Path, stored: Stored, spool_root: Path) -> Path:
     return root / names.first_free(stored.folder.relative_to(spool_root).as_posix(), suits)
 
 
-def _holds(folder: Path, stored: Stored) -> bool:
+def _holds(folder: Path, stored: StoredBatch) -> bool:
     try:
         return inventory.read(folder) == stored.batch
     except BadBatchError:
         return False
 
 
-def _files(stored: Stored) -> dict[str, str]:
+def _files(stored: StoredBatch) -> dict[str, str]:
     """Return the files of a batch with their SHA-256; `batch.json` comes last."""
     found = {file.file: file.sha256 for entry in stored.batch.databases for file in entry.files}
     found |= {name: files.sha256(stored.folder / name) for name in (names.GUIDE_FILE, *dict(stored.batch.guides))}
@@ -181,7 +181,7 @@ def _ship_reference(reference: StoredFile, shipper: Shipper, root: Path) -> None
     shipper.known_good.add(target)
 
 
-def _make_room(shipper: Shipper, stored: Stored) -> None:
+def _make_room(shipper: Shipper, stored: StoredBatch) -> None:
     """Make sure that the drive has room for a batch and its reserve; delete old batches if it hasn't.
 
     Raises DriveFullError if there is still no room.

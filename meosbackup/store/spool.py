@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from meosbackup.batch import names
-from meosbackup.batch.model import Stored
+from meosbackup.batch.model import StoredBatch
 from meosbackup.errors import MeosBackupError
 from meosbackup.store import inventory
 from meosbackup.store.inventory import Inventory
@@ -54,7 +54,7 @@ def publish(root: Path, partial: Path, name: str) -> Path:
     return folder
 
 
-def waiting(findings: Inventory, drive: str | None = None) -> list[Stored]:
+def waiting(findings: Inventory, drive: str | None = None) -> list[StoredBatch]:
     """Return the batches to ship, newest first: those that no drive has, and the newest if this drive lacks it."""
     return [
         stored for stored in reversed(findings.batches)
@@ -62,7 +62,7 @@ def waiting(findings: Inventory, drive: str | None = None) -> list[Stored]:
     ]  # fmt: skip
 
 
-def mark_shipped(stored: Stored, drive: str) -> None:
+def mark_shipped(stored: StoredBatch, drive: str) -> None:
     """Note that a batch is on a drive, by the drive's id."""
     with (stored.folder / _SHIPPED).open("a", encoding="ascii", newline="\n") as file:
         file.write(f"{drive}\n")
@@ -92,7 +92,7 @@ def remove_unnamed_references(root: Path) -> None:
             file.unlink(missing_ok=True)
 
 
-def _drives(stored: Stored) -> list[str]:
+def _drives(stored: StoredBatch) -> list[str]:
     try:
         return (stored.folder / _SHIPPED).read_text("ascii", "replace").split()
     except FileNotFoundError:

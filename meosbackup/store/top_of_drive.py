@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from meosbackup.batch import names
-from meosbackup.batch.model import Proof, Stored
+from meosbackup.batch.model import Proof, StoredBatch
 from meosbackup.guide import restore_txt
 from meosbackup.store import drive
 from meosbackup.store.drive import Place
@@ -15,7 +15,7 @@ PROOF_FILE = "proof.json"
 FORMAT = 1
 
 
-def write_guide(root: Path, newest: Stored, held: datetime | None = None) -> None:
+def write_guide(root: Path, newest: StoredBatch, held: datetime | None = None) -> None:
     """Write the RESTORE.txt at the top of a drive, which describes its newest batch. Raises OSError.
 
     `held` is when it was last seen that nothing had changed since that batch.
@@ -25,7 +25,7 @@ def write_guide(root: Path, newest: Stored, held: datetime | None = None) -> Non
     files.write_durably(root / names.GUIDE_FILE, text.encode(restore_txt.ENCODING))
 
 
-def renew_guide(place: Place, newest: Stored, held: datetime) -> None:
+def renew_guide(place: Place, newest: StoredBatch, held: datetime) -> None:
     """Write the RESTORE.txt at the top of a drive once more, to say until when its batch was seen to hold.
 
     Raises DriveGoneError, DriveFailedError.
@@ -36,7 +36,7 @@ def renew_guide(place: Place, newest: Stored, held: datetime) -> None:
         raise drive.explained(place.target, error) from error
 
 
-def note_proof(place: Place, newest: Stored | None, found: Proof) -> None:
+def note_proof(place: Place, newest: StoredBatch | None, found: Proof) -> None:
     """Note on the drive that a batch was proven, also in the RESTORE.txt of its newest batch.
 
     Raises DriveGoneError, DriveFailedError.
@@ -59,7 +59,7 @@ def read_proof(root: Path) -> Proof | None:
         return None
 
 
-def _held(root: Path, newest: Stored) -> datetime | None:
+def _held(root: Path, newest: StoredBatch) -> datetime | None:
     """Return when the newest batch was last seen to hold, as the RESTORE.txt at the top says if it is that batch's."""
     try:
         text = (root / names.GUIDE_FILE).read_text(restore_txt.ENCODING, "replace")

@@ -9,22 +9,22 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from meosbackup.batch.choosing import batch_at, dumps_named
-from meosbackup.batch.model import Batch, Entry, Race, Server, Stored, StoredFile
+from meosbackup.batch.model import Batch, Entry, Race, Server, StoredBatch, StoredFile
 from meosbackup.errors import WrongUsageError
 
 LOCAL = timezone(timedelta(hours=1))
 SERVER = Server("laptop-1", 3306, "MariaDB", "10.11", 1)
 
 
-def stored(sequence: int, taken: datetime, folder: str = "") -> Stored:
-    return Stored(Path(folder), Batch(sequence, taken, True, SERVER, "mysqldump", "0.1.0", ()))
+def stored(sequence: int, taken: datetime, folder: str = "") -> StoredBatch:
+    return StoredBatch(Path(folder), Batch(sequence, taken, True, SERVER, "mysqldump", "0.1.0", ()))
 
 
 def at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=LOCAL)
 
 
-def day(*times: str) -> list[Stored]:
+def day(*times: str) -> list[StoredBatch]:
     return [stored(sequence, at(text)) for sequence, text in enumerate(times, 1)]
 
 
@@ -33,7 +33,7 @@ DAY = day(
 )
 
 
-def sequence(batches: Sequence[Stored], when: str) -> int:
+def sequence(batches: Sequence[StoredBatch], when: str) -> int:
     return batch_at(batches, when).stored.batch.sequence
 
 
@@ -169,14 +169,14 @@ batches = st.lists(seconds, min_size=1, max_size=20, unique=True).map(
 
 
 @given(batches, st.data())
-def test_every_batch_can_be_called_by_its_full_time(found: list[Stored], data: st.DataObject) -> None:
+def test_every_batch_can_be_called_by_its_full_time(found: list[StoredBatch], data: st.DataObject) -> None:
     wanted = data.draw(st.sampled_from(found))
     chosen = batch_at(found, f"{wanted.batch.taken:%Y-%m-%d %H:%M:%S}")
     assert (chosen.stored, chosen.note) == (wanted, "")
 
 
 @given(batches, seconds)
-def test_any_moment_means_the_batch_that_stood_then(found: list[Stored], second: int) -> None:
+def test_any_moment_means_the_batch_that_stood_then(found: list[StoredBatch], second: int) -> None:
     moment = at("2026-11-20 00:00:00") + timedelta(seconds=second)
     standing = [item for item in found if item.batch.taken <= moment]
     when = f"{moment:%Y-%m-%d %H:%M:%S}"
@@ -190,7 +190,9 @@ def test_any_moment_means_the_batch_that_stood_then(found: list[Stored], second:
 
 
 @given(batches, st.data())
-def test_a_start_of_a_time_never_means_a_batch_that_has_another_one(found: list[Stored], data: st.DataObject) -> None:
+def test_a_start_of_a_time_never_means_a_batch_that_has_another_one(
+    found: list[StoredBatch], data: st.DataObject
+) -> None:
     taken = data.draw(st.sampled_from(found)).batch.taken
     full = f"{taken:%Y-%m-%d %H:%M:%S}"
     start = full[: data.draw(st.integers(12, len(full)))].rstrip()
@@ -203,7 +205,7 @@ def test_a_start_of_a_time_never_means_a_batch_that_has_another_one(found: list[
 
 
 @given(batches, st.text())
-def test_whatever_is_typed_there_is_a_batch_or_words(found: list[Stored], when: str) -> None:
+def test_whatever_is_typed_there_is_a_batch_or_words(found: list[StoredBatch], when: str) -> None:
     try:
         said = batch_at(found, when).note
     except WrongUsageError as error:

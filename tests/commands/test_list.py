@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meosbackup.batch import batch_file
-from meosbackup.batch.model import Batch, Entry, Freshness, Race, Server, Stored, StoredFile
+from meosbackup.batch.model import Batch, Entry, Freshness, Race, Server, StoredBatch, StoredFile
 from meosbackup.commands import list as listing
 from meosbackup.errors import WrongUsageError
 from meosbackup.mysql.private_server import PrivateServer
@@ -45,11 +45,11 @@ def a_batch(sequence: int, taken: datetime, *races: Entry) -> Batch:
     )  # fmt: skip
 
 
-def stored(found: Batch) -> Stored:
-    return Stored(Path(f"{found.taken:%Y-%m-%d}", f"{found.taken:%H-%M-%S}"), found)
+def stored(found: Batch) -> StoredBatch:
+    return StoredBatch(Path(f"{found.taken:%Y-%m-%d}", f"{found.taken:%H-%M-%S}"), found)
 
 
-def every_minute(count: int, start: datetime = START) -> list[Stored]:
+def every_minute(count: int, start: datetime = START) -> list[StoredBatch]:
     return [stored(a_batch(number + 1, start + number * MINUTE)) for number in range(count)]
 
 
@@ -174,7 +174,7 @@ def test_a_race_that_is_good_in_an_incomplete_batch() -> None:
 
 
 def test_two_batches_of_one_time_are_told_apart() -> None:
-    twins = [Stored(Path("2026-10-25", name), a_batch(1, START)) for name in ("02-30-00", "02-30-00_2")]
+    twins = [StoredBatch(Path("2026-10-25", name), a_batch(1, START)) for name in ("02-30-00", "02-30-00_2")]
     first, second = listing.lines(twins, 24)
     assert first.replace("00  ", "00_2", 1) == second
 
@@ -193,7 +193,7 @@ def test_a_time_at_the_end_of_the_calendar(moment: str) -> None:
         odd = datetime.fromisoformat(moment + zone)
         entry = replace(a_race(MEDEL, None), freshness=Freshness(odd, 1, 1, 1, 1))
         for taken in (START, odd):
-            [line] = listing.lines([Stored(Path("2026-11-22/08-00-00"), a_batch(1, taken, entry))], 24)
+            [line] = listing.lines([StoredBatch(Path("2026-11-22/08-00-00"), a_batch(1, taken, entry))], 24)
             assert "1 entry, 1 finished, changed" in line
 
 
@@ -216,7 +216,7 @@ UNITS = st.sampled_from([timedelta(seconds=30), MINUTE, 10 * MINUTE, 60 * MINUTE
 @given(st.lists(st.tuples(UNITS, st.integers(-2, 40)), max_size=200), st.integers(4, 60))
 def test_nothing_is_lost_by_folding(steps: list[tuple[timedelta, int]], room: int) -> None:
     """Whatever the clock did: the runs are the batches in their order, fit the room, and end with single ones."""
-    batches, taken = list[Stored](), START
+    batches, taken = list[StoredBatch](), START
     for unit, count in steps:
         taken += unit * count
         batches.append(stored(a_batch(len(batches) + 1, taken)))

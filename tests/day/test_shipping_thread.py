@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from meosbackup.batch.model import Proof, Stored
+from meosbackup.batch.model import Proof, StoredBatch
 from meosbackup.day import shipping_thread
 from meosbackup.day.shipping_thread import Leave, NoteProof, ShippingThread
 from meosbackup.errors import StoppedError
@@ -44,7 +44,7 @@ def test_a_proof_that_comes_while_another_is_written_is_noted_too(
     noted: list[Proof] = []
     is_writing, may_end = threading.Event(), threading.Event()
 
-    def note(_: Place, __: Stored | None, proof: Proof) -> None:
+    def note(_: Place, __: StoredBatch | None, proof: Proof) -> None:
         noted.append(proof)
         is_writing.set()
         assert may_end.wait(_SECONDS)

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from meosbackup.batch.model import Entry, Race, Stored, StoredFile
+from meosbackup.batch.model import Entry, Race, StoredBatch, StoredFile
 from meosbackup.console import Console
 from meosbackup.day.report import Report
 from meosbackup.meos.race_list import LeftOutRace
@@ -33,7 +33,7 @@ def day(server: PrivateServer, tmp_path: Path) -> Day:
     return Day(server, tmp_path)
 
 
-def file_of(stored: Stored, database: str) -> Path:
+def file_of(stored: StoredBatch, database: str) -> Path:
     """Return a race's file in a batch, which is as `batch.json` says."""
     entry = dump_of(stored.batch, database)
     assert entry.dump is not None

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from meosbackup.batch.model import Stored
+from meosbackup.batch.model import StoredBatch
 from meosbackup.batch.names import BATCH_FILE
 from meosbackup.meos import changes
 from meosbackup.mysql.private_server import PrivateServer, connect
@@ -36,7 +36,7 @@ def then(server: PrivateServer) -> dict[str, dict[str, list[tuple[object, ...]]]
 
 
 @pytest.fixture
-def stored(server: PrivateServer, tent: Tent, then: object) -> Stored:
+def stored(server: PrivateServer, tent: Tent, then: object) -> StoredBatch:
     """A batch of the server's races as they are; afterwards each of them is changed."""
     found = tent.back_up(server)
     work_on(server, *RACES)
@@ -100,7 +100,7 @@ def in_terminal(command: list[str]) -> str:
 
 
 def test_a_race_that_is_opened_while_the_question_stands_is_not_replaced(
-    server: PrivateServer, tent: Tent, stored: Stored
+    server: PrivateServer, tent: Tent, stored: StoredBatch
 ) -> None:
     with restoring(server, tent, "--batch", stored.when, stdin=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -121,7 +121,7 @@ def test_a_race_that_is_opened_while_the_question_stands_is_not_replaced(
 
 
 def test_a_race_that_is_opened_while_others_come_back_is_left_alone(
-    server: PrivateServer, tent: Tent, stored: Stored, then: object, tmp_path: Path
+    server: PrivateServer, tent: Tent, stored: StoredBatch, then: object, tmp_path: Path
 ) -> None:
     held = HeldClient(tmp_path)
     with restoring(server, tent, "--yes", "--batch", stored.when, "--mysql", held.path) as process:
@@ -151,7 +151,7 @@ def test_a_race_that_is_opened_while_others_come_back_is_left_alone(
     ids=["before anything is shown", "while the server's races are saved"],
 )
 def test_ctrl_c_before_anything_is_restored(
-    server: PrivateServer, tent: Tent, stored: Stored, tmp_path: Path, moment: str, words: str
+    server: PrivateServer, tent: Tent, stored: StoredBatch, tmp_path: Path, moment: str, words: str
 ) -> None:
     asked, before = tmp_path / "asked", races(server)
     slow = shell_script(
@@ -170,7 +170,7 @@ def test_ctrl_c_before_anything_is_restored(
 
 @pytest.mark.parametrize("database", [INDIVIDUAL, INNODB])
 def test_ctrl_c_while_tables_change_places_says_what_is_true(
-    server: PrivateServer, tent: Tent, stored: Stored, then: object, tmp_path: Path, database: str
+    server: PrivateServer, tent: Tent, stored: StoredBatch, then: object, tmp_path: Path, database: str
 ) -> None:
     assert isinstance(then, dict)
     held, before = HeldClient(tmp_path), races(server)
@@ -241,7 +241,7 @@ def test_a_terminal_shows_how_far_it_is_and_a_file_does_not(
 # What the batch lacks
 
 
-def leave_out(stored: Stored, database: str) -> None:
+def leave_out(stored: StoredBatch, database: str) -> None:
     """Make of a batch one that never had a good dump of a race."""
     path = stored.folder / BATCH_FILE
     document = json.loads(path.read_text("utf-8"))
@@ -253,7 +253,7 @@ def leave_out(stored: Stored, database: str) -> None:
 
 
 def test_a_race_that_the_batch_lacks_is_named_with_the_batch_that_has_it(
-    server: PrivateServer, spare: PrivateServer, tent: Tent, stored: Stored, then: object
+    server: PrivateServer, spare: PrivateServer, tent: Tent, stored: StoredBatch, then: object
 ) -> None:
     assert isinstance(then, dict)
     leave_out(tent.back_up(server), RELAY)
@@ -296,7 +296,7 @@ def test_where_the_drive_is_bad_the_copy_in_the_spool_is_taken(
 
 
 def test_reference_tables_dont_come_back_without_their_race(
-    server: PrivateServer, tent: Tent, stored: Stored, tmp_path: Path
+    server: PrivateServer, tent: Tent, stored: StoredBatch, tmp_path: Path
 ) -> None:
     query(server, f"INSERT INTO `{INDIVIDUAL}`.dbclub (Id, Name) VALUES (9999, 'Sävedalens AIK')")
     before = races(server)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from meosbackup.batch.model import Stored
+from meosbackup.batch.model import StoredBatch
 from meosbackup.batch.names import GUIDE_FILE
 from meosbackup.day.rehearsal_thread import RehearsalThread
 from meosbackup.mysql.private_server import PrivateServer
@@ -16,7 +16,7 @@ from tests.toolkit.servers import dump_file, run_meosbackup, server_options, wit
 
 
 @pytest.fixture
-def made(server: PrivateServer, tmp_path: Path) -> Stored:
+def made(server: PrivateServer, tmp_path: Path) -> StoredBatch:
     """The newest batch on a drive, of a server with four races."""
     (tmp_path / "drive").mkdir()
     result = run_meosbackup(
@@ -29,16 +29,16 @@ def made(server: PrivateServer, tmp_path: Path) -> Stored:
     return newest
 
 
-def guide(stored: Stored) -> str:
+def guide(stored: StoredBatch) -> str:
     return (stored.folder.parents[1] / GUIDE_FILE).read_text("utf-8-sig")
 
 
-def rehearse(stored: Stored, *more: str) -> tuple[int, str]:
+def rehearse(stored: StoredBatch, *more: str) -> tuple[int, str]:
     result = run_meosbackup("rehearse", "--target", stored.folder.parents[2], *more, timeout=100)
     return result.returncode, result.stdout + result.stderr
 
 
-def test_a_batch_that_restores_is_proven_and_the_drive_says_so(made: Stored) -> None:
+def test_a_batch_that_restores_is_proven_and_the_drive_says_so(made: StoredBatch) -> None:
     assert "Proven" not in guide(made)
     code, said = rehearse(made)
     assert code == 0, said
@@ -52,7 +52,7 @@ def test_a_batch_that_restores_is_proven_and_the_drive_says_so(made: Stored) -> 
     assert re.search(rf"Proven: the batch from {taken} was restored and compared at \d{{4}}-", guide(made))
 
 
-def test_what_a_server_makes_something_else_of_is_not_proven(made: Stored) -> None:
+def test_what_a_server_makes_something_else_of_is_not_proven(made: StoredBatch) -> None:
     entry = next(entry for entry in made.batch.races if "O'Cup" in str(entry.race))
     file = made.folder / dump_file(entry).file
     # More than the column takes: a server that isn't strict cuts it down without an error.
@@ -67,7 +67,7 @@ def test_what_a_server_makes_something_else_of_is_not_proven(made: Stored) -> No
     assert "Proven" not in guide(made)
 
 
-def test_a_dump_that_is_not_taken_in_is_told_in_words(made: Stored) -> None:
+def test_a_dump_that_is_not_taken_in_is_told_in_words(made: StoredBatch) -> None:
     file = made.folder / dump_file(made.batch.races[0]).file
     file.write_bytes(file.read_bytes().replace(b"INSERT INTO `orunner`", b"INSERT INTO `nowhere`"))
     code, said = rehearse(made)
@@ -76,7 +76,7 @@ def test_a_dump_that_is_not_taken_in_is_told_in_words(made: Stored) -> None:
     assert "Traceback" not in said
 
 
-def test_the_thread_rehearses_one_batch_at_a_time_and_stops_when_asked(made: Stored) -> None:
+def test_the_thread_rehearses_one_batch_at_a_time_and_stops_when_asked(made: StoredBatch) -> None:
     stop = threading.Event()
     rehearsals = RehearsalThread(find_dump_program(None), stop)
     assert rehearsals.begin(made)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from meosbackup.batch.model import Stored
+from meosbackup.batch.model import StoredBatch
 from meosbackup.batch.names import PIN_FILE
 from meosbackup.commands.simulation import Laptop, delete_race, open_lost_race
 from meosbackup.mysql.private_server import PrivateServer, ServerProgram, load, private_server
@@ -63,7 +63,7 @@ class Tent:
         return ["--target", self.target, "--any-disk", "--spool", self.spool(server),
                 "--log-file", self.folder / "meosbackup.log", *server_options(server)]  # fmt: skip
 
-    def back_up(self, server: PrivateServer) -> Stored:
+    def back_up(self, server: PrivateServer) -> StoredBatch:
         """Make a batch of all races, and return it as it lies on the drive."""
         self.target.mkdir(exist_ok=True)
         done = run_meosbackup("--once", *self.options(server), "--all-races", env=with_password())
@@ -87,11 +87,11 @@ class Tent:
         assert done.returncode == expected, said
         return said
 
-    def batches(self) -> list[Stored]:
+    def batches(self) -> list[StoredBatch]:
         """Return the batches on the drive, oldest first."""
         return list(inventory.find(self.root).batches)
 
-    def saved(self) -> list[Stored]:
+    def saved(self) -> list[StoredBatch]:
         """Return the batches on the drive that are never thinned out."""
         return [stored for stored in self.batches() if (stored.folder / PIN_FILE).exists()]
 
@@ -148,7 +148,7 @@ def tent(tmp_path: Path) -> Tent:
 
 
 @pytest.fixture
-def backed_up(server: PrivateServer, tent: Tent) -> Stored:
+def backed_up(server: PrivateServer, tent: Tent) -> StoredBatch:
     """A batch of the server's races, with changes of every kind and a map among the reference tables."""
     work_on(server, INDIVIDUAL, INNODB)
     query(server, f"INSERT INTO `{RELAY}`.oimage (Filename, Image) VALUES ('map', %s)", "\n\\'\x1a" * 5000)
@@ -172,7 +172,7 @@ def exact(_exact_server: PrivateServer) -> PrivateServer:
 
 
 def test_all_races_come_back_on_an_empty_server(
-    server: PrivateServer, spare: PrivateServer, tent: Tent, backed_up: Stored
+    server: PrivateServer, spare: PrivateServer, tent: Tent, backed_up: StoredBatch
 ) -> None:
     said = tent.restore(spare)
     assert databases(spare) == {RACE_LIST, *RACES}
@@ -189,7 +189,7 @@ def test_all_races_come_back_on_an_empty_server(
 
 
 def test_the_tables_keep_their_engines(
-    server: PrivateServer, spare: PrivateServer, tent: Tent, backed_up: Stored
+    server: PrivateServer, spare: PrivateServer, tent: Tent, backed_up: StoredBatch
 ) -> None:
     tent.restore(spare)
     ask = (
@@ -201,7 +201,7 @@ def test_the_tables_keep_their_engines(
 
 
 def test_a_server_that_tells_case_apart_gets_the_names_of_meos(
-    server: PrivateServer, exact: PrivateServer, tent: Tent, backed_up: Stored
+    server: PrivateServer, exact: PrivateServer, tent: Tent, backed_up: StoredBatch
 ) -> None:
     tent.restore(exact)
     name_ids = {entry.race.name_id for entry in backed_up.batch.races if entry.race}
@@ -243,7 +243,7 @@ def test_what_comes_from_a_server_that_tells_case_apart_suits_others(
 # On the race server
 
 
-def test_a_deleted_race_comes_back_alone(server: PrivateServer, tent: Tent, backed_up: Stored) -> None:
+def test_a_deleted_race_comes_back_alone(server: PrivateServer, tent: Tent, backed_up: StoredBatch) -> None:
     before, rows = everything(server), listed(server)
     delete_race(server, "meos_20261122_211702_1E5")
     others = {name: checksums(server, name) for name in RACES if name != INDIVIDUAL}
@@ -261,7 +261,7 @@ def test_a_deleted_race_comes_back_alone(server: PrivateServer, tent: Tent, back
 
 
 def test_one_race_is_set_back_and_all_others_are_left_alone(
-    server: PrivateServer, tent: Tent, backed_up: Stored
+    server: PrivateServer, tent: Tent, backed_up: StoredBatch
 ) -> None:
     before = rows_of(server, RELAY)
     work_on(server, *RACES)
@@ -274,7 +274,7 @@ def test_one_race_is_set_back_and_all_others_are_left_alone(
 
 
 def test_what_is_replaced_is_saved_first_and_comes_back_by_another_restore(
-    server: PrivateServer, tent: Tent, backed_up: Stored
+    server: PrivateServer, tent: Tent, backed_up: StoredBatch
 ) -> None:
     then = everything(server)
     work_on(server, *RACES, seed=7)
@@ -297,7 +297,9 @@ def test_what_is_replaced_is_saved_first_and_comes_back_by_another_restore(
     assert_tidy(server)
 
 
-def test_the_whole_list_is_replaced_where_that_is_wished(server: PrivateServer, tent: Tent, backed_up: Stored) -> None:
+def test_the_whole_list_is_replaced_where_that_is_wished(
+    server: PrivateServer, tent: Tent, backed_up: StoredBatch
+) -> None:
     before = everything(server)
     query(server, "DELETE FROM MeOSMain.oEvent WHERE Id = 2")
     query(server, "INSERT INTO MeOSMain.oEvent (Id, Name, NameId) VALUES (2, 'made since', 'meos_made_since')")
@@ -312,7 +314,7 @@ def test_the_whole_list_is_replaced_where_that_is_wished(server: PrivateServer, 
 
 
 def test_a_race_made_since_is_neither_unlisted_nor_touched(
-    server: PrivateServer, tent: Tent, backed_up: Stored
+    server: PrivateServer, tent: Tent, backed_up: StoredBatch
 ) -> None:
     load(server, DATA / "big.sql")
     query(server, "INSERT INTO MeOSMain.oEvent (Id, Name, NameId) VALUES (5, 'Storloppet', 'meos_20261122_220000_3E7')")
@@ -322,7 +324,7 @@ def test_a_race_made_since_is_neither_unlisted_nor_touched(
 
 
 def test_where_its_id_is_taken_by_now_the_race_gets_a_free_one(
-    server: PrivateServer, tent: Tent, backed_up: Stored
+    server: PrivateServer, tent: Tent, backed_up: StoredBatch
 ) -> None:
     delete_race(server, "meos_20261122_211702_1E5")
     query(server, "INSERT INTO MeOSMain.oEvent (Id, Name, NameId) VALUES (1, 'Ny tävling', 'meos_ny')")
@@ -335,7 +337,7 @@ def test_where_its_id_is_taken_by_now_the_race_gets_a_free_one(
 
 
 def test_the_empty_shell_that_meos_makes_of_a_lost_race_gives_way(
-    server: PrivateServer, tent: Tent, backed_up: Stored
+    server: PrivateServer, tent: Tent, backed_up: StoredBatch
 ) -> None:
     before = everything(server)
     query(server, f"DROP DATABASE `{INDIVIDUAL}`")
@@ -349,7 +351,7 @@ def test_the_empty_shell_that_meos_makes_of_a_lost_race_gives_way(
     ["DELETE FROM MeOSMain.oEvent WHERE Id = 1", "UPDATE MeOSMain.oEvent SET Removed = 1", "DROP DATABASE meosmain"],
 )
 def test_a_race_that_isnt_listed_is_saved_too_before_it_is_replaced(
-    server: PrivateServer, tent: Tent, backed_up: Stored, how: str
+    server: PrivateServer, tent: Tent, backed_up: StoredBatch, how: str
 ) -> None:
     then = rows_of(server, INDIVIDUAL)
     work_on(server, INDIVIDUAL, seed=8)
@@ -363,7 +365,9 @@ def test_a_race_that_isnt_listed_is_saved_too_before_it_is_replaced(
     assert rows_of(server, INDIVIDUAL) == now
 
 
-def test_what_cant_be_saved_is_not_replaced_but_by_force(server: PrivateServer, tent: Tent, backed_up: Stored) -> None:
+def test_what_cant_be_saved_is_not_replaced_but_by_force(
+    server: PrivateServer, tent: Tent, backed_up: StoredBatch
+) -> None:
     then = rows_of(server, INDIVIDUAL)
     work_on(server, INDIVIDUAL, seed=8)
     query(server, f"DROP TABLE `{INDIVIDUAL}`.oevent")
@@ -379,7 +383,7 @@ def test_what_cant_be_saved_is_not_replaced_but_by_force(server: PrivateServer, 
 # What is shown, and asked
 
 
-def test_a_dry_run_shows_and_changes_nothing(server: PrivateServer, tent: Tent, backed_up: Stored) -> None:
+def test_a_dry_run_shows_and_changes_nothing(server: PrivateServer, tent: Tent, backed_up: StoredBatch) -> None:
     work_on(server, INDIVIDUAL, seed=11)
     delete_race(server, "meos_20261122_211713_94")
     query(server, "DO SLEEP(1.1)")
@@ -393,7 +397,7 @@ def test_a_dry_run_shows_and_changes_nothing(server: PrivateServer, tent: Tent, 
 
 
 @pytest.mark.parametrize("answer", ["n\n", "\n"])
-def test_without_a_yes_nothing_is_done(server: PrivateServer, tent: Tent, backed_up: Stored, answer: str) -> None:
+def test_without_a_yes_nothing_is_done(server: PrivateServer, tent: Tent, backed_up: StoredBatch, answer: str) -> None:
     work_on(server, INDIVIDUAL, seed=11)
     before, files = everything(server), _files(tent.target)
     said = tent.restore(server, "--batch", backed_up.when, answer=answer)
@@ -402,14 +406,14 @@ def test_without_a_yes_nothing_is_done(server: PrivateServer, tent: Tent, backed
     assert (everything(server), _files(tent.target)) == (before, files)
 
 
-def test_a_yes_is_enough(server: PrivateServer, tent: Tent, backed_up: Stored) -> None:
+def test_a_yes_is_enough(server: PrivateServer, tent: Tent, backed_up: StoredBatch) -> None:
     before = rows_of(server, INDIVIDUAL)
     work_on(server, INDIVIDUAL, seed=11)
     tent.restore(server, "--race", INDIVIDUAL, "--batch", backed_up.when, answer="y\n")
     assert rows_of(server, INDIVIDUAL) == before
 
 
-def test_then_and_now_and_what_is_lost_are_shown(server: PrivateServer, tent: Tent, backed_up: Stored) -> None:
+def test_then_and_now_and_what_is_lost_are_shown(server: PrivateServer, tent: Tent, backed_up: StoredBatch) -> None:
     [entry] = [entry for entry in backed_up.batch.races if entry.database == INDIVIDUAL]
     assert entry.freshness is not None
     query(server, f"UPDATE `{INDIVIDUAL}`.orunner SET FinishTime = 50000 WHERE FinishTime = 0 ORDER BY Id LIMIT 3")
@@ -429,14 +433,14 @@ def test_then_and_now_and_what_is_lost_are_shown(server: PrivateServer, tent: Te
     assert "+2 finished" in now
 
 
-def test_a_server_with_nothing_newer_loses_nothing(server: PrivateServer, tent: Tent, backed_up: Stored) -> None:
+def test_a_server_with_nothing_newer_loses_nothing(server: PrivateServer, tent: Tent, backed_up: StoredBatch) -> None:
     said = tent.restore(server, "--dry-run")
     assert said.count("the server has nothing newer") == len(RACES)
     assert "LOST" not in said
 
 
 def test_a_time_between_two_batches_takes_the_one_before_and_says_so(
-    server: PrivateServer, tent: Tent, backed_up: Stored
+    server: PrivateServer, tent: Tent, backed_up: StoredBatch
 ) -> None:
     said = tent.restore(server, "--dry-run", "--batch", "2100-01-01")
     assert f"Batch of {backed_up.when}" in said
@@ -453,7 +457,7 @@ def test_a_time_between_two_batches_takes_the_one_before_and_says_so(
     ],
 )
 def test_what_isnt_there_is_wrong_usage(
-    server: PrivateServer, tent: Tent, backed_up: Stored, more: list[str], words: str
+    server: PrivateServer, tent: Tent, backed_up: StoredBatch, more: list[str], words: str
 ) -> None:
     assert words in tent.restore(server, *more, expected=2)
 
@@ -466,7 +470,7 @@ def test_a_drive_without_batches_is_wrong_usage(server: PrivateServer, tent: Ten
 # While MeOS is open
 
 
-def test_a_race_that_meos_has_open_is_not_replaced(server: PrivateServer, tent: Tent, backed_up: Stored) -> None:
+def test_a_race_that_meos_has_open_is_not_replaced(server: PrivateServer, tent: Tent, backed_up: StoredBatch) -> None:
     laptops = [Laptop(server, INDIVIDUAL, name=name) for name in ("Målgång", "Sekretariat")]
     for laptop in laptops:
         laptop.touch_monitor()
@@ -489,7 +493,7 @@ def test_a_race_that_meos_has_open_is_not_replaced(server: PrivateServer, tent: 
 
 
 def test_a_client_that_left_half_a_minute_ago_hinders_nobody(
-    server: PrivateServer, tent: Tent, backed_up: Stored
+    server: PrivateServer, tent: Tent, backed_up: StoredBatch
 ) -> None:
     laptop = Laptop(server, INDIVIDUAL, name="Målgång")
     laptop.touch_monitor()

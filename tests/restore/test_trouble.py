@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from meosbackup.batch.model import Entry, Stored
+from meosbackup.batch.model import Entry, StoredBatch
 from meosbackup.commands.simulation import run_laptops
 from meosbackup.meos import changes
 from meosbackup.mysql.private_server import PrivateServer, ServerProgram, private_server
@@ -45,7 +45,7 @@ def tent(tmp_path: Path) -> Tent:
 
 
 @pytest.fixture
-def stored(server: PrivateServer, tent: Tent) -> Stored:
+def stored(server: PrivateServer, tent: Tent) -> StoredBatch:
     """A batch of the server's races as they are; afterwards each of them is changed."""
     found = tent.back_up(server)
     work_on(server, *RACES)
@@ -110,7 +110,7 @@ class SlowClient:
 
 @contextmanager
 def restoring(
-    server: PrivateServer, tent: Tent, stored: Stored, slow: SlowClient, *more: str
+    server: PrivateServer, tent: Tent, stored: StoredBatch, slow: SlowClient, *more: str
 ) -> Iterator["subprocess.Popen[str]"]:
     """Run a restore that is amid feeding a dump when the block begins."""
     command = tent.command(server, "--yes", "--batch", stored.when, "--mysql", slow.path, *more)
@@ -139,7 +139,7 @@ def races(server: PrivateServer) -> dict[str, dict[str, list[tuple[object, ...]]
     return {name: rows_of(server, name) for name in (*RACES, RACE_LIST)}
 
 
-def dump_of(stored: Stored, database: str) -> Entry:
+def dump_of(stored: StoredBatch, database: str) -> Entry:
     [entry] = [entry for entry in stored.batch.races if entry.database == database]
     return entry
 
@@ -154,7 +154,7 @@ def flip_a_byte(path: Path) -> None:
 
 
 def test_nothing_of_a_damaged_dump_reaches_the_server_and_an_earlier_one_is_offered(
-    server: PrivateServer, spare: PrivateServer, tent: Tent, stored: Stored
+    server: PrivateServer, spare: PrivateServer, tent: Tent, stored: StoredBatch
 ) -> None:
     then = rows_of(server, INDIVIDUAL)  # as in the second batch, which stays good
     batches = [stored, tent.back_up(server)]
@@ -174,7 +174,7 @@ def test_nothing_of_a_damaged_dump_reaches_the_server_and_an_earlier_one_is_offe
     assert databases(spare) == {RACE_LIST, INDIVIDUAL}
 
 
-def test_where_no_batch_has_a_good_dump_that_is_told(spare: PrivateServer, tent: Tent, stored: Stored) -> None:
+def test_where_no_batch_has_a_good_dump_that_is_told(spare: PrivateServer, tent: Tent, stored: StoredBatch) -> None:
     flip_a_byte(stored.folder / dump_file(dump_of(stored, RELAY)).file)
     assert "No earlier batch has it whole" in tent.restore(spare, expected=1)
     (stored.folder / dump_file(dump_of(stored, RELAY)).file).unlink()
@@ -207,7 +207,7 @@ def test_a_damaged_register_keeps_no_race_from_coming_back(
     ids=["killed", "cut short", "does nothing", "fails"],
 )
 def test_a_client_program_that_dies_leaves_the_races_whole(
-    server: PrivateServer, tent: Tent, stored: Stored, tmp_path: Path, body: str
+    server: PrivateServer, tent: Tent, stored: StoredBatch, tmp_path: Path, body: str
 ) -> None:
     before = races(server)
     bad = client_program(tmp_path, body)
@@ -221,7 +221,7 @@ def test_a_client_program_that_dies_leaves_the_races_whole(
 
 @pytest.mark.parametrize("end", [PrivateServer.kill, PrivateServer.stop], ids=["killed", "stopped"])
 def test_a_server_that_dies_leaves_the_races_whole(
-    server: PrivateServer, tent: Tent, stored: Stored, tmp_path: Path, end: Callable[[PrivateServer], None]
+    server: PrivateServer, tent: Tent, stored: StoredBatch, tmp_path: Path, end: Callable[[PrivateServer], None]
 ) -> None:
     before, slow = races(server), SlowClient(tmp_path)
     query(server, "FLUSH TABLES")
@@ -240,7 +240,7 @@ def test_a_server_that_dies_leaves_the_races_whole(
 
 
 def test_ctrl_c_leaves_the_races_whole_and_says_so(
-    server: PrivateServer, tent: Tent, stored: Stored, tmp_path: Path
+    server: PrivateServer, tent: Tent, stored: StoredBatch, tmp_path: Path
 ) -> None:
     before, slow = races(server), SlowClient(tmp_path)
     with restoring(server, tent, stored, slow) as process:
@@ -258,7 +258,7 @@ def test_ctrl_c_leaves_the_races_whole_and_says_so(
 
 
 def test_what_a_killed_restore_left_behind_goes_with_the_next(
-    server: PrivateServer, tent: Tent, stored: Stored, tmp_path: Path
+    server: PrivateServer, tent: Tent, stored: StoredBatch, tmp_path: Path
 ) -> None:
     before, slow = races(server), SlowClient(tmp_path)
     with restoring(server, tent, stored, slow) as process:
@@ -277,7 +277,7 @@ def test_what_a_killed_restore_left_behind_goes_with_the_next(
 # Refused
 
 
-def test_a_running_writer_is_not_written_over(server: PrivateServer, tent: Tent, stored: Stored) -> None:
+def test_a_running_writer_is_not_written_over(server: PrivateServer, tent: Tent, stored: StoredBatch) -> None:
     with run_laptops(server, [INDIVIDUAL, INNODB], threading.Event(), 0.1) as laptops:
         until(lambda: all(laptop.changes for laptop in laptops), "the laptops")
         said = tent.restore(server, "--batch", stored.when, expected=1)
@@ -294,7 +294,7 @@ def weaken(server: PrivateServer, rights: str) -> None:
     query(server, f"GRANT {rights} ON *.* TO {MEOS_USER}@'%'")
 
 
-def test_a_read_only_server_is_told_as_that(server: PrivateServer, tent: Tent, stored: Stored) -> None:
+def test_a_read_only_server_is_told_as_that(server: PrivateServer, tent: Tent, stored: StoredBatch) -> None:
     before = races(server)
     weaken(server, "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, LOCK TABLES")
     query(server, "SET GLOBAL read_only = 1")
@@ -309,7 +309,7 @@ def test_a_read_only_server_is_told_as_that(server: PrivateServer, tent: Tent, s
 
 @pytest.mark.parametrize("rights", ["SELECT, LOCK TABLES", "SELECT, LOCK TABLES, DROP", "ALL"])
 def test_the_line_that_is_named_gives_the_rights_that_are_missing(
-    server: PrivateServer, spare: PrivateServer, tent: Tent, stored: Stored, rights: str
+    server: PrivateServer, spare: PrivateServer, tent: Tent, stored: StoredBatch, rights: str
 ) -> None:
     place = "ON meosmain.*" if rights == "ALL" else "ON *.*"
     query(spare, f"REVOKE ALL PRIVILEGES, GRANT OPTION FROM {MEOS_USER}@'%'")
@@ -324,7 +324,7 @@ def test_the_line_that_is_named_gives_the_rights_that_are_missing(
 
 
 def test_without_the_client_program_nothing_is_done(
-    spare: PrivateServer, tent: Tent, stored: Stored, tmp_path: Path
+    spare: PrivateServer, tent: Tent, stored: StoredBatch, tmp_path: Path
 ) -> None:
     said = tent.restore(spare, "--mysql", tmp_path / "no such program", expected=1)
     assert "Nothing is restored" in said
@@ -333,7 +333,7 @@ def test_without_the_client_program_nothing_is_done(
     assert databases(spare) == set()
 
 
-def test_without_the_server_nothing_is_done(spare: PrivateServer, tent: Tent, stored: Stored) -> None:
+def test_without_the_server_nothing_is_done(spare: PrivateServer, tent: Tent, stored: StoredBatch) -> None:
     spare.stop()
     try:
         said = tent.restore(spare, expected=75)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from meosbackup.batch import batch_file, names
-from meosbackup.batch.model import Stored
+from meosbackup.batch.model import StoredBatch
 from meosbackup.commands.simulation import delete_race, run_laptops
 from meosbackup.errors import MeosBackupError
 from meosbackup.mysql.private_server import PrivateServer
@@ -34,8 +34,8 @@ SPARE = 50_000
 class Seeds:
     """Real batches, to make old ones of: one with the relay, and one of after it was deleted."""
 
-    with_relay: Stored
-    without: Stored
+    with_relay: StoredBatch
+    without: StoredBatch
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def busy(seeds: Seeds, server: PrivateServer) -> Iterator[PrivateServer]:
         yield server
 
 
-def seed(server: PrivateServer, folder: Path) -> Stored:
+def seed(server: PrivateServer, folder: Path) -> StoredBatch:
     """Make a batch somewhere else."""
     (folder / "drive").mkdir(parents=True)
     made = run_meosbackup(
@@ -72,7 +72,7 @@ def seed(server: PrivateServer, folder: Path) -> Stored:
     return stored
 
 
-def add_old(stored: Stored, root: Path, sequence: int, taken: datetime) -> Path:
+def add_old(stored: StoredBatch, root: Path, sequence: int, taken: datetime) -> Path:
     """Add a batch as if it had been made long ago, with the reference dumps that it names."""
     folder = root / f"{taken:%Y-%m-%d}" / f"{taken:%H-%M-%S}"
     partial = root / "old.partial"

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meosbackup.batch.model import Batch, Entry, Race, Server, Stored, StoredFile
+from meosbackup.batch.model import Batch, Entry, Race, Server, StoredBatch, StoredFile
 from meosbackup.store.retention import Kept, expendable, kept_from, reserve_bytes
 
 NOW = datetime(2026, 11, 22, 14, 3, tzinfo=timezone(timedelta(hours=1)))
@@ -260,7 +260,7 @@ def test_good_is_what_was_dumped_or_has_not_changed_since() -> None:
             Entry("meos_absent", race("meos_Absent"), error="There is no such database."),
         ),
     )  # fmt: skip
-    kept = kept_from(Stored(Path("there"), batch), frees=12, pinned=True)
+    kept = kept_from(StoredBatch(Path("there"), batch), frees=12, pinned=True)
     assert kept == Kept(Path("there"), 7, NOW, 12, False, True, frozenset({"meosmain", "meos_new", "meos_same"}))
 
 

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import pytest
 
 from meosbackup.batch import names
-from meosbackup.batch.model import Batch, Entry, Stored
+from meosbackup.batch.model import Batch, Entry, StoredBatch
 from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.store import drive, inventory
 from tests.toolkit.servers import MEOS_PASSWORD, query, run_meosbackup, server_options, with_password
@@ -183,7 +183,7 @@ class Day:
         """Return the batches on the target, oldest first."""
         return [stored.batch for stored in self.stored()]
 
-    def stored(self) -> list[Stored]:
+    def stored(self) -> list[StoredBatch]:
         """Return the batches on the target with their folders, oldest first; nothing there is doubtful."""
         found = inventory.find(self.root)
         assert found.doubtful == ()

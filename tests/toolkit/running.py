@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from meosbackup.batch import names
-from meosbackup.batch.model import Stored
+from meosbackup.batch.model import StoredBatch
 from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.mysql.sessions import quoted
 from meosbackup.store import inventory, spool
@@ -139,7 +139,7 @@ def faults(root: Path) -> list[str]:
     return wrong
 
 
-def _files(stored: Stored) -> dict[Path, str | None]:
+def _files(stored: StoredBatch) -> dict[Path, str | None]:
     """Return the files that a batch must have, and their SHA-256 where it is known."""
     files: dict[Path, str | None] = {stored.folder / names.GUIDE_FILE: None}
     for entry in stored.batch.databases:
@@ -154,7 +154,7 @@ def leftovers(root: Path) -> list[Path]:
     return [*root.glob("*/*.partial"), *root.glob("*.partial")]
 
 
-def waiting(spool_root: Path) -> list[Stored]:
+def waiting(spool_root: Path) -> list[StoredBatch]:
     """Return the batches that wait in a spool, though somebody be at work there."""
     while True:
         with suppress(OSError):

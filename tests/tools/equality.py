@@ -20,7 +20,7 @@ import click
 import mysql.connector
 
 from meosbackup.backup.backup import Backup
-from meosbackup.batch.model import Stored
+from meosbackup.batch.model import StoredBatch
 from meosbackup.commands.simulation import Laptop
 from meosbackup.errors import MeosBackupError
 from meosbackup.meos import changes
@@ -165,7 +165,7 @@ class Stage:
     restored: dict[str, str] = field(default_factory=dict)
     """Which dumps the spare server holds, by database."""
 
-    def tick(self) -> Stored | None:
+    def tick(self) -> StoredBatch | None:
         """Make a batch; return the newest one, None where it failed."""
         self.figures["ticks"] += 1
         try:
@@ -179,7 +179,7 @@ class Stage:
         newest = self.backup.newest
         return newest if not outcome.failures else None
 
-    def compare(self, newest: Stored | None) -> None:
+    def compare(self, newest: StoredBatch | None) -> None:
         """See that a batch, restored, is what the server holds."""
         assert newest is not None, "the tick after the writers paused failed"
         assert newest.batch.complete

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from meosbackup.batch.model import Stored
+from meosbackup.batch.model import StoredBatch
 from meosbackup.cli import cli
 from meosbackup.mysql.private_server import PrivateServer, load, private_server
 from meosbackup.store import drive, inventory
@@ -58,7 +58,7 @@ def main() -> None:
             _profile(server, folder)
 
 
-def _batch_of_big_races(server: PrivateServer, folder: Path) -> Stored:
+def _batch_of_big_races(server: PrivateServer, folder: Path) -> StoredBatch:
     make_pristine(server, {}, {})
     load(server, DATA / "meosmain.sql")
     query(server, "DELETE FROM meosmain.oevent")
@@ -90,7 +90,7 @@ def _timed(server: PrivateServer, way: Callable[[], None]) -> float:
     return seconds
 
 
-def _by_hand(server: PrivateServer, stored: Stored) -> None:
+def _by_hand(server: PrivateServer, stored: StoredBatch) -> None:
     files = [dump_file(entry) for entry in stored.batch.races]
     files += [entry.reference for entry in stored.batch.races if entry.reference]
     for file in files:

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from meosbackup.batch.model import Stored
+from meosbackup.batch.model import StoredBatch
 from meosbackup.dump import portable
 from meosbackup.mysql.private_server import PrivateServer, connect, private_server
 from meosbackup.mysql.sessions import quoted
@@ -76,7 +76,7 @@ def portable_files(folder: Path) -> dict[str, Path]:
     return files
 
 
-def dumped(source: Host, entry: Installation, folder: Path) -> tuple[Stored, Day]:
+def dumped(source: Host, entry: Installation, folder: Path) -> tuple[StoredBatch, Day]:
     """Back up a source with a dump program; return the batch, and the day that it is of."""
     folder.mkdir(parents=True)
     day = Day(source.server, folder)
@@ -86,7 +86,7 @@ def dumped(source: Host, entry: Installation, folder: Path) -> tuple[Stored, Day
     return stored, day
 
 
-def restored_by_hand(stored: Stored, client: Installation, destination: Host) -> str:
+def restored_by_hand(stored: StoredBatch, client: Installation, destination: Host) -> str:
     """Feed each file of a batch to a destination as RESTORE.txt says; return what was wrong."""
     server = destination.server
     files = [entry.dump.file for entry in stored.batch.databases if entry.dump]
