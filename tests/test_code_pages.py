@@ -9,7 +9,8 @@ import pytest
 
 from meosbackup.mysql.private_server import PrivateServer
 from tests.toolkit.broken import Place, new_place
-from tests.toolkit.servers import server_options, with_password
+from tests.toolkit.runs import server_options, with_password
+from tests.toolkit.waiting import PATIENCE
 
 RACE = {
     "cp437": "Höstmedeln «?????» O'Cup", "cp1252": "Höstmedeln «?????» O'Cup", "cp866": "Hostmedeln \"Осень\" O'Cup",
@@ -26,7 +27,7 @@ def run(code_page: str, *arguments: str | Path) -> tuple[int, str]:
     result = subprocess.run(
         [sys.executable, "-m", "meosbackup", *map(str, arguments)],
         env={**environment, "PYTHONUTF8": "0", "PYTHONIOENCODING": code_page, **with_password()},
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=PATIENCE, check=False,
     )  # fmt: skip
     said = result.stdout.decode(code_page)
     assert "Traceback" not in said

@@ -18,9 +18,10 @@ import pytest
 from meosbackup.batch.model import StoredBatch
 from meosbackup.commands.simulation import delete_race
 from meosbackup.mysql.private_server import PrivateServer
-from tests.restore.test_restore import RACES, Tent, rows_of, work_on
-from tests.toolkit.day import needed
-from tests.toolkit.servers import INDIVIDUAL, MEOS_PASSWORD, MEOS_USER, query, with_password
+from tests.toolkit.programs import needed
+from tests.toolkit.runs import with_password
+from tests.toolkit.servers import INDIVIDUAL, MEOS_PASSWORD, MEOS_USER, query, rows_of
+from tests.toolkit.tent import RACES, Tent, work_on
 
 README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
 CTRL_C = "\x03"

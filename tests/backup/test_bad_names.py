@@ -10,16 +10,11 @@ import pytest
 from meosbackup.mysql.private_server import PrivateServer, connect, load
 from meosbackup.mysql.sessions import quoted
 from meosbackup.store import inventory
-from tests.toolkit.broken import (
-    Place,
-    assert_batches_are_whole,
-    dump_wrapper,
-    in_terminal,
-    new_place,
-    once,
-    told,
-)
-from tests.toolkit.servers import EMPTY, INDIVIDUAL, RACE_LIST, contents, dump_file, query
+from tests.toolkit.batches import assert_batches_are_whole, dump_file
+from tests.toolkit.broken import Place, in_terminal, new_place, once
+from tests.toolkit.programs import dump_wrapper
+from tests.toolkit.runs import told
+from tests.toolkit.servers import EMPTY, INDIVIDUAL, RACE_LIST, contents, query
 
 STEERING = "\x1b[2J\x1b]0;owned\x07\x9b31m\x1b[8m\r\b\u202egnp"
 """What clears a screen, renames its window, rings, hides and turns what follows."""
@@ -70,7 +65,7 @@ def test_races_of_any_name_are_backed_up(place: Place, server: PrivateServer) ->
     take_any_name(server)
     for number, name in enumerate(RACE_NAMES, start=1):
         add_race(server, name, f"race_{number}", number)
-    said = told(once(place, server, timeout=100), 0, f"race list + {len(RACE_NAMES)} races")
+    said = told(once(place, server), 0, f"race list + {len(RACE_NAMES)} races")
     assert "\x1b" not in said
     assert_batches_are_whole(place)
     (folder,) = place.batches
@@ -121,7 +116,7 @@ def test_databases_of_any_name_are_dumped_and_restored(
     take_any_name(server)
     for number, name in enumerate(DATABASES, start=1):
         add_race(server, f"Race {number}", name, number)
-    told(once(place, server, timeout=100), 0, f"race list + {len(DATABASES)} races")
+    told(once(place, server), 0, f"race list + {len(DATABASES)} races")
     assert_batches_are_whole(place)
     (folder,) = place.batches
     races = inventory.read(folder).races

@@ -14,32 +14,13 @@ from threading import Thread
 import pytest
 
 from meosbackup.mysql.private_server import HOST, PrivateServer, connect, load
-from meosbackup.mysql.sessions import quoted
 from meosbackup.store import inventory
-from tests.toolkit.broken import (
-    Completed,
-    Place,
-    assert_batches_are_whole,
-    assert_no_backup,
-    new_place,
-    once,
-    running,
-    told,
-    until,
-    waiting_dump,
-)
-from tests.toolkit.servers import (
-    FILES,
-    INDIVIDUAL,
-    MEOS_PASSWORD,
-    RACE_LIST,
-    RELAY,
-    contents,
-    query,
-    run_meosbackup,
-    server_options,
-    with_password,
-)
+from tests.toolkit.batches import assert_batches_are_whole, assert_no_backup
+from tests.toolkit.broken import Place, new_place, once, running
+from tests.toolkit.programs import waiting_dump
+from tests.toolkit.runs import Completed, run_meosbackup, server_options, told, with_password
+from tests.toolkit.servers import FILES, INDIVIDUAL, MEOS_PASSWORD, RACE_LIST, RELAY, contents, damaged, query
+from tests.toolkit.waiting import limit, wait_until
 
 ALL_IS_WELL = "race list + 4 races"
 
@@ -100,7 +81,7 @@ def test_the_day_goes_on_when_the_server_is_lost_during_dumps_and_comes_back(
     place: Place, server: PrivateServer
 ) -> None:
     with running(place, server, "--interval", "1", "--mysqldump", waiting_dump(place)) as tool:
-        until((place.folder / "dumping").exists, "the first dump")
+        wait_until((place.folder / "dumping").exists, "the first dump")
         server.kill()
         (place.folder / "gate").touch()
         tool.waits_for("FAIL The server at 127.0.0.1")
@@ -116,7 +97,7 @@ def test_the_day_goes_on_when_the_server_is_lost_during_dumps_and_comes_back(
 
 def test_a_server_that_is_lost_during_every_dump_of_the_only_batch(place: Place, server: PrivateServer) -> None:
     with running(place, server, "--once", "--mysqldump", waiting_dump(place)) as tool:
-        until((place.folder / "dumping").exists, "the first dump")
+        wait_until((place.folder / "dumping").exists, "the first dump")
         server.kill()
         (place.folder / "gate").touch()
         result = tool.ended()
@@ -129,8 +110,8 @@ def test_a_server_that_is_lost_while_a_dump_waits_for_it(place: Place, server: P
         laptop.cmd_query(f"LOCK TABLES {INDIVIDUAL}.ocard WRITE")
         with running(place, server, "--once") as tool:
             waiting = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE STATE LIKE 'Waiting for table%'"
-            until(lambda: query(server, waiting) == [(1,)], "a dump that waits for the laptop")
-            until(lambda: dumped(place) == len(FILES) - 1, "the other dumps")
+            wait_until(lambda: query(server, waiting) == [(1,)], "a dump that waits for the laptop")
+            wait_until(lambda: dumped(place) == len(FILES) - 1, "the other dumps")
             server.kill()
             result = tool.ended()
     told(result, 75, "O'Cup", "doesn't answer", "Lost connection", "See that MySQL or MariaDB runs there")
@@ -149,16 +130,16 @@ def test_a_server_that_freezes_before_it_is_asked(place: Place, server: PrivateS
     with frozen(server):
         result = once(place, server)
     told(result, 75, "doesn't answer", "No race is backed up while this lasts")
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < limit(10)
     assert_no_backup(place.target)
 
 
 def test_ctrl_c_while_dumps_hang_in_a_frozen_server(place: Place, server: PrivateServer) -> None:
     with running(place, server, "--mysqldump", waiting_dump(place)) as tool:
-        until((place.folder / "dumping").exists, "the first dump")
+        wait_until((place.folder / "dumping").exists, "the first dump")
         with frozen(server):
             (place.folder / "gate").touch()
-            until((place.folder / "going-on").exists, "a dump program that asks the frozen server")
+            wait_until((place.folder / "going-on").exists, "a dump program that asks the frozen server")
             told(tool.press_ctrl_c(), 0, "stopped; 0 batches made")
     assert_no_backup(place.target)
     assert list(place.spool.iterdir()) == []
@@ -180,7 +161,7 @@ def test_a_race_list_that_a_laptop_keeps_locked(place: Place, server: PrivateSer
     """A laptop that lost its network amid a change keeps its lock until the server notices, hours later."""
     with closing(connect(server)) as laptop:
         laptop.cmd_query(f"LOCK TABLES {RACE_LIST}.oevent WRITE")
-        result = once(place, server, timeout=20)
+        result = once(place, server, timeout=limit(20))
     told(result, 75, "No race is backed up while this lasts")
     assert_no_backup(place.target)
 
@@ -261,20 +242,6 @@ def test_a_race_list_that_lacks_a_column(place: Place, server: PrivateServer, co
     query(server, f"ALTER TABLE {RACE_LIST}.oevent DROP COLUMN {column}")
     told(once(place, server), 1, RACE_LIST, "oEvent", "is backed up")
     assert_no_backup(place.target)
-
-
-@contextmanager
-def damaged(server: PrivateServer, database: str, file: str, at: int) -> Iterator[None]:
-    """Overwrite bytes of a table's file."""
-    path = server.folder / "data" / database / file
-    query(server, "FLUSH TABLES")
-    before = path.read_bytes()
-    path.write_bytes(before[:at] + b"\xff" * 20 + before[at + 20 :])
-    try:
-        yield
-    finally:
-        query(server, f"DROP DATABASE {quoted(database)}")  # the next test finds a new one
-        assert not path.exists()
 
 
 @pytest.mark.parametrize(

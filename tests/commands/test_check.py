@@ -10,26 +10,12 @@ import pytest
 
 from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.store import inventory
-from tests.toolkit.broken import (
-    Completed,
-    Place,
-    dump_wrapper,
-    new_place,
-    once,
-    running,
-    small_disk,
-    told,
-    until,
-    waiting_dump,
-)
-from tests.toolkit.servers import (
-    INDIVIDUAL,
-    RACE_LIST,
-    query,
-    run_meosbackup,
-    server_options,
-    with_password,
-)
+from tests.toolkit.broken import Place, new_place, once, running
+from tests.toolkit.drives import small_disk
+from tests.toolkit.programs import dump_wrapper, waiting_dump
+from tests.toolkit.runs import Completed, run_meosbackup, server_options, told, with_password
+from tests.toolkit.servers import INDIVIDUAL, RACE_LIST, query
+from tests.toolkit.waiting import wait_until
 
 THINGS = ["drive", "space", "waiting room", "server", "clock", "table names", "dump program", "client program"]
 RACES = ["Höstmedeln «Осень» O'Cup (2026-11-22)", "Stafettkväll – Relais d'Été (2026-11-23)",
@@ -90,7 +76,7 @@ def test_it_leaves_nothing_behind(place: Place, server: PrivateServer) -> None:
 
 def test_it_does_not_disturb_a_backup_that_is_under_way(place: Place, server: PrivateServer) -> None:
     with running(place, server, "--once", "--mysqldump", waiting_dump(place)) as tool:
-        until((place.folder / "dumping").exists, "the first dump")
+        wait_until((place.folder / "dumping").exists, "the first dump")
         told(check(place, server, "--log-file", place.folder / "check.log"), 0)
         (place.folder / "gate").touch()
         told(tool.ended(), 0, "race list + 4 races")

@@ -19,9 +19,10 @@ from meosbackup.errors import MeosBackupError, WrongUsageError
 from meosbackup.meosxml import convert
 from meosbackup.meosxml.convert import Source
 from meosbackup.store import inventory
-from tests.dump.test_reader import COMPLETED, MYSQL, statements
-from tests.meosxml.test_convert import LISTS, MAPS, NEVER, decoded, made_by_meos, race_of, tree
-from tests.toolkit.servers import DATA, run_meosbackup
+from tests.toolkit.dumps import COMPLETED, MYSQL, statements
+from tests.toolkit.meosfiles import LISTS, MAPS, NEVER, decoded, made_by_meos, race_of, tree
+from tests.toolkit.runs import run_meosbackup
+from tests.toolkit.servers import DATA
 
 TAKEN = datetime(2026, 11, 22, 14, 3, tzinfo=UTC)
 RACES = {

@@ -22,7 +22,8 @@ from meosbackup.commands import list as listing
 from meosbackup.errors import WrongUsageError
 from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.store import inventory
-from tests.toolkit.servers import INDIVIDUAL, RELAY, query, run_meosbackup, server_options, with_password
+from tests.toolkit.runs import run_meosbackup, server_options, with_password
+from tests.toolkit.servers import INDIVIDUAL, RELAY, query
 
 ZONE = timezone(timedelta(hours=1))
 START = datetime(2026, 11, 22, 8, tzinfo=ZONE)

@@ -3,7 +3,6 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from meosbackup.mysql.private_server import PrivateServer, ServerProgram, load, 
 from meosbackup.mysql.programs import find_dump_program
 from meosbackup.system import process
 from tests.toolkit.servers import DATA, EMPTY, INDIVIDUAL, INNODB, RELAY, contents, databases, query
+from tests.toolkit.waiting import wait_until
 
 COUNTED = ("ocard", "opunch", "orunner")
 
@@ -148,20 +148,22 @@ def test_laptops_at_work_keep_their_counters_whole_under_a_running_dump(server: 
 
 def test_laptops_outlive_a_restart_of_the_server(server: PrivateServer) -> None:
     with run_laptops(server, [INNODB], threading.Event(), pause=0.01) as [laptop]:
-        until(lambda: laptop.changes > 3)
+        wait_until(lambda: laptop.changes > 3, "changes")
         server.kill()
-        until(lambda: laptop.failures > 0)
+        wait_until(lambda: laptop.failures > 0, "a failure")
         server.start()
         before = laptop.changes
-        until(lambda: laptop.changes > before + 3)
+        wait_until(lambda: laptop.changes > before + 3, "more changes")
 
 
 def test_laptops_end_early_when_they_are_told_to(server: PrivateServer) -> None:
     stop = threading.Event()
     with run_laptops(server, [INDIVIDUAL], stop, pause=0.01) as [laptop]:
-        until(lambda: laptop.changes > 0)
+        wait_until(lambda: laptop.changes > 0, "a change")
         stop.set()
-        until(lambda: query(server, f"SELECT Removed FROM `{INDIVIDUAL}`.omonitor") == [(1,)])
+        wait_until(
+            lambda: query(server, f"SELECT Removed FROM `{INDIVIDUAL}`.omonitor") == [(1,)], "the laptop's leave"
+        )
         changes = laptop.changes
         time.sleep(0.1)
         assert laptop.changes == changes
@@ -192,10 +194,3 @@ def test_names_in_upper_case_are_found_as_the_server_spells_them(server_program:
         delete_race(plain, name_id)
         assert databases(plain) == {"MeOSMain", "meos_lost_1E5"}
         assert query(plain, "SELECT NameId FROM MeOSMain.oEvent WHERE NameId = %s", name_id) == []
-
-
-def until(condition: Callable[[], bool], limit: float = 20.0) -> None:
-    deadline = time.monotonic() + limit
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

@@ -32,7 +32,8 @@ from meosbackup.guide import restore_txt
 from meosbackup.mysql.private_server import ServerProgram, private_server
 from meosbackup.store import inventory
 from meosbackup.store.inventory import root_of
-from tests.toolkit.servers import FILES, INNODB, make_pristine, query, run_meosbackup, server_options, with_password
+from tests.toolkit.runs import run_meosbackup, server_options, with_password
+from tests.toolkit.servers import FILES, INNODB, make_pristine, query
 
 BATCHES = 3
 CHECK_LINE = b"\r\n\r\n(For meosbackup verify:\r\n"

@@ -18,19 +18,24 @@ from meosbackup.batch import names
 from meosbackup.commands.simulation import Laptop, delete_race
 from meosbackup.mysql.private_server import PrivateServer, load
 from meosbackup.store import drive
-from tests.toolkit.day import (
-    PATIENCE,
-    Day,
+from tests.toolkit.batches import dump_file, dump_of
+from tests.toolkit.day import Day, frozen
+from tests.toolkit.programs import dump_program, needed
+from tests.toolkit.servers import (
+    BIG,
+    DATA,
+    EMPTY,
+    INDIVIDUAL,
+    INNODB,
+    MEOS_USER,
+    RACE_LIST,
+    RELAY,
     counts,
-    dump_of,
-    dump_program,
-    frozen,
     last_change,
     list_race,
-    needed,
-    wait_until,
+    query,
 )
-from tests.toolkit.servers import BIG, DATA, EMPTY, INDIVIDUAL, INNODB, MEOS_USER, RACE_LIST, RELAY, dump_file, query
+from tests.toolkit.waiting import PATIENCE, limit, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="tmux and shell scripts are not for Windows")
 
@@ -45,7 +50,10 @@ STEMS = {
     INNODB: "InnoDB-tavlingen",
 }
 TICK = r"\d\d:\d\d:\d\d OK race list \+ "
-A_BATCH = TICK + r"\d+ races?, \d+ kB in \d+\.\d s, \d+ changed, newest change [-0-9 :]+; \d+\.\d GB free"
+A_BATCH = (
+    TICK
+    + r"\d+ races?, \d+ kB in \d+\.\d s, \d+ changed, newest change [-0-9 :]+; (?:\d+\.\d GB free|the drive is slow)"
+)
 
 
 @pytest.fixture
@@ -280,7 +288,7 @@ def test_a_day_tells_each_tick_as_it_comes(day: Day) -> None:
         screen.press("C-c")
         code, seconds = screen.wait_for_end()
         assert code == 0
-        assert seconds < LEAVES_WITHIN
+        assert seconds < limit(LEAVES_WITHIN)
         count = len(day.batches())
         screen.wait_for(rf"OK stopped; {count} batches made, the newest is from {day.batches()[-1].taken:%H:%M:%S}")
         screen.wait_for(rf"To bring the races back, open {re.escape(str(day.root / 'RESTORE.txt'))}")
@@ -348,7 +356,7 @@ def test_asked_to_stop_it_leaves_at_once_and_leaves_nothing(day: Day, how: str, 
             os.kill(screen.process_id, signal.SIGTERM)
         code, seconds = screen.wait_for_end()
         assert code == 0
-        assert seconds < LEAVES_WITHIN
+        assert seconds < limit(LEAVES_WITHIN)
         screen.wait_for("stopped; 1 batch made, the newest is from" if when == "between ticks" else
                         "stopped; 0 batches made, there is none to restore")  # fmt: skip
         assert "FAIL" not in screen.words
@@ -369,7 +377,7 @@ def test_asked_to_stop_it_leaves_at_once_however_many_races_there_are(day: Day) 
         screen.press("C-c")
         code, seconds = screen.wait_for_end()
         assert code == 0
-        assert seconds < LEAVES_WITHIN
+        assert seconds < limit(LEAVES_WITHIN)
     assert day.leftovers() == []
 
 
@@ -381,7 +389,7 @@ def test_asked_to_stop_it_does_not_wait_for_a_server_that_hangs(day: Day) -> Non
             screen.press("C-c")
             code, seconds = screen.wait_for_end()
         assert code == 0
-        assert seconds < LEAVES_WITHIN + 0.5  # it waits for 2.5 s, and the computer may be busy
+        assert seconds < limit(LEAVES_WITHIN + 0.5)  # it waits for 2.5 s
     assert len(day.batches()) == 1
 
 
@@ -472,7 +480,7 @@ def test_ticks_go_on_when_the_clock_is_set(day: Day, offset: str, said: str) -> 
         assert abs(moved - timedelta(seconds=int(offset))) < timedelta(seconds=PATIENCE)
         began, shown = time.monotonic(), len(re.findall("no changes", screen.words))
         screen.wait_for("no changes", times=shown + 1)
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < limit(10)
         assert len(re.findall("the clock jumped", screen.words)) == 1
         screen.press("C-c")
         assert screen.wait_for_end()[0] == 0

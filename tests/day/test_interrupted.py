@@ -12,9 +12,11 @@ import pytest
 from meosbackup.commands.simulation import run_laptops
 from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.store import drive, inventory
-from tests.toolkit.drives import EXFAT, EXT4, FAT32, Drive, Slot, copy_of, make_drive, repair, slot, wait_for
-from tests.toolkit.running import PATIENCE, faults, leftovers, running, waiting
+from tests.toolkit.batches import faults, leftovers, waiting
+from tests.toolkit.drives import EXFAT, EXT4, FAT32, Drive, Slot, copy_of, make_drive, repair, slot
+from tests.toolkit.running import running
 from tests.toolkit.servers import INDIVIDUAL
+from tests.toolkit.waiting import PATIENCE, wait_until
 from tests.tools import torture
 
 EVERY_SECOND = ("--interval", "1")
@@ -52,7 +54,7 @@ def test_the_next_start_minds_no_lock_and_removes_leftovers_alone(
     root = drive.root(stick.place)
     with running(busy, stick.place, tmp_path, *EVERY_SECOND) as day:
         day.expect("  OK    race list ")
-        wait_for(lambda: not waiting(tmp_path / "spool"), PATIENCE)
+        wait_until(lambda: not waiting(tmp_path / "spool"), "an empty spool")
         day.kill()
     assert list(tmp_path.glob("meosbackup/locks/*.json")), "it had no time to take its locks away"
     remains = [
@@ -69,7 +71,7 @@ def test_the_next_start_minds_no_lock_and_removes_leftovers_alone(
     empty.mkdir()  # FAT keeps no more than that of a folder whose renaming the power cut
     with running(busy, stick.place, tmp_path, *EVERY_SECOND) as day:
         day.expect("  OK    race list ")
-        wait_for(lambda: not waiting(tmp_path / "spool"), PATIENCE)
+        wait_until(lambda: not waiting(tmp_path / "spool"), "an empty spool")
         day.stop()
     assert not list(tmp_path.glob("meosbackup/locks/*.json"))
     assert not [path for path in (*remains, empty) if path.exists()]
@@ -108,7 +110,7 @@ def test_a_power_cut_leaves_whole_batches_and_nothing_that_was_shipped_is_lost(
     highest = max(sequences(left) + sequences(root))
     with running(busy, stick.place, tmp_path / f"day {number}", *EVERY_SECOND) as day:
         day.expect("  OK    race list ")
-        wait_for(lambda: not waiting(left), PATIENCE)
+        wait_until(lambda: not waiting(left), "an empty spool")
         day.stop()
     assert faults(root) == []
     assert leftovers(root) == []

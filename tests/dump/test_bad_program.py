@@ -14,20 +14,12 @@ from meosbackup.mysql import programs
 from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.mysql.programs import find_dump_program
 from meosbackup.store import inventory
-from tests.toolkit.broken import (
-    Completed,
-    Place,
-    assert_batches_are_whole,
-    assert_no_backup,
-    dump_wrapper,
-    new_place,
-    once,
-    running,
-    shell_script,
-    told,
-    until,
-)
-from tests.toolkit.servers import FILES, INDIVIDUAL, INNODB, RELAY, dump_file, query, run_meosbackup
+from tests.toolkit.batches import assert_batches_are_whole, assert_no_backup, dump_file
+from tests.toolkit.broken import Place, new_place, once, running
+from tests.toolkit.programs import dump_wrapper, shell_script
+from tests.toolkit.runs import Completed, run_meosbackup, told
+from tests.toolkit.servers import FILES, INDIVIDUAL, INNODB, RELAY, query
+from tests.toolkit.waiting import wait_until
 
 FAILS = 'echo "mysqldump: Got error: 9999: no such luck" >&2; exit 2'
 IS_CUT_SHORT = '"$real" "$@" && sed "\\$d" "$result" > cut && mv cut "$result"'
@@ -56,7 +48,7 @@ def test_a_dump_program_that_is_not_there(place: Place, name: str) -> None:
 
 def test_a_computer_without_any_dump_program(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(place.folder))
-    monkeypatch.setattr(programs, "folders", lambda *_: ())
+    monkeypatch.setattr(programs, "installer_folders", lambda *_: ())
     with pytest.raises(ProgramMissingError) as caught:
         find_dump_program(None)
     assert "No dump program (mysqldump or mariadb-dump) was found" in caught.value.what
@@ -162,7 +154,7 @@ def test_a_dump_that_keeps_tables_locked_is_ended_and_tried_once_more(
     assert 0.3 < laptop.longest_wait < 30, "it waited for a dump, and went on"
     assert laptop.failures == 0
     locking = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE Db = %s AND Command <> 'Sleep'"
-    until(lambda: query(server, locking, RELAY) == [(0,)], "nothing of the dump program is left on the server")
+    wait_until(lambda: query(server, locking, RELAY) == [(0,)], "nothing of the dump program is left on the server")
     if times == 2:
         told(result, 1, "Relais", "kept the tables locked for longer than 1 s", "MeOS waited as long", "lock_limit")
         assert not inventory.read(place.batches[-1]).complete
@@ -214,7 +206,9 @@ def test_ctrl_c_during_a_dump_leaves_at_once_and_nothing_behind(
     )
     with running(place, server, "--once", "--mysqldump", wrapper) as tool:
         processes = place.folder / "processes"
-        until(lambda: processes.exists() and len(processes.read_text().splitlines()) == 2, "two dumps side by side")
+        wait_until(
+            lambda: processes.exists() and len(processes.read_text().splitlines()) == 2, "two dumps side by side"
+        )
         told(tool.press_ctrl_c(), 0, "stopped; 0 batches made")
     assert_no_backup(place.target)
     assert list(place.spool.iterdir()) == []
@@ -227,7 +221,7 @@ def test_ctrl_c_while_a_long_dump_is_read_back(place: Place, server: PrivateServ
     )
     wrapper = dump_wrapper(place.folder, f'"$real" "$@" && {many_times} "$result" > long && mv long "$result"')
     with running(place, server, "--once", "--race", "O'Cup", "--mysqldump", wrapper) as tool:
-        until(lambda: is_read_back(place.spool), "a long dump that is read back")
+        wait_until(lambda: is_read_back(place.spool), "a long dump that is read back")
         told(tool.press_ctrl_c(), 0, "stopped; 0 batches made")
     assert_no_backup(place.target)
     assert list(place.spool.iterdir()) == []  # no login.cnf either

@@ -13,8 +13,9 @@ from meosbackup.commands.simulation import Laptop, delete_race
 from meosbackup.meos import changes
 from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.store import inventory
-from tests.toolkit.day import Day, counts, paste, pasted_lines
-from tests.toolkit.servers import EMPTY, INDIVIDUAL, INNODB, RACE_LIST, RELAY, contents, databases, query
+from tests.toolkit.day import Day
+from tests.toolkit.servers import EMPTY, INDIVIDUAL, INNODB, RACE_LIST, RELAY, contents, counts, databases, query
+from tests.toolkit.terminals import paste, pasted_lines
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="these are the lines for Linux")
 

@@ -19,7 +19,7 @@ from meosbackup.dump.portable import make_portable
 from meosbackup.guide.restore_txt import ENCODING, held_in, restore_text
 from meosbackup.meos.relisting import statements
 from meosbackup.mysql.private_server import private_server
-from tests.toolkit.servers import dump_file
+from tests.toolkit.batches import dump_file
 
 TAKEN = datetime(2026, 11, 22, 21, 30, tzinfo=timezone(timedelta(hours=1)))
 TOP = "2026-11-22/21-30-00"

@@ -18,8 +18,10 @@ from meosbackup.mysql.private_server import PrivateServer, load
 from meosbackup.mysql.sessions import session
 from meosbackup.settings.model import Settings
 from meosbackup.store import inventory
-from tests.toolkit.broken import Place, assert_batches_are_whole, new_place, running, told, until, waiting_dump
-from tests.toolkit.day import list_race
+from tests.toolkit.batches import assert_batches_are_whole, dump_file
+from tests.toolkit.broken import Place, new_place, running
+from tests.toolkit.programs import waiting_dump
+from tests.toolkit.runs import run_meosbackup, told
 from tests.toolkit.servers import (
     DATA,
     EMPTY,
@@ -29,10 +31,10 @@ from tests.toolkit.servers import (
     MEOS_PASSWORD,
     MEOS_USER,
     RELAY,
-    dump_file,
+    list_race,
     query,
-    run_meosbackup,
 )
+from tests.toolkit.waiting import wait_until
 from tests.tools import equality
 from tests.tools.equality import set_engine, touch
 
@@ -46,7 +48,7 @@ def place(tmp_path: Path) -> Place:
 
 def test_a_race_that_comes_and_one_that_goes_while_others_are_dumped(place: Place, server: PrivateServer) -> None:
     with running(place, server, "--once", "--mysqldump", waiting_dump(place)) as tool:
-        until((place.folder / "dumping").exists, "the first dump")
+        wait_until((place.folder / "dumping").exists, "the first dump")
         load(server, DATA / "big.sql")
         list_race(server, "New", NEW.upper())
         query(server, f"UPDATE meosmain.oevent SET Name = 'Changed' WHERE NameId = '{RELAY}'")
@@ -76,15 +78,17 @@ def test_the_drive_tells_until_when_its_batch_held(place: Place, server: Private
         assert top.stat().st_mtime_ns == before
         server.stop()
         tool.waits_for("FAIL")
-        until(lambda: top.stat().st_mtime_ns != before, "RESTORE.txt written anew")
+        wait_until(lambda: top.stat().st_mtime_ns != before, "RESTORE.txt written anew")
         second = restore_txt.held_in(top.read_text(restore_txt.ENCODING))
         assert second is not None
         assert second > inventory.read(place.batches[-1]).taken.replace(tzinfo=None)
         server.start()
         query(server, f"INSERT INTO {INDIVIDUAL}.oclub (Name) VALUES ('new')")
-        until(lambda: len(place.batches) == 2, "another batch")
+        wait_until(lambda: len(place.batches) == 2, "another batch")
         tool.waits_for("all is well again")
-        until(lambda: restore_txt.held_in(top.read_text(restore_txt.ENCODING)) is None, "RESTORE.txt of that batch")
+        wait_until(
+            lambda: restore_txt.held_in(top.read_text(restore_txt.ENCODING)) is None, "RESTORE.txt of that batch"
+        )
         tool.waits_for("OK no changes since", times=tool.said.count("OK no changes since") + 2)
         told(tool.press_ctrl_c(), 0, "stopped; 2 batches made")
     third = restore_txt.held_in(top.read_text(restore_txt.ENCODING))

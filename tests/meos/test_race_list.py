@@ -14,7 +14,8 @@ from meosbackup.batch.model import Entry, Race
 from meosbackup.commands.simulation import open_lost_race
 from meosbackup.meos.race_list import ListedRace, parsed_date, select
 from meosbackup.mysql.private_server import PrivateServer, ServerProgram, load, private_server
-from tests.toolkit.day import Day, counts, dump_of, list_race
+from tests.toolkit.batches import dump_file, dump_of
+from tests.toolkit.day import Day
 from tests.toolkit.servers import (
     DATA,
     EMPTY,
@@ -25,7 +26,8 @@ from tests.toolkit.servers import (
     RACE_LIST,
     RELAY,
     contents,
-    dump_file,
+    counts,
+    list_race,
     query,
 )
 

@@ -16,21 +16,9 @@ from meosbackup.commands.simulation import delete_race
 from meosbackup.meos import changes, relisting
 from meosbackup.mysql.private_server import PrivateServer, ServerProgram, private_server
 from meosbackup.store import inventory
-from tests.toolkit.servers import (
-    EMPTY,
-    INDIVIDUAL,
-    INNODB,
-    RACE_LIST,
-    RELAY,
-    contents,
-    databases,
-    dump_file,
-    make_pristine,
-    query,
-    run_meosbackup,
-    server_options,
-    with_password,
-)
+from tests.toolkit.batches import dump_file
+from tests.toolkit.runs import run_meosbackup, server_options, with_password
+from tests.toolkit.servers import EMPTY, INDIVIDUAL, INNODB, RACE_LIST, RELAY, contents, databases, make_pristine, query
 
 RACES = (INDIVIDUAL, RELAY, EMPTY, INNODB)
 OTHER_RACE = ("Ungdomens dag", "meos_20261121_080000_1")

@@ -8,17 +8,9 @@ from pathlib import Path
 import pytest
 
 from meosbackup.mysql.private_server import PrivateServer, ServerProgram, private_server
-from tests.toolkit.broken import Place, new_place, once, told
-from tests.toolkit.servers import (
-    FILES,
-    RACE_LIST,
-    RELAY,
-    make_pristine,
-    query,
-    run_meosbackup,
-    server_options,
-    with_password,
-)
+from tests.toolkit.broken import Place, new_place, once
+from tests.toolkit.runs import run_meosbackup, server_options, told, with_password
+from tests.toolkit.servers import FILES, RACE_LIST, RELAY, make_pristine, query
 
 TOO_LARGE = "SET GLOBAL max_allowed_packet=1073741824"
 

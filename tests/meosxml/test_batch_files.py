@@ -19,9 +19,10 @@ from meosbackup.meosxml import convert
 from meosbackup.meosxml.batch_files import MeosFiles
 from meosbackup.meosxml.convert import Source
 from meosbackup.mysql.private_server import PrivateServer
-from tests.meosxml.test_convert import LISTS, MAPS, decoded, made_by_meos
-from tests.toolkit.day import Day, dump_of
-from tests.toolkit.servers import DATA, EMPTY, INDIVIDUAL, INNODB, RELAY, dump_file, query
+from tests.toolkit.batches import dump_file, dump_of
+from tests.toolkit.day import Day
+from tests.toolkit.meosfiles import LISTS, MAPS, decoded, made_by_meos
+from tests.toolkit.servers import DATA, EMPTY, INDIVIDUAL, INNODB, RELAY, query
 
 RACES = {INDIVIDUAL: "individual", RELAY: "relay", EMPTY: "empty", INNODB: "innodb"}
 UTC_CLOCK = {"TZ": "UTC"}
@@ -97,7 +98,7 @@ def test_a_race_that_cannot_be_converted_loses_its_file_alone_and_says_why(day: 
     assert len(files(day)[0]) == len(RACES) - 1
     assert "NOTE no .meosxml file for Stafettkväll – Relais d'Été (2026-11-23): The dump Stafettkvall" in screen
     assert "version isn't known" in screen
-    assert "Its dump is good, and is backed up." in screen
+    assert "Its dump is good and is backed up." in screen
 
 
 def test_an_image_of_a_map_comes_from_the_reference_tables(day: Day) -> None:

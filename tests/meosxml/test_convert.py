@@ -1,12 +1,11 @@
 """A race's file is the one that MeOS itself makes of it, whatever wrote the dump and whatever the rows hold."""
 
-import lzma
 import re
 import shutil
 import subprocess
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -20,49 +19,26 @@ from hypothesis import strategies as st
 from meosbackup.dump import reader
 from meosbackup.dump.reader import BadDumpError, Row, Table, Value
 from meosbackup.errors import MeosBackupError, StoppedError
-from meosbackup.meosxml import convert, wellformed
+from meosbackup.meosxml import convert
 from meosbackup.meosxml.convert import Source, UnconvertibleError
 from meosbackup.meosxml.extras import encoded
 from meosbackup.mysql.private_server import PrivateServer
-from tests.dump.test_reader import COMPLETED, MYSQL, STYLES, Style, contents, every_style, statements
-from tests.toolkit.day import needed
+from tests.toolkit.dumps import COMPLETED, MYSQL, STYLES, Style, contents, every_style
+from tests.toolkit.meosfiles import LISTS, MAPS, VERSION, converted, decoded, in_style, made_by_meos, race_of, tree
+from tests.toolkit.programs import needed
 from tests.toolkit.servers import DATA, RELAY
 
 PAIRS = ("empty", "individual", "relay", "innodb", "big")
-NEVER = threading.Event()
-VERSION = 101
 
 every_pair = pytest.mark.parametrize("race", PAIRS)
 
 Tree = tuple[str, tuple[tuple[str, str], ...], str, tuple[Any, ...]]
 
 
-def made_by_meos(race: str) -> bytes:
-    packed = DATA / f"{race}.meosxml.xz"
-    return lzma.decompress(packed.read_bytes()) if packed.exists() else (DATA / f"{race}.meosxml").read_bytes()
-
-
-def converted(dump: Path, version: int = VERSION, **more: Any) -> bytes:
-    target = dump.with_suffix(".meosxml") if dump.parent != DATA else Path("never")
-    written = convert.convert(Source(dump, version, **more), target, NEVER)
-    data = target.read_bytes()
-    assert written.bytes == len(data)
-    return data
-
-
-def tree(data: bytes) -> ET.Element:
-    assert wellformed.fault([data], "meosdata") == ""
-    return ET.fromstring(data)
-
-
 def canonical(element: ET.Element) -> Tree:
     """Return a tree that equals another whatever the order of its parts."""
     children = tuple(sorted(canonical(child) for child in element))
     return element.tag, tuple(sorted(element.items())), (element.text or "").strip(), children
-
-
-def in_style(tables: Sequence[tuple[Table, Sequence[Row]]], style: Style) -> bytes:
-    return b"".join(statements(table, rows, style) for table, rows in tables) + COMPLETED
 
 
 def of(tmp_path: Path, race: str) -> Path:
@@ -185,15 +161,6 @@ def test_it_stops_when_it_is_told_to(tmp_path: Path) -> None:
 
 
 # Value by value
-
-
-def race_of(tmp_path: Path, rows: Mapping[str, Mapping[str, Value]], types: str = "longtext") -> Path:
-    """Write the dump of a race with one row in each of the tables."""
-    dump = tmp_path / "race.sql"
-    tables: dict[str, Mapping[str, Value]] = {"oEvent": {"Id": 1, "Name": "Race"}, "oRunner": {"Id": 1}, **rows}
-    text = in_style([(Table(name, tuple(row), "MyISAM"), [tuple(row.values())]) for name, row in tables.items()], MYSQL)
-    dump.write_bytes(text.replace(b"longtext", types.encode()))
-    return dump
 
 
 def only(tmp_path: Path, table: str, row: Mapping[str, Value], where: str, version: int = VERSION) -> str | None:
@@ -346,15 +313,6 @@ def test_any_row_gives_well_formed_xml_that_holds_it(
 
 # Lists, tasks, maps and images
 
-LISTS = (
-    '<?xml version="1.0" encoding="UTF-8"?>\n\n\n<Lists>\n<MeOSListDefinition version="5.0">\n'
-    '<ListName>Start&amp;Ziel «Список»</ListName>\n<ListPost type="Image">\n<Text>17</Text>\n</ListPost>\n'
-    "</MeOSListDefinition>\n</Lists>\n"
-)
-MAPS = (
-    '<?xml version="1.0" encoding="UTF-8"?>\n\n\n<Maps>\n<Map>\n<mapid>18446744073709551615</mapid>\n<top>12.5</top>\n'
-    "</Map>\n</Maps>\n"
-)
 MACHINES = "onlineresults$Nätet %1 %2 %3$interval|15|url|http://x?a=%1&b=%2|empty||zero|0$splitmaker$$$prewarning$Två$"
 
 
@@ -403,26 +361,6 @@ def test_lists_that_are_no_lists_lose_nothing_else(tmp_path: Path, text: str) ->
 def test_whatever_the_packed_columns_hold(folder: Path, packed: str, lists: str) -> None:
     event: dict[str, Value] = {"Id": 1, "Machine": packed, "Lists": lists, "Maps": f"<Maps>{lists}</Maps>"}
     assert tree(converted(race_of(folder, {"oEvent": event}))).find("Machines") is not None
-
-
-def decoded(text: str) -> bytes:
-    """Decode an image as MeOS does (Encoder92::decode92), one bit after the other."""
-    digits = [chr(code) for code in range(32, 127) if chr(code) not in '"&<>'] + ["\t"]
-    digits[0], digits[1] = digits[1], digits[0]
-    size, _, body = text.partition(":")
-    data = bytearray()
-    for start in range(0, len(body), 16):
-        sextets, extra = [], 0
-        for pair in range(8):
-            low, high = body[start + 2 * pair], body[start + 2 * pair + 1]
-            number = digits.index(low) + 92 * digits.index(high)
-            sextets += [number & 63, number >> 6 & 63]
-            extra |= number >> 12 << pair
-        first = sum(sextet << 6 * place for place, sextet in enumerate(sextets[:10])) | (sextets[15] >> 2) << 60
-        second = sum(sextet << 6 * place for place, sextet in enumerate(sextets[10:15])) | (sextets[15] & 3) << 30
-        data += first.to_bytes(8, "little") + second.to_bytes(4, "little") + extra.to_bytes(1, "little")
-    assert len(data) - int(size) in range(13)
-    return bytes(data[: int(size)])
 
 
 @given(image=st.binary(max_size=100))

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from meosbackup.mysql.private_server import PrivateServer, private_server
-from tests.toolkit.broken import Place, new_place, told
-from tests.toolkit.servers import FILES, RACE_LIST, RELAY, contents, make_pristine, query, run_meosbackup
+from tests.toolkit.broken import Place, new_place
+from tests.toolkit.runs import run_meosbackup, told
+from tests.toolkit.servers import FILES, RACE_LIST, RELAY, contents, make_pristine, query
 from tests.tools.matrix.installations import Installation
 
 # The first test that needs a server may have to fetch it.

@@ -16,6 +16,7 @@ from meosbackup.errors import MeosBackupError, ProgramMissingError
 from meosbackup.mysql import programs
 from meosbackup.mysql.private_server import PrivateServer, ServerProgram, find_server_program, load, private_server
 from tests.toolkit.servers import BIG, DATA, FILES, INDIVIDUAL, RACE_LIST, contents, databases, query
+from tests.toolkit.waiting import PATIENCE
 
 
 def runs(process_id: int) -> bool:
@@ -117,7 +118,7 @@ def test_ctrl_c_leaves_no_process_and_no_folder(
 ) -> None:
     """While the data folder is made, while the server starts, and while it runs."""
     script = (
-        "import sys, time; from pathlib import Path; from meosbackup.sandbox import private_server\n"
+        "import sys, time; from pathlib import Path; from meosbackup.mysql.private_server import private_server\n"
         "print('begun', flush=True)\n"
         "with private_server(Path(sys.argv[1])) as server:\n"
         "    print('runs', flush=True)\n"
@@ -134,7 +135,7 @@ def test_ctrl_c_leaves_no_process_and_no_folder(
         else:
             time.sleep(seconds)
         child.send_signal(signal.SIGINT)
-        _, errors = child.communicate(timeout=20)
+        _, errors = child.communicate(timeout=PATIENCE)
     assert errors.rstrip().endswith("KeyboardInterrupt")
     assert list(tmp_path.iterdir()) == []
     assert processes_that_name(str(tmp_path)) == []
@@ -149,7 +150,7 @@ def processes_that_name(text: str) -> list[str]:
 def test_a_normal_user_can_run_a_server(server_program: ServerProgram) -> None:
     # The first server makes Python load all that it needs while it may still read this user's files.
     script = (
-        "import os; from meosbackup.sandbox import connect, load, private_server\n"
+        "import os; from meosbackup.mysql.private_server import connect, load, private_server\n"
         "with private_server() as server: pass\n"
         "os.chdir('/'); os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "with private_server() as server:\n"
@@ -159,7 +160,12 @@ def test_a_normal_user_can_run_a_server(server_program: ServerProgram) -> None:
     )
     environment = {name: value for name, value in os.environ.items() if name not in {"TMPDIR", "TEMP", "TMP"}}
     result = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, encoding="utf-8", env=environment, timeout=60, check=False
+        [sys.executable, "-c", script],
+        capture_output=True,
+        encoding="utf-8",
+        env=environment,
+        timeout=PATIENCE,
+        check=False,
     )
     assert (result.stdout, result.returncode) == ("65534 65534\nFalse False\n", 0), result.stderr
 
@@ -236,6 +242,6 @@ def test_without_a_server_program_the_advice_says_how_to_get_one(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(programs, "folders", tuple)
+    monkeypatch.setattr(programs, "installer_folders", tuple)
     with pytest.raises(ProgramMissingError, match=r"(?i)install MariaDB"):
         find_server_program()

@@ -13,8 +13,10 @@ from meosbackup.errors import UnfitProgramError
 from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.mysql.programs import Program, candidates, find_dump_program, fitting, others, reason
 from meosbackup.settings.model import Settings
-from tests.toolkit.broken import Place, dump_wrapper, new_place, once, shell_script, told
-from tests.toolkit.servers import MEOS_PASSWORD, MEOS_USER, RELAY, run_meosbackup, server_options, with_password
+from tests.toolkit.broken import Place, new_place, once
+from tests.toolkit.programs import dump_wrapper, shell_script
+from tests.toolkit.runs import run_meosbackup, server_options, told, with_password
+from tests.toolkit.servers import MEOS_PASSWORD, MEOS_USER, RELAY
 
 NAMES = ("mysqldump", "mariadb-dump")
 MARIADB_10 = "mysqldump  Ver 10.19 Distrib 10.11.19-MariaDB, for debian-linux-gnu (x86_64)"

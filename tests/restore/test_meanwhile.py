@@ -16,10 +16,12 @@ from meosbackup.batch.model import StoredBatch
 from meosbackup.batch.names import BATCH_FILE
 from meosbackup.meos import changes
 from meosbackup.mysql.private_server import PrivateServer, connect
-from tests.restore.test_restore import NAMES, RACES, Tent, assert_tidy, rows_of, tool_environment, work_on
-from tests.restore.test_trouble import client_program, dump_of, ended, flip_a_byte, races, until
-from tests.toolkit.broken import shell_script
-from tests.toolkit.servers import INDIVIDUAL, INNODB, RACE_LIST, RELAY, databases, dump_file, query, with_password
+from tests.toolkit.batches import dump_file, dump_of, flip_a_byte
+from tests.toolkit.programs import client_program, shell_script
+from tests.toolkit.runs import tool_environment, with_password
+from tests.toolkit.servers import INDIVIDUAL, INNODB, RACE_LIST, RELAY, databases, query, rows_of
+from tests.toolkit.tent import NAMES, RACES, Tent, assert_tidy, ended, races, work_on
+from tests.toolkit.waiting import PATIENCE, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs signals and client programs made of shell")
 
@@ -56,7 +58,7 @@ class HeldClient:
         self.path = client_program(folder, f'{wait}; client "$@"')
 
     def wait_until_it_runs(self) -> None:
-        until(self._begun.exists, "the client program")
+        wait_until(self._begun.exists, "the client program")
 
     def let_go(self) -> None:
         self._go.touch()
@@ -111,7 +113,7 @@ def test_a_race_that_is_opened_while_the_question_stands_is_not_replaced(
             asked += letter
         open_in_meos(server, RELAY)
         before = races(server)
-        answered, _ = process.communicate("y\n", timeout=60)
+        answered, _ = process.communicate("y\n", timeout=PATIENCE)
     assert process.returncode == 1
     said = " ".join(answered.split())
     assert re.search(rf"MeOS has {NAMES[RELAY]}.* open on: Målet\.", said), said
@@ -158,7 +160,7 @@ def test_ctrl_c_before_anything_is_restored(
         tmp_path / "slow", f'case "$*" in *{moment}*) touch "{asked}"; sleep 60;; esac\nexec mysqldump "$@"'
     )
     with restoring(server, tent, "--yes", "--batch", stored.when, "--mysqldump", slow) as process:
-        until(asked.exists, "the dump program")
+        wait_until(asked.exists, "the dump program")
         process.send_signal(signal.SIGINT)
         code, said = ended(process)
     assert code == 1, said
@@ -181,7 +183,7 @@ def test_ctrl_c_while_tables_change_places_says_what_is_true(
         held.wait_until_it_runs()
         cursor.execute(f"LOCK TABLES `{database}`.orunner WRITE")
         held.let_go()
-        until(lambda: is_changing_places(server, database), "the change of places")
+        wait_until(lambda: is_changing_places(server, database), "the change of places")
         for _ in range(3):  # by somebody who is in a hurry
             process.send_signal(signal.SIGINT)
         cursor.execute("UNLOCK TABLES")
@@ -281,7 +283,7 @@ def test_where_the_drive_is_bad_the_copy_in_the_spool_is_taken(
     server: PrivateServer, spare: PrivateServer, tent: Tent
 ) -> None:
     stored = tent.back_up(server)
-    entry, its_spool = dump_of(stored, INDIVIDUAL), ("--spool", tent.spool(server))
+    entry, its_spool = dump_of(stored.batch, INDIVIDUAL), ("--spool", tent.spool(server))
     assert entry.reference is not None
     flip_a_byte(stored.folder / dump_file(entry).file)
     (stored.folder / entry.reference.file).unlink()

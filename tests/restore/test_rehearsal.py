@@ -12,7 +12,8 @@ from meosbackup.day.rehearsal_thread import RehearsalThread
 from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.mysql.programs import find_dump_program
 from meosbackup.store import inventory
-from tests.toolkit.servers import dump_file, run_meosbackup, server_options, with_password
+from tests.toolkit.batches import dump_file
+from tests.toolkit.runs import run_meosbackup, server_options, with_password
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def guide(stored: StoredBatch) -> str:
 
 
 def rehearse(stored: StoredBatch, *more: str) -> tuple[int, str]:
-    result = run_meosbackup("rehearse", "--target", stored.folder.parents[2], *more, timeout=100)
+    result = run_meosbackup("rehearse", "--target", stored.folder.parents[2], *more)
     return result.returncode, result.stdout + result.stderr
 
 

@@ -1,12 +1,8 @@
 """`meosbackup restore`: races of a batch back on the race server, and on a spare one; what it shows, asks and saves."""
 
 import hashlib
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +12,8 @@ from meosbackup.batch.model import StoredBatch
 from meosbackup.batch.names import PIN_FILE
 from meosbackup.commands.simulation import Laptop, delete_race, open_lost_race
 from meosbackup.mysql.private_server import PrivateServer, ServerProgram, load, private_server
-from meosbackup.store import drive, inventory
+from meosbackup.store import inventory
+from tests.toolkit.batches import dump_file
 from tests.toolkit.servers import (
     BIG,
     DATA,
@@ -25,90 +22,17 @@ from tests.toolkit.servers import (
     INNODB,
     RACE_LIST,
     RELAY,
-    contents,
     databases,
-    dump_file,
+    everything,
     make_pristine,
     query,
-    run_meosbackup,
-    server_options,
-    with_password,
+    rows_of,
 )
+from tests.toolkit.tent import NAMES, RACES, Tent, assert_tidy, work_on
 
-RACES = (INDIVIDUAL, RELAY, EMPTY, INNODB)
-NAMES = {INDIVIDUAL: "Höstmedeln", RELAY: "Stafettkväll", EMPTY: "Tom", INNODB: "InnoDB-tävlingen"}
 CANONICAL = {
     "oEvent", "oRunner", "oTeam", "oClass", "oClub", "oCourse", "oControl", "oCard", "oPunch", "oCounter", "oMonitor",
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Tent:
-    """The drive, and what the tool needs at each computer that it is plugged into."""
-
-    folder: Path
-
-    @property
-    def target(self) -> Path:
-        return self.folder / "drive"
-
-    @property
-    def root(self) -> Path:
-        return drive.root(self.target)
-
-    def spool(self, server: PrivateServer) -> Path:
-        return self.folder / f"spool at {server.port}"
-
-    def options(self, server: PrivateServer) -> list[str | Path]:
-        return ["--target", self.target, "--any-disk", "--spool", self.spool(server),
-                "--log-file", self.folder / "meosbackup.log", *server_options(server)]  # fmt: skip
-
-    def back_up(self, server: PrivateServer) -> StoredBatch:
-        """Make a batch of all races, and return it as it lies on the drive."""
-        self.target.mkdir(exist_ok=True)
-        done = run_meosbackup("--once", *self.options(server), "--all-races", env=with_password())
-        assert done.returncode == 0, done.stdout + done.stderr
-        return self.batches()[-1]
-
-    def command(self, server: PrivateServer, *more: str | Path) -> list[str]:
-        """Return the command line of a restore."""
-        return [sys.executable, "-m", "meosbackup", "restore", *map(str, (*self.options(server), *more))]
-
-    def restore(self, server: PrivateServer, *more: str | Path, answer: str | None = None, expected: int = 0) -> str:
-        """Restore, answering the question where there is an answer and by --yes else; return what was said."""
-        done = subprocess.run(
-            self.command(server, *([] if answer is not None else ["--yes"]), *more),
-            env={**tool_environment(), **with_password()}, input=answer or "", capture_output=True, encoding="utf-8",
-            timeout=100, check=False,
-        )  # fmt: skip
-        said = " ".join((done.stdout + done.stderr).split())
-        assert "Traceback" not in said
-        assert "unexpected error" not in said, said
-        assert done.returncode == expected, said
-        return said
-
-    def batches(self) -> list[StoredBatch]:
-        """Return the batches on the drive, oldest first."""
-        return list(inventory.find(self.root).batches)
-
-    def saved(self) -> list[StoredBatch]:
-        """Return the batches on the drive that are never thinned out."""
-        return [stored for stored in self.batches() if (stored.folder / PIN_FILE).exists()]
-
-
-def tool_environment() -> dict[str, str]:
-    """Return this process's environment without what the tool would take for its settings."""
-    kept = {name: value for name, value in os.environ.items() if not name.upper().startswith("MEOSBACKUP_")}
-    return {**kept, "PYTHONUTF8": "1"}
-
-
-def rows_of(server: PrivateServer, database: str) -> dict[str, list[tuple[Any, ...]]]:
-    """Return all rows of a database; MeOS makes tables that are missing, so that empty ones say nothing."""
-    return {table: rows for table, rows in contents(server, database).items() if rows}
-
-
-def everything(server: PrivateServer) -> dict[str, dict[str, list[tuple[Any, ...]]]]:
-    return {name.lower(): rows_of(server, name) for name in databases(server)}
 
 
 def listed(server: PrivateServer) -> list[tuple[Any, ...]]:
@@ -127,19 +51,6 @@ def checksums(server: PrivateServer, database: str) -> list[tuple[Any, ...]]:
         " ORDER BY TABLE_NAME", database,
     )  # fmt: skip
     return [*query(server, f"CHECKSUM TABLE {tables}"), *times]
-
-
-def work_on(server: PrivateServer, *names: str, seed: int = 5) -> None:
-    """Have a laptop change races, read a card in each, and leave."""
-    for name in names:
-        laptop = Laptop(server, name, seed=seed)
-        for change in (laptop.enter_late, laptop.read_card, laptop.add_punch, laptop.change_status):
-            change()
-        laptop.close()
-
-
-def assert_tidy(server: PrivateServer) -> None:
-    assert {name for name in databases(server) if name.startswith("meosbackup")} == set()
 
 
 @pytest.fixture

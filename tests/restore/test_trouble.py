@@ -14,29 +14,30 @@ from pathlib import Path
 
 import pytest
 
-from meosbackup.batch.model import Entry, StoredBatch
+from meosbackup.batch.model import StoredBatch
 from meosbackup.commands.simulation import run_laptops
 from meosbackup.meos import changes
 from meosbackup.mysql.private_server import PrivateServer, ServerProgram, private_server
-from meosbackup.mysql.programs import find_client_program
-from tests.backup.test_bad_server import damaged
-from tests.restore.test_restore import RACES, Tent, assert_tidy, everything, rows_of, tool_environment, work_on
+from tests.toolkit.batches import dump_file, dump_of, flip_a_byte
+from tests.toolkit.programs import client_program
+from tests.toolkit.runs import tool_environment, with_password
 from tests.toolkit.servers import (
     INDIVIDUAL,
     INNODB,
     MEOS_USER,
     RACE_LIST,
     RELAY,
+    damaged,
     databases,
-    dump_file,
+    everything,
     make_pristine,
     query,
-    with_password,
+    rows_of,
 )
+from tests.toolkit.tent import RACES, Tent, assert_tidy, ended, races, work_on
+from tests.toolkit.waiting import limit, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs signals and client programs made of shell")
-
-PATIENCE = 40.0
 
 
 @pytest.fixture
@@ -50,25 +51,6 @@ def stored(server: PrivateServer, tent: Tent) -> StoredBatch:
     found = tent.back_up(server)
     work_on(server, *RACES)
     return found
-
-
-def until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.05)
-
-
-def client_program(folder: Path, body: str) -> Path:
-    """Make a client program that does what lines of shell say; `client` is the real one, with its arguments."""
-    real = find_client_program(None).path
-    path = folder / "client program"
-    path.write_text(
-        f'#!/bin/sh\ncase "$*" in *--help*|*--version*) exec {real} "$@";; esac\n'
-        f'client() {{ {real} "$@"; }}\n{body}\n', "utf-8",
-    )  # fmt: skip
-    path.chmod(0o755)
-    return path
 
 
 def has_left_something(server: PrivateServer) -> bool:
@@ -89,8 +71,8 @@ class SlowClient:
         return [int(line) for line in self._mark.read_text("ascii").splitlines()]
 
     def wait_until_it_feeds(self, server: PrivateServer) -> None:
-        until(lambda: self._mark.exists() and bool(self.process_ids), "the client program")
-        until(lambda: has_left_something(server), "the first table")
+        wait_until(lambda: self._mark.exists() and bool(self.process_ids), "the client program")
+        wait_until(lambda: has_left_something(server), "the first table")
 
     def end(self) -> None:
         if sys.platform != "win32":
@@ -127,29 +109,6 @@ def restoring(
             slow.end()
 
 
-def ended(process: "subprocess.Popen[str]") -> tuple[int, str]:
-    said = " ".join(process.communicate(timeout=PATIENCE)[0].split())
-    assert "Traceback" not in said
-    assert "unexpected error" not in said, said
-    return process.returncode, said
-
-
-def races(server: PrivateServer) -> dict[str, dict[str, list[tuple[object, ...]]]]:
-    """Return all rows of all races, and of the race list."""
-    return {name: rows_of(server, name) for name in (*RACES, RACE_LIST)}
-
-
-def dump_of(stored: StoredBatch, database: str) -> Entry:
-    [entry] = [entry for entry in stored.batch.races if entry.database == database]
-    return entry
-
-
-def flip_a_byte(path: Path) -> None:
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(data)
-
-
 # The drive
 
 
@@ -162,7 +121,7 @@ def test_nothing_of_a_damaged_dump_reaches_the_server_and_an_earlier_one_is_offe
         work_on(server, INDIVIDUAL)
         batches.append(tent.back_up(server))
         bad = batches[-1]
-        flip_a_byte(bad.folder / dump_file(dump_of(bad, INDIVIDUAL)).file)
+        flip_a_byte(bad.folder / dump_file(dump_of(bad.batch, INDIVIDUAL)).file)
     said = tent.restore(spare, expected=1)
     assert databases(spare) == set()
     assert "is not what it was when it was made" in said
@@ -175,9 +134,9 @@ def test_nothing_of_a_damaged_dump_reaches_the_server_and_an_earlier_one_is_offe
 
 
 def test_where_no_batch_has_a_good_dump_that_is_told(spare: PrivateServer, tent: Tent, stored: StoredBatch) -> None:
-    flip_a_byte(stored.folder / dump_file(dump_of(stored, RELAY)).file)
+    flip_a_byte(stored.folder / dump_file(dump_of(stored.batch, RELAY)).file)
     assert "No earlier batch has it whole" in tent.restore(spare, expected=1)
-    (stored.folder / dump_file(dump_of(stored, RELAY)).file).unlink()
+    (stored.folder / dump_file(dump_of(stored.batch, RELAY)).file).unlink()
     assert "can't be read" in tent.restore(spare, expected=1)
     assert databases(spare) == set()
 
@@ -186,7 +145,7 @@ def test_a_damaged_register_keeps_no_race_from_coming_back(
     server: PrivateServer, spare: PrivateServer, tent: Tent
 ) -> None:
     stored = tent.back_up(server)
-    reference = dump_of(stored, INDIVIDUAL).reference
+    reference = dump_of(stored.batch, INDIVIDUAL).reference
     assert reference is not None
     flip_a_byte(stored.folder / reference.file)
     said = tent.restore(spare, expected=1)
@@ -247,7 +206,7 @@ def test_ctrl_c_leaves_the_races_whole_and_says_so(
         process.send_signal(signal.SIGINT)
         began = time.monotonic()
         code, said = ended(process)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < limit(5)
         assert not slow.is_at_work()
     assert code == 1
     assert "Stopped" in said
@@ -279,10 +238,12 @@ def test_what_a_killed_restore_left_behind_goes_with_the_next(
 
 def test_a_running_writer_is_not_written_over(server: PrivateServer, tent: Tent, stored: StoredBatch) -> None:
     with run_laptops(server, [INDIVIDUAL, INNODB], threading.Event(), 0.1) as laptops:
-        until(lambda: all(laptop.changes for laptop in laptops), "the laptops")
+        wait_until(lambda: all(laptop.changes for laptop in laptops), "the laptops")
         said = tent.restore(server, "--batch", stored.when, expected=1)
         changes = [laptop.changes for laptop in laptops]
-        until(lambda: all(laptop.changes > so_far for laptop, so_far in zip(laptops, changes, strict=True)), "more")
+        wait_until(
+            lambda: all(laptop.changes > so_far for laptop, so_far in zip(laptops, changes, strict=True)), "more"
+        )
     assert "open on: Laptop 1" in said
     assert "Nothing was done" in said
     assert [laptop.failures for laptop in laptops] == [0, 0]

@@ -9,17 +9,10 @@ from pathlib import Path
 import pytest
 
 from meosbackup.mysql.private_server import PrivateServer
-from tests.toolkit.broken import (
-    Completed,
-    Place,
-    assert_batches_are_whole,
-    assert_no_backup,
-    new_place,
-    once,
-    small_disk,
-    told,
-)
-from tests.toolkit.servers import run_meosbackup
+from tests.toolkit.batches import assert_batches_are_whole, assert_no_backup
+from tests.toolkit.broken import Place, new_place, once
+from tests.toolkit.drives import small_disk
+from tests.toolkit.runs import Completed, run_meosbackup, told
 
 
 @pytest.fixture

@@ -15,19 +15,12 @@ from meosbackup.batch import names
 from meosbackup.commands.simulation import Laptop, run_laptops
 from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.store import drive, inventory
-from tests.toolkit.drives import EXFAT, EXT4, FAT32, FUSEFAT, NTFS, TMPFS, Slot, check, make_drive, slot, wait_for
-from tests.toolkit.running import (
-    BELL,
-    PATIENCE,
-    STOPS_WITHIN,
-    Running,
-    faults,
-    fill_reference_tables,
-    leftovers,
-    running,
-    waiting,
-)
-from tests.toolkit.servers import INDIVIDUAL, run_meosbackup, server_options, with_password
+from tests.toolkit.batches import faults, leftovers, waiting
+from tests.toolkit.drives import EXFAT, EXT4, FAT32, FUSEFAT, NTFS, TMPFS, Slot, check, make_drive, slot
+from tests.toolkit.running import BELL, Running, running
+from tests.toolkit.runs import STOPS_WITHIN, run_meosbackup, server_options, with_password
+from tests.toolkit.servers import INDIVIDUAL, fill_reference_tables
+from tests.toolkit.waiting import limit, wait_until
 
 EVERY_SECOND = ("--interval", "1")
 BACKED_UP = r"  OK    race list \+ 4 races, "
@@ -54,8 +47,8 @@ def sequences(root: Path) -> list[int]:
 
 
 def stop_when_all_is_shipped(day: Running, spool: Path) -> None:
-    wait_for(lambda: not waiting(spool), PATIENCE)
-    assert day.stop() < STOPS_WITHIN
+    wait_until(lambda: not waiting(spool), "an empty spool")
+    assert day.stop() < limit(STOPS_WITHIN)
 
 
 def assert_all_is_shipped(target: Path, spool: Path) -> None:
@@ -92,7 +85,7 @@ def test_a_drive_pulled_out_amid_copying_costs_nothing(stick: Slot, busy: Privat
     stick.plug(used)
     root = drive.root(stick.place)
     with running(busy, stick.place, tmp_path, *EVERY_SECOND) as day:
-        wait_for(lambda: any(root.glob("reference/*.partial")), PATIENCE)
+        wait_until(lambda: any(root.glob("reference/*.partial")), "a file that is being copied")
         stick.pull()  # the place answers ENOTCONN
         first = day.expect(rf"  FAIL  The drive is missing from {re.escape(str(stick.place))}")
         assert_banner(day, first, "Backups go on in the spool.", "Plug it in again.")
@@ -113,7 +106,7 @@ def test_a_drive_pulled_out_amid_copying_costs_nothing(stick: Slot, busy: Privat
 def assert_banner(day: Running, line: str, *sentences: str) -> None:
     """See that a line of trouble stands in a banner, with the bell before it and these sentences below it."""
     at = day.lines.index(line)
-    wait_for(lambda: len(day.lines) > at + 1 + len(sentences), PATIENCE)
+    wait_until(lambda: len(day.lines) > at + 1 + len(sentences), "the banner")
     assert day.lines[at - 1].removeprefix(BELL) == RULE
     assert BELL in day.lines[at - 1]
     assert [text.strip() for text in day.lines[at + 1 : at + 1 + len(sentences)]] == list(sentences)
@@ -242,7 +235,7 @@ def test_a_slow_drive_delays_no_tick_and_no_end(stick: Slot, busy: PrivateServer
     with running(busy, stick.place, tmp_path, "--interval", "3") as day:
         ticks = [tick_time(day.expect("  OK    race list .*; the drive is slow: ")) for _ in range(3)]
         assert leftovers(drive.root(kept)), "the reference tables are still on their way"
-        assert day.stop() < STOPS_WITHIN
+        assert day.stop() < limit(STOPS_WITHIN)
     intervals = [later - earlier for earlier, later in pairwise(ticks)]
     assert all(timedelta(seconds=2) <= interval <= timedelta(seconds=4) for interval in intervals), day.text
     assert faults(drive.root(kept)) == []
@@ -301,12 +294,12 @@ def test_a_drive_that_hangs_delays_no_tick_and_no_end(stick: Slot, server: Priva
                 day.expect(
                     r"  OK    race list .*; the drive is slow: \d+ batch(es are| is) waiting on this computer, with "
                 )
-        wait_for(lambda: not waiting(spool), PATIENCE)
+        wait_until(lambda: not waiting(spool), "an empty spool")
         day.skip()
         day.expect("  OK    no changes since .* free$")
         with stick.paused():
             day.expect("; the drive is slow: ")
-            assert day.stop() < STOPS_WITHIN
+            assert day.stop() < limit(STOPS_WITHIN)
     assert_all_is_shipped(stick.place, spool)
 
 

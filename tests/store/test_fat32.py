@@ -10,9 +10,10 @@ import pytest
 from meosbackup.batch import names
 from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.store import drive, inventory
+from tests.toolkit.batches import faults, leftovers
 from tests.toolkit.drives import FAT32, Slot, check, make_drive, slot
-from tests.toolkit.running import faults, leftovers
-from tests.toolkit.servers import INDIVIDUAL, contents, run_meosbackup, server_options, with_password
+from tests.toolkit.runs import run_meosbackup, server_options, with_password
+from tests.toolkit.servers import INDIVIDUAL, contents
 
 LARGEST_FILE = (4 << 30) - 1
 

@@ -19,9 +19,12 @@ from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.store import drive, inventory, retention, shipping
 from meosbackup.store.shipping import Shipper
 from meosbackup.system import files
-from tests.toolkit.drives import EXFAT, FAT32, TMPFS, Slot, check, make_drive, slot, wait_for
-from tests.toolkit.running import PATIENCE, STOPS_WITHIN, Running, faults, leftovers, running, waiting
-from tests.toolkit.servers import EMPTY, INDIVIDUAL, INNODB, RELAY, run_meosbackup, server_options, with_password
+from tests.toolkit.batches import faults, leftovers, waiting
+from tests.toolkit.drives import EXFAT, FAT32, TMPFS, Slot, check, make_drive, slot
+from tests.toolkit.running import Running, running
+from tests.toolkit.runs import STOPS_WITHIN, run_meosbackup, server_options, with_password
+from tests.toolkit.servers import EMPTY, INDIVIDUAL, INNODB, RELAY
+from tests.toolkit.waiting import limit, wait_until
 
 EVERY_SECOND = ("--interval", "1")
 BACKED_UP = "  OK    race list "
@@ -221,8 +224,8 @@ def assert_restorable_relay(root: Path) -> None:
 
 
 def stop_when_all_is_shipped(day: Running, folder: Path) -> None:
-    wait_for(lambda: not waiting(folder / "spool"), PATIENCE)
-    assert day.stop() < STOPS_WITHIN
+    wait_until(lambda: not waiting(folder / "spool"), "an empty spool")
+    assert day.stop() < limit(STOPS_WITHIN)
 
 
 def test_a_spool_over_its_limit_is_thinned_by_the_same_rules_and_told(

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from meosbackup.mysql.private_server import PrivateServer
-from tests.toolkit.broken import assert_batches_are_whole, new_place, once, told
-from tests.toolkit.servers import RELAY, contents, query, run_meosbackup, server_options, with_password
+from tests.toolkit.batches import assert_batches_are_whole
+from tests.toolkit.broken import new_place, once
+from tests.toolkit.runs import run_meosbackup, server_options, told, with_password
+from tests.toolkit.servers import RELAY, contents, query
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,10 @@ import pytest
 
 from meosbackup.errors import StoppedError
 from meosbackup.system import process
-from tests.toolkit.broken import shell_script, until
+from tests.toolkit.programs import shell_script
+from tests.toolkit.waiting import PATIENCE, limit, wait_until
 
-LIMIT = 20.0
+LIMIT = PATIENCE
 
 
 def python(code: str, *arguments: str) -> list[str]:
@@ -50,7 +51,7 @@ def test_a_program_that_takes_too_long_is_ended() -> None:
     assert result.timed_out
     assert result.code != 0
     assert result.output.strip() == "begun"
-    assert 1.0 <= time.monotonic() - began < 3.0
+    assert 1.0 <= time.monotonic() - began < limit(3.0)
 
 
 def test_a_program_that_will_not_end_politely_is_ended_for_good() -> None:
@@ -59,7 +60,7 @@ def test_a_program_that_will_not_end_politely_is_ended_for_good() -> None:
     result = process.run(python(code), limit=0.5)
     assert result.timed_out
     assert result.output.strip() == "deaf"
-    assert time.monotonic() - began < 3.0
+    assert time.monotonic() - began < limit(3.0)
 
 
 def test_a_program_is_ended_when_the_user_asks_to_stop(tmp_path: Path) -> None:
@@ -76,11 +77,11 @@ def test_a_program_is_ended_when_the_user_asks_to_stop(tmp_path: Path) -> None:
 
     thread = threading.Thread(target=work)
     thread.start()
-    until(begun.exists, "the program's start")
+    wait_until(begun.exists, "the program's start")
     asked = time.monotonic()
     stop.set()
     thread.join(LIMIT)
-    assert time.monotonic() - asked < 2.0
+    assert time.monotonic() - asked < limit(2.0)
     assert len(errors) == 1
 
 

@@ -5,12 +5,12 @@ Needs Linux, root, loop devices and FUSE. Where something is missing the test is
 
 import errno
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -21,6 +21,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from tests.toolkit import passthrough, vfat
+from tests.toolkit.waiting import wait_until
 
 EXFAT, FAT32, NTFS, EXT4, TMPFS = "exFAT", "FAT32", "NTFS", "ext4", "tmpfs"
 FUSEFAT = "FAT32 by fusefat"
@@ -39,7 +40,7 @@ _CHECKERS = {
     EXFAT: ("fsck.exfat", "-n"), FAT32: ("fsck.fat", "-n"), NTFS: ("ntfsfix", "-n"), EXT4: ("e2fsck", "-f", "-n"),
 }  # fmt: skip
 _SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
-_PATIENCE = 10.0
+_ENDS_WITHIN = 10.0
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Slot:
         if drive.kind not in {FAT32, FUSEFAT}:  # they take a file
             self.device = source = _run("losetup", "--find", "--show", drive.image).strip()
         _run(*_MOUNTERS[drive.kind], source, self.place)
-        wait_for(lambda: os.path.ismount(self.place))
+        wait_until(lambda: os.path.ismount(self.place), "the drive")
 
     def plug_passing_through(
         self,
@@ -90,7 +91,7 @@ class Slot:
             sys.executable, "-m", passthrough.__name__, folder, self.place, f"--bytes-per-second={bytes_per_second}",
             f"--largest-file={largest_file}", *(["--corrupt"] if corrupt else []), *(["--untold"] if untold else []),
         )  # fmt: skip
-        wait_for(lambda: os.path.ismount(self.place))
+        wait_until(lambda: os.path.ismount(self.place), "the drive")
 
     def pull(self) -> None:
         """Kill what is behind the drive: every call answers "not connected" from now on (FUSE alone)."""
@@ -98,7 +99,7 @@ class Slot:
         assert found, f"no process serves {self.place}"
         for number in found:
             os.kill(number, signal.Signals["SIGKILL"])
-        wait_for(self._is_stuck)
+        wait_until(self._is_stuck, "a drive that is pulled out")
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -118,8 +119,8 @@ class Slot:
         while self._is_mounted():
             _run("umount", "-i", "-l", self.place)
         # A file system without users ends by itself once it has written all; one that hangs is ended.
-        with suppress(TimeoutError):
-            wait_for(lambda: not _alive(served))
+        with suppress(AssertionError):
+            wait_until(lambda: not _alive(served), "the end of the file system", _ENDS_WITHIN)
         for number in _alive(served):
             os.kill(number, signal.Signals["SIGKILL"])
         if self.device is not None:
@@ -129,7 +130,7 @@ class Slot:
     def protect(self, *, protect: bool = True) -> None:
         """Have the drive take no more writing, or take it again; waits for a moment when no file is being written."""
         options = "remount,bind,ro" if protect else "remount,bind,rw"
-        wait_for(lambda: _try("mount", "-i", "-o", options, self.place))
+        wait_until(lambda: _try("mount", "-i", "-o", options, self.place), "a moment without a file that is written")
 
     def _is_mounted(self) -> bool:
         """Tell whether a drive is plugged in, even one that answers nothing but errors."""
@@ -208,15 +209,6 @@ def written_bytes(slot_: Slot) -> int:
     return int(Path("/sys/block", Path(slot_.device).name, "stat").read_text("ascii").split()[6]) * 512
 
 
-def wait_for(is_so: Callable[[], object], seconds: float = _PATIENCE) -> None:
-    """Wait until something is so. Raises TimeoutError."""
-    end = time.monotonic() + seconds
-    while not is_so():
-        if time.monotonic() > end:
-            raise TimeoutError(f"not within {seconds} s")
-        time.sleep(0.02)
-
-
 def _server_of(place: Path) -> list[int]:
     """Return the processes that serve the files of a mount point, which is among their arguments."""
     found = []
@@ -277,7 +269,7 @@ def _kernel_starts() -> bool:
         try:
             tried.plug(Drive(FAT32, image))
             return not list(tried.place.iterdir())
-        except (AssertionError, OSError):  # a TimeoutError is one, too
+        except (AssertionError, OSError):
             return False
         finally:
             tried.leave()
@@ -311,3 +303,26 @@ def _run(program: str, *arguments: str | Path) -> str:
 
 def _try(program: str, *arguments: str | Path) -> bool:
     return subprocess.run([_found(program), *arguments], capture_output=True, check=False).returncode == 0
+
+
+@contextmanager
+def small_disk(folder: Path, size: str = "4m", *, read_only: bool = False) -> Iterator[Path]:
+    """Mount a disk of its own on a folder. The test is skipped where the user may not mount, but not on CI."""
+    folder.mkdir(exist_ok=True)
+    options = f"size={size},{'ro' if read_only else 'rw'}"
+    trouble = _trouble("mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder))
+    if trouble and not os.environ.get("CI"):
+        pytest.skip(f"no disk can be mounted: {trouble}")
+    assert not trouble
+    try:
+        yield folder
+    finally:
+        assert not _trouble("umount", "--lazy", str(folder))
+
+
+def _trouble(*arguments: str) -> str:
+    """Run a program; return why it failed."""
+    if shutil.which(arguments[0]) is None:
+        return f"there is no {arguments[0]}"
+    result = subprocess.run(arguments, capture_output=True, encoding="utf-8", check=False)
+    return re.sub(r"\s+", " ", result.stderr) or str(result.returncode) if result.returncode else ""

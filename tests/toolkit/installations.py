@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.toolkit.day import needed
+from tests.toolkit.programs import needed
 from tests.tools.matrix import installations
 from tests.tools.matrix.installations import Installation, NotToBeHadError
 

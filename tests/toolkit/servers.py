@@ -1,14 +1,10 @@
 """What many tests need: the tool run as its users run it, and servers looked into."""
 
-import os
-import subprocess
-import sys
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from meosbackup.batch.model import Entry, StoredFile
 from meosbackup.mysql.private_server import PrivateServer, connect, load
 from meosbackup.mysql.sessions import quoted, spelled
 
@@ -34,44 +30,12 @@ MEOS_PASSWORD = 'tält & "kyla"\\'
 _SYSTEM_DATABASES = frozenset({"information_schema", "mysql", "performance_schema", "sys"})
 
 
-def run_meosbackup(
-    *arguments: str | Path, env: Mapping[str, str] | None = None, timeout: float = 60.0
-) -> "subprocess.CompletedProcess[str]":
-    """Run the tool in a process of its own; of the environment's MEOSBACKUP_* it sees those in `env` alone."""
-    environment = {name: value for name, value in os.environ.items() if not name.upper().startswith("MEOSBACKUP_")}
-    return subprocess.run(
-        [sys.executable, "-m", "meosbackup", *map(str, arguments)],
-        env={**environment, "PYTHONUTF8": "1", **(env or {})},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=timeout,
-        check=False,
-    )
-
-
-def server_options(server: PrivateServer) -> list[str]:
-    """Return the options that lead the tool to a server, as the user meos."""
-    return ["--host", server.host, "--port", str(server.port), "--user", MEOS_USER]
-
-
-def with_password(password: str = MEOS_PASSWORD) -> dict[str, str]:
-    """Return the environment that gives the tool a password."""
-    return {"MEOSBACKUP_PASSWORD": password}
-
-
 def query(server: PrivateServer, statement: str, *values: int | str) -> list[tuple[Any, ...]]:
     """Run a statement as root and return its rows."""
     with closing(connect(server)) as connection, closing(connection.cursor()) as cursor:
         cursor.execute(statement, values)
         rows: list[Any] = cursor.fetchall() if cursor.with_rows else []
         return [tuple(row) for row in rows]
-
-
-def dump_file(entry: Entry) -> StoredFile:
-    """Return the dump of an entry that must have one."""
-    assert entry.dump is not None, f"{entry.database} has no dump"
-    return entry.dump
 
 
 def databases(server: PrivateServer) -> set[str]:
@@ -122,3 +86,66 @@ def _fingerprint(server: PrivateServer, database: str) -> object:
     )  # fmt: skip
     names = ", ".join(f"{quoted(database)}.{quoted(str(table[0]))}" for table in tables)
     return tables, query(server, f"CHECKSUM TABLE {names}") if names else []
+
+
+def list_race(server: PrivateServer, name: str, name_id: str, *, date: str = "", removed: int = 0) -> None:
+    """Put a row on the race list."""
+    query(
+        server, "INSERT INTO meosmain.oevent (Name, Date, NameId, Removed) VALUES (%s, %s, %s, %s)",
+        name, date, name_id, removed,
+    )  # fmt: skip
+
+
+def counts(server: PrivateServer, database: str) -> tuple[int, int, int, int]:
+    """Return a race's entries, finished, cards and punches, as the server tells them."""
+
+    def one(table: str, condition: str = "") -> int:
+        [(number,)] = query(server, f"SELECT COUNT(*) FROM {database}.{table} WHERE Removed = 0{condition}")
+        return int(number)
+
+    return one("orunner"), one("orunner", " AND FinishTime > 0"), one("ocard"), one("opunch")
+
+
+def last_change(server: PrivateServer, database: str) -> Any:
+    """Return when a race's data last changed, as the server tells it: UTC, without a zone."""
+    tables = ("oevent", "orunner", "oteam", "oclass", "oclub", "ocourse", "ocontrol", "ocard", "opunch")
+    every = " UNION ALL ".join(f"SELECT CONVERT_TZ(Modified, @@time_zone, '+00:00') AS m FROM {database}.{table}"
+                               for table in tables)  # fmt: skip
+    [(newest,)] = query(server, f"SELECT MAX(m) FROM ({every}) AS every_table")
+    return newest
+
+
+def fill_reference_tables(server: PrivateServer, database: str, rows: int) -> None:
+    """Put a national federation's runners into a race's list of runners: 90 bytes a row in a dump."""
+    digits = " UNION ALL ".join(f"SELECT {digit} AS digit" for digit in range(10))
+    places = [10**power for power in range(len(str(rows - 1)))]
+    number = " + ".join(f"{place} * d{place}.digit" for place in places)
+    tables = " CROSS JOIN ".join(f"({digits}) AS d{place}" for place in places)
+    query(
+        server, f"INSERT INTO {quoted(database)}.dbrunner (Name, CardNo, Club, Nation, Sex, BirthYear, ExtId)"
+        f" SELECT CONCAT('Löpare Förnamns-Namnson ', n), n, n MOD 1000, 'SWE', 'F', 1950 + n MOD 60, n"
+        f" FROM (SELECT {number} AS n FROM {tables}) AS numbers WHERE n < %s", rows,
+    )  # fmt: skip
+
+
+def rows_of(server: PrivateServer, database: str) -> dict[str, list[tuple[Any, ...]]]:
+    """Return all rows of a database; MeOS makes tables that are missing, so that empty ones say nothing."""
+    return {table: rows for table, rows in contents(server, database).items() if rows}
+
+
+def everything(server: PrivateServer) -> dict[str, dict[str, list[tuple[Any, ...]]]]:
+    return {name.lower(): rows_of(server, name) for name in databases(server)}
+
+
+@contextmanager
+def damaged(server: PrivateServer, database: str, file: str, at: int) -> Iterator[None]:
+    """Overwrite bytes of a table's file."""
+    path = server.folder / "data" / database / file
+    query(server, "FLUSH TABLES")
+    before = path.read_bytes()
+    path.write_bytes(before[:at] + b"\xff" * 20 + before[at + 20 :])
+    try:
+        yield
+    finally:
+        query(server, f"DROP DATABASE {quoted(database)}")  # the next test finds a new one
+        assert not path.exists()

@@ -21,18 +21,12 @@ from meosbackup.meos import changes
 from meosbackup.mysql.private_server import PrivateServer, load, private_server
 from meosbackup.mysql.sessions import quoted
 from meosbackup.store import drive, inventory
-from tests.toolkit.drives import EXFAT, FAT32, Drive, Slot, make_drive, slot, wait_for
-from tests.toolkit.running import PATIENCE, STOPS_WITHIN, Running, faults, leftovers, running, waiting
-from tests.toolkit.servers import (
-    FILES,
-    INDIVIDUAL,
-    INNODB,
-    RELAY,
-    databases,
-    make_pristine,
-    query,
-    run_meosbackup,
-)
+from tests.toolkit.batches import faults, leftovers, waiting
+from tests.toolkit.drives import EXFAT, FAT32, Drive, Slot, make_drive, slot
+from tests.toolkit.running import Running, running
+from tests.toolkit.runs import STOPS_WITHIN, run_meosbackup
+from tests.toolkit.servers import FILES, INDIVIDUAL, INNODB, RELAY, databases, make_pristine, query
+from tests.toolkit.waiting import PATIENCE, limit, wait_until
 
 _LAPTOPS = (INDIVIDUAL, RELAY, INNODB)
 
@@ -203,7 +197,7 @@ def _pull(stage: Stage) -> None:
         time.sleep(stage.chance.uniform(0, 1.2))
         assert not any(stage.slot.place.iterdir()), "something was written below the empty mount point"
         stage.slot.plug(stage.drive)
-        wait_for(lambda: not waiting(stage.spool), PATIENCE)
+        wait_until(lambda: not waiting(stage.spool), "an empty spool")
         _stop(stage, day)
     assert leftovers(stage.root) == []
     stage.figures.pulls += 1
@@ -223,14 +217,14 @@ def bide(root: Path, chance: random.Random) -> None:
 
 def _stop(stage: Stage, day: Running) -> None:
     seconds = day.stop()
-    assert seconds < STOPS_WITHIN, f"it took {seconds:.1f} s to stop"
+    assert seconds < limit(STOPS_WITHIN), f"it took {seconds:.1f} s to stop"
     stage.figures.longest_stop_in_ms = max(stage.figures.longest_stop_in_ms, round(seconds * 1000))
 
 
 def _ship_the_rest(stage: Stage) -> None:
     with stage.running() as day:
         day.expect(" OK ")
-        wait_for(lambda: not waiting(stage.spool), PATIENCE)
+        wait_until(lambda: not waiting(stage.spool), "an empty spool")
         _stop(stage, day)
     assert leftovers(stage.root) == []
 

@@ -18,9 +18,11 @@ import click
 
 from meosbackup.commands.simulation import Laptop
 from meosbackup.mysql.private_server import PrivateServer, private_server
-from tests.toolkit.drives import EXFAT, EXT4, Slot, make_drive, slot, wait_for, written_bytes
-from tests.toolkit.running import PATIENCE, fill_reference_tables, running, waiting
-from tests.toolkit.servers import DATA, INDIVIDUAL, make_pristine, query
+from tests.toolkit.batches import waiting
+from tests.toolkit.drives import EXFAT, EXT4, Slot, make_drive, slot, written_bytes
+from tests.toolkit.running import running
+from tests.toolkit.servers import DATA, INDIVIDUAL, fill_reference_tables, make_pristine, query
+from tests.toolkit.waiting import wait_until
 
 _ROWS = 200_000
 
@@ -89,7 +91,7 @@ def _race_day(server: PrivateServer, target: Path, folder: Path, ticks: int, lap
         for _ in range(ticks):
             laptop.change_status()
             day.expect("  OK    race list ")
-        wait_for(lambda: not waiting(folder / "spool"), PATIENCE)
+        wait_until(lambda: not waiting(folder / "spool"), "an empty spool")
         day.stop()
 
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from meosbackup.mysql.private_server import PrivateServer, load, private_server
 from meosbackup.mysql.sessions import quoted
-from tests.toolkit.running import fill_reference_tables
-from tests.toolkit.servers import BIG, DATA, MEOS_PASSWORD, MEOS_USER, RACE_LIST, query
+from tests.toolkit.servers import BIG, DATA, MEOS_PASSWORD, MEOS_USER, RACE_LIST, fill_reference_tables, query
 
 REGISTER = 200_000
 """Runners in a national register."""

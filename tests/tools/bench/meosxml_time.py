@@ -20,7 +20,7 @@ from meosbackup.dump import reader
 from meosbackup.dump.reader import Row, Table, Value
 from meosbackup.meosxml import convert
 from meosbackup.meosxml.convert import Source
-from tests.dump.test_reader import COMPLETED, MARIADB, statements
+from tests.toolkit.dumps import COMPLETED, MARIADB, statements
 from tests.toolkit.servers import DATA
 
 _PUNCHES = "3-54000.0#66328779;" + "".join(f"{31 + count}-{5400 + 90 * count}.0#1240266600;" for count in range(20))

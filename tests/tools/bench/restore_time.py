@@ -23,17 +23,9 @@ from meosbackup.batch.model import StoredBatch
 from meosbackup.cli import cli
 from meosbackup.mysql.private_server import PrivateServer, load, private_server
 from meosbackup.store import drive, inventory
-from tests.toolkit.servers import (
-    BIG,
-    DATA,
-    MEOS_PASSWORD,
-    databases,
-    dump_file,
-    make_pristine,
-    query,
-    server_options,
-    with_password,
-)
+from tests.toolkit.batches import dump_file
+from tests.toolkit.runs import server_options, with_password
+from tests.toolkit.servers import BIG, DATA, MEOS_PASSWORD, databases, make_pristine, query
 
 RACES = 5
 AIM = 1.3

@@ -14,17 +14,8 @@ from meosbackup.dump import portable
 from meosbackup.mysql.private_server import PrivateServer, connect, private_server
 from meosbackup.mysql.sessions import quoted
 from tests.toolkit.day import Day
-from tests.toolkit.servers import (
-    FILES,
-    MEOS_PASSWORD,
-    MEOS_USER,
-    databases,
-    make_pristine,
-    query,
-    run_meosbackup,
-    server_options,
-    with_password,
-)
+from tests.toolkit.runs import run_meosbackup, server_options, with_password
+from tests.toolkit.servers import FILES, MEOS_PASSWORD, MEOS_USER, databases, make_pristine, query
 from tests.tools.matrix import mixed
 from tests.tools.matrix.installations import Installation
 
