@@ -1,16 +1,52 @@
 """Real private servers for all tests; each test finds them as if they were new."""
 
+import inspect
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
+from types import CodeType, FunctionType, ModuleType
 
 import pytest
 
 from meosbackup.errors import ProgramMissingError
 from meosbackup.mysql.private_server import PrivateServer, ServerProgram, find_server_program, private_server
+from tests.toolkit import drives
 from tests.toolkit.installations import Certificate, had, self_signed
 from tests.toolkit.servers import FILES, RACE_LIST, RELAY, make_pristine
 from tests.tools.matrix import installations
 from tests.tools.matrix.installations import Installation
+
+# What a test that needs a server, a mount or the matrix comes to, through its fixtures and helpers.
+_HEAVY = (private_server, find_server_program, drives.slot, drives.small_disk, installations.find)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test that starts a server, mounts a drive or fetches one of the matrix's servers as `server`."""
+    for item in items:
+        if isinstance(item, pytest.Function):
+            fixtures = [
+                found for name in item.fixturenames for found in item._fixtureinfo.name2fixturedefs.get(name, ())
+            ]
+            if any(map(_is_heavy, (item.function, *(fixture.func for fixture in fixtures)))):
+                item.add_marker("server")
+
+
+@cache
+def _is_heavy(function: Callable[..., object]) -> bool:
+    """Tell whether a function of the tests names one that is heavy, or one of the tests that does so itself."""
+    plain = inspect.unwrap(function)
+    if function in _HEAVY or not isinstance(plain, FunctionType) or not plain.__module__.startswith("tests."):
+        return function in _HEAVY
+    names = _names(plain.__code__)
+    known = [plain.__globals__[name] for name in names if name in plain.__globals__]
+    known += [getattr(module, name, None) for module in known if isinstance(module, ModuleType) for name in names]
+    return any(_is_heavy(found) for found in known if isinstance(found, FunctionType) and found is not function)
+
+
+def _names(code: CodeType) -> set[str]:
+    """Return the names that a function uses, and those that functions within it use."""
+    within = (constant for constant in code.co_consts if isinstance(constant, CodeType))
+    return {*code.co_names, *(name for inner in within for name in _names(inner))}
 
 
 @pytest.fixture(scope="session")
