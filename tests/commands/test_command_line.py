@@ -10,7 +10,7 @@ import pytest
 
 from meosbackup.cli import COMMANDS, cli
 from meosbackup.settings.options import CONFIG, FILE_ONLY, SETTINGS, Setting, SettingOption
-from tests.toolkit.servers import run_meosbackup
+from tests.toolkit.runs import run_meosbackup
 
 README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 READING = ("list", "verify", "rehearse", "restore", "export")

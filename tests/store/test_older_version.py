@@ -11,7 +11,8 @@ from meosbackup.commands import verify
 from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.store import inventory
 from meosbackup.store.inventory import root_of
-from tests.toolkit.servers import DATA, INDIVIDUAL, query, run_meosbackup, server_options, with_password
+from tests.toolkit.runs import run_meosbackup, server_options, with_password
+from tests.toolkit.servers import DATA, INDIVIDUAL, query
 
 
 @pytest.fixture
