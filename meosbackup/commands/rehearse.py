@@ -61,7 +61,7 @@ def tell(done: Rehearsed, console: Console) -> None:
     if done.differing:
         console.result("FAIL", name, f"differs in {', '.join(done.differing)}; {done.seconds:.1f} s")
     else:
-        console.result("OK", name, f"{number(done.rows, 'row')}, all the same as in the dump; {done.seconds:.1f} s")
+        console.result("OK", name, f"{number(done.rows, 'row')}, identical to the dump; {done.seconds:.1f} s")
 
 
 def _note(root: Path, newest: StoredBatch, found: Proof, console: Console) -> None:

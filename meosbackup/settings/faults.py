@@ -2,7 +2,6 @@
 
 import difflib
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from meosbackup.errors import WrongUsageError
@@ -31,14 +30,13 @@ def shown(value: Any) -> str:
     match value:
         case bool():
             text = str(value).lower()
-        case int() if abs(value) >= 10**20:  # Python refuses to write thousands of digits
-            text = "(a huge number)"
-        case str() | Path():
-            text = repr(str(value))
-        case list() | tuple():
-            text = f"[{', '.join('[…]' if isinstance(item, list) else shown(item) for item in value)}]"
+        case str():
+            text = repr(value)
         case dict():
             text = "(a group)"
         case _:
-            text = str(value)
+            try:
+                text = str(value)
+            except ValueError:  # Python refuses to write thousands of digits
+                text = "(a huge number)"
     return clean(text, _WIDTH)

@@ -132,8 +132,11 @@ class SettingOption(click.Option):
         key = self.setting.key
         given = {name: value for name, value in opts.items() if name != key or value != ""}
         if key not in given and ctx.parent and ctx.parent.get_parameter_source(key) is ParameterSource.COMMANDLINE:
-            return ctx.parent.params[key], ParameterSource.COMMANDLINE
-        return super().consume_value(ctx, given)
+            found = ctx.parent.params[key], ParameterSource.COMMANDLINE
+        else:
+            found = super().consume_value(ctx, given)
+        ctx.set_parameter_source(key, found[1])  # not every click does so before it converts the value
+        return found
 
     def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
         """Return the value as its type; raise WrongUsageError if it is wrong."""

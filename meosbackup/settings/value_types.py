@@ -3,15 +3,10 @@
 import re
 from collections.abc import Callable
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import click
 from click.core import ParameterSource
-
-if TYPE_CHECKING:
-    _ParamType = click.ParamType[Any]
-else:  # it is generic only since click 8.4
-    _ParamType = click.ParamType
 
 _LONGEST_TEXT = 500
 _DAY = 86_400
@@ -22,7 +17,7 @@ AnyPath = TypeVar("AnyPath", bound=PurePath)
 class Kind(NamedTuple):
     """A kind of setting: its type, the word for its value in --help, and what completes "it must be …"."""
 
-    type: _ParamType
+    type: click.ParamType[Any]
     metavar: str
     must_be: str
 
@@ -32,7 +27,7 @@ def rooted(path: AnyPath) -> AnyPath:
     return type(path)(f"{path.drive}/", *path.parts[1:]) if path.drive and not path.root else path
 
 
-class _Type(_ParamType):
+class _Type(click.ParamType[Any]):
     """A type that click hasn't; `read` gets a value and the folder that relative paths start from."""
 
     def __init__(self, read: Callable[[Any, Path], Any]) -> None:

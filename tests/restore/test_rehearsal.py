@@ -45,7 +45,9 @@ def test_a_batch_that_restores_is_proven_and_the_drive_says_so(made: StoredBatch
     assert code == 0, said
     lines = [line for line in said.splitlines() if line.startswith("OK")]
     assert len(lines) == 1 + len(made.batch.races)
-    rows = [int(found[1].replace(",", "")) for line in lines if (found := re.search(r"([\d,]+) rows?, each the", line))]
+    rows = [
+        int(found[1].replace(",", "")) for line in lines if (found := re.search(r"([\d,]+) rows?, identical", line))
+    ]
     assert len(rows) == len(lines)
     assert sum(rows) > 900
     assert "From a lost server to all races restored and compared" in said

@@ -363,7 +363,7 @@ def assert_settings_or_faults(content: bytes) -> None:
 
 
 @hypothesis_settings(deadline=None)
-@given(st.dictionaries(st.sampled_from(KEYS), st.text(st.characters(exclude_characters="\0"))))
+@given(st.dictionaries(st.sampled_from(KEYS), st.text(st.characters(codec="utf-8", exclude_characters="\0"))))
 def test_any_variables_give_settings_or_their_faults(texts: dict[str, str]) -> None:
     result = outcome({f"MEOSBACKUP_{key.upper()}": text for key, text in texts.items()}, None)
     if isinstance(result, Settings):
