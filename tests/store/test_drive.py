@@ -272,7 +272,7 @@ def test_a_drive_that_tells_no_size_is_not_said_to_be_full(stick: Slot, server: 
         "check", "--all-races", "--target", stick.place, "--spool", tmp_path / "spool", *server_options(server),
         env={**with_password(), "XDG_STATE_HOME": str(tmp_path)},
     )  # fmt: skip
-    assert "OK    space: unknown, since the drive doesn't tell" in found.stdout
+    assert "OK    space: unknown: the drive doesn't report it" in found.stdout
 
 
 def tick_time(line: str) -> datetime:
