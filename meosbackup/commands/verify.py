@@ -11,7 +11,7 @@ from meosbackup.batch import batch_file, names
 from meosbackup.batch.model import StoredBatch, StoredFile
 from meosbackup.commands.common import command
 from meosbackup.console import Console
-from meosbackup.dump import reader as dump_reader
+from meosbackup.dump import contents as dump_contents
 from meosbackup.dump.reader import BadDumpError
 from meosbackup.guide import restore_txt
 from meosbackup.meosxml import wellformed
@@ -260,7 +260,7 @@ def _in_files(stored: StoredBatch, reader: Reader) -> Iterator[tuple[str, str]]:
 def _dump(path: Path) -> Read:
     """Look into a dump whose contents are what was written."""
     try:
-        contents = dump_reader.inspect(path)
+        contents = dump_contents.inspect(path)
     except BadDumpError as error:
         return Read(f"is not a good dump: {error.what}")
     return Read("" if contents.completed else "is missing the line that ends a good dump", contents.freshness)

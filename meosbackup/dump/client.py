@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from meosbackup.dump import connecting
+from meosbackup.dump import connecting, scanner
+from meosbackup.dump.scanner import Kind
 from meosbackup.errors import MeosBackupError, PrivilegeMissingError, ServerUnreachableError
-from meosbackup.meos import relisting
 from meosbackup.mysql.programs import Program
 from meosbackup.mysql.server_errors import RIGHT_MISSING, UNREACHABLE, explained, is_about_tls
 from meosbackup.mysql.sessions import quoted
@@ -23,7 +23,6 @@ _PIECE = 1 << 16
 _READ_ONLY = frozenset({1290, 1792, 1836})
 _TOO_LARGE = frozenset({1153, 2006, 2020})
 _RIGHTS = "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, LOCK TABLES"
-_NAMED_LINES = (b"CREATE DATABASE ", b"USE `")
 _NAME = re.compile(rb"`(?:[^`]|``)*`")
 
 
@@ -50,23 +49,19 @@ def logged_in(
     return Client(tuple(connecting.arguments_that_log_in(program, folder, stop)), settings, folder, account)
 
 
-def redirected(source: Path, database: str) -> Iterator[bytes]:
+def redirected(source: Path, database: str, *, with_comments: bool = True) -> Iterator[bytes]:
     """Yield a dump in pieces, so that it goes into another database and puts nothing on the race list.
 
-    A piece is a line, or a part of a long one. Raises OSError.
+    A piece is a statement or a part of a long one, cut alike in every dump. Raises OSError.
     """
-    name, begins_line = quoted(database).encode(), True
+    name = quoted(database).encode()
+    left_out = {Kind.RACE_LIST} if with_comments else {Kind.RACE_LIST, Kind.COMMENT, Kind.COMPLETED, Kind.SANDBOX}
     with source.open("rb") as dump:
-        while piece := dump.readline(_PIECE):
-            if begins_line and piece.startswith((*_NAMED_LINES, relisting.MARK)):
-                # A name may hold a line end: the line goes on until each of its back-ticks has its partner.
-                while piece.count(b"`") % 2 and (more := dump.readline(_PIECE)):
-                    piece += more
-                if piece.startswith(relisting.MARK):
-                    continue
-                piece = _NAME.sub(lambda _: name, piece, count=1)
-            begins_line = piece.endswith(b"\n")
-            yield piece
+        for piece in scanner.scan(dump, _PIECE):
+            if piece.kind is Kind.DATABASE and piece.begins:
+                yield _NAME.sub(lambda _: name, piece.data, count=1)
+            elif piece.kind not in left_out:
+                yield piece.data
 
 
 def feed(client: Client, pieces: Iterable[bytes], stop: threading.Event) -> None:

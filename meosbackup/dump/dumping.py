@@ -4,7 +4,7 @@ import logging
 import os
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -12,8 +12,10 @@ from pathlib import Path
 
 from meosbackup import notices
 from meosbackup.batch.model import Freshness, Race
-from meosbackup.dump import mysqldump, portable, reader
+from meosbackup.dump import mysqldump, portable
+from meosbackup.dump.contents import Contents, Inspection
 from meosbackup.dump.mysqldump import DumpProgram, TookTooLongError
+from meosbackup.dump.reader import Sink
 from meosbackup.errors import DumpFailedError, PrivilegeMissingError
 from meosbackup.meos import changes, relisting
 from meosbackup.meos.changes import DatabaseState
@@ -42,7 +44,7 @@ class GoodDump:
     sha256: str
     identity: str
     taken: datetime
-    contents: reader.Contents
+    contents: Contents
     longest: int
 
     @property
@@ -63,8 +65,12 @@ def dump_race_list(program: DumpProgram, state: DatabaseState, stop: threading.E
     return _dump(program, state, [], stop)
 
 
-def dump_race_tables(program: DumpProgram, state: DatabaseState, race: Race, stop: threading.Event) -> GoodDump:
-    """Dump the race tables of a race; whoever restores the dump lists the race as well.
+def dump_race_tables(
+    program: DumpProgram, state: DatabaseState, race: Race, stop: threading.Event, sinks: Sequence[Sink] = ()
+) -> GoodDump:
+    """Dump the race tables of a race, with statements at the end that put the race on the race list.
+
+    The dump is read once, by the checks and these `sinks` together.
 
     Raises EmptyShellError, PrivilegeMissingError, and as `mysqldump.dump` does.
     """
@@ -76,7 +82,7 @@ def dump_race_tables(program: DumpProgram, state: DatabaseState, race: Race, sto
             f"If it is a race's, the user lacks a right: {grant_line(program.account)}",
         )
     left_out = [table.name for table in state.tables if changes.is_reference(table.name)]
-    good = _dump(program, state, left_out, stop, relisting.statements(race, state.database, own_event))
+    good = _dump(program, state, left_out, stop, relisting.statements(race, state.database, own_event), sinks=sinks)
     if not good.contents.rows.get("oevent"):
         good.path.unlink()
         raise EmptyShellError(
@@ -97,7 +103,7 @@ def dump_reference_tables(program: DumpProgram, state: DatabaseState, stop: thre
     except DumpFailedError as error:
         means = "The race itself is backed up; its register of runners and clubs and its images are not."
         raise DumpFailedError(error.what, means, error.do) from error
-    if any(row is not None for _, row in reader.read(good.path)):
+    if good.contents.has_rows:
         return good
     good.path.unlink()
     return None
@@ -110,6 +116,7 @@ def _dump(
     stop: threading.Event,
     ending: bytes = b"",
     *,
+    sinks: Sequence[Sink] = (),
     is_waited_for: bool = True,
 ) -> GoodDump:
     """Dump a database; `is_waited_for` where MeOS waits for these tables while they are locked."""
@@ -125,7 +132,8 @@ def _dump(
         else:
             run()
         # From here on the server is out of it: nothing below keeps a table locked.
-        written = portable.make_portable(raw, finished, stop, ending, changes.MONITOR_TABLE)
+        inspection = Inspection()
+        written = portable.make_portable(raw, finished, stop, ending, changes.MONITOR_TABLE, [inspection, *sinks])
     except FileNotFoundError as error:
         raise DumpFailedError(
             "The dump program ended without an error, and wrote no dump.",
@@ -134,7 +142,7 @@ def _dump(
         ) from error
     finally:
         raw.unlink(missing_ok=True)
-    contents = reader.inspect(finished, stop)
+    contents = inspection.contents()
     expected = {table.name.lower() for table in state.tables} - {name.lower() for name in left_out}
     _check(contents, expected)
     if written.longest > _LARGEST_STATEMENT:
@@ -168,7 +176,7 @@ def _lock_shortly(run: Callable[..., None], settings: Settings, stop: threading.
             ) from error
 
 
-def _check(contents: reader.Contents, expected: set[str]) -> None:
+def _check(contents: Contents, expected: set[str]) -> None:
     if not contents.completed:
         raise DumpFailedError(
             "The dump program ended without an error, and its dump is cut short.",

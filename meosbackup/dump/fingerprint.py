@@ -2,11 +2,12 @@
 
 import hashlib
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from meosbackup.dump import reader
-from meosbackup.dump.reader import Value
+from meosbackup.dump.reader import Literals, Sink, Table, Value
 
 
 @dataclass(frozen=True)
@@ -17,22 +18,46 @@ class TableDigest:
     digest: str
 
 
-def table_digests(path: Path) -> dict[str, TableDigest]:
-    """Return, for each table's lower-case name, a digest of its columns' names and of its rows in whatever order.
+class Fingerprint(Sink):
+    """Digests each table, as a sink of a pass over a dump.
 
     Equal contents have equal digests whichever dump program wrote them: a blob in hexadecimal digits or quoted, names
-    in whichever case. Raises BadDumpError and OSError as `read` does.
+    in whichever case.
     """
-    rows, sums = Counter[str](), Counter[str]()
-    for table, row in reader.read(path):
-        if row is None:
-            name = table.name.lower()
-            columns = hashlib.sha256(b"".join(_canonical(column.lower()) for column in table.columns))
-        digest = columns.copy()
-        digest.update(b"".join(map(_canonical, row or ())))
-        rows[name] += row is not None
-        sums[name] += int.from_bytes(digest.digest(), "big")  # a sum: equal rows would undo each other under XOR
-    return {name: TableDigest(rows[name], f"{total % (1 << 256):064x}") for name, total in sums.items()}
+
+    def __init__(self) -> None:
+        """Begin with no table."""
+        self._rows, self._sums = Counter[str](), Counter[str]()
+
+    def take_table(self, table: Table) -> Collection[str] | None:
+        """Digest the columns' names."""
+        self._name = table.name.lower()
+        self._columns = hashlib.sha256(b"".join(_canonical(column.lower()) for column in table.columns))
+        self._rows[self._name] += 0
+        self._add(b"")
+        return table.columns
+
+    def take_row(self, row: Literals) -> None:
+        """Digest a row."""
+        self._rows[self._name] += 1
+        self._add(b"".join(map(_canonical, reader.values(row))))
+
+    def digests(self) -> dict[str, TableDigest]:
+        """Return, for each table's lower-case name, a digest of its columns' names and of its rows in any order."""
+        return {name: TableDigest(rows, f"{self._sums[name] % (1 << 256):064x}") for name, rows in self._rows.items()}
+
+    def _add(self, data: bytes) -> None:
+        digest = self._columns.copy()
+        digest.update(data)
+        # A sum: equal rows would undo each other under XOR.
+        self._sums[self._name] += int.from_bytes(digest.digest(), "big")
+
+
+def table_digests(path: Path) -> dict[str, TableDigest]:
+    """Return the digests of a dump's tables by lower-case name. Raises BadDumpError and OSError."""
+    fingerprint = Fingerprint()
+    reader.read_through(path, [fingerprint])
+    return fingerprint.digests()
 
 
 def _canonical(value: Value) -> bytes:

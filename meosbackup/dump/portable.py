@@ -4,21 +4,21 @@ import hashlib
 import os
 import re
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
-from meosbackup.errors import StoppedError
+from meosbackup.dump import reader, scanner
+from meosbackup.dump.reader import Sink
+from meosbackup.dump.scanner import PIECE, Kind, Piece
 
-_PIECE = 1 << 18  # bytes of a long line that are read at once
-# MariaDB's first line, which other clients don't understand; collations that other servers don't know, and the lines
-# that define a database, a table or a column with them (seen: 360 restores between 5 servers).
-_LAST_LINE = b"-- Dump completed"
-_NEW_TABLE = b"-- Table structure for table "
-_SANDBOX = (b"/*M!999999", b"/*!999999")
+# Collations that other servers don't know (seen: 360 restores between 5 servers). They are changed where a database, a
+# table or a column is defined: their names stand in keys and rows for other reasons.
 _COLLATION = re.compile(rb"(COLLATE[ =])(utf8mb4|utf8mb3|utf8|ucs2|utf16|utf32)_(?:\w+_)?(?:0900|uca1400)_(\w+)")
 _NO_PAD = re.compile(rb"(COLLATE[ =]\w+?)_nopad_(ci|bin)\b")
 _TELLS_CASE_APART = (b"cs", b"bin")
-_COLLATED_LINES = (b") ENGINE=", b"CREATE DATABASE ", b"  `")
+_COLUMN_OR_OPTIONS = (b"  `", b") ENGINE=")
 
 
 @dataclass(frozen=True)
@@ -36,42 +36,76 @@ class Written:
 
 
 def make_portable(
-    source: Path, target: Path, stop: threading.Event | None = None, ending: bytes = b"", apart: str = ""
+    source: Path,
+    target: Path,
+    stop: threading.Event | None = None,
+    ending: bytes = b"",
+    apart: str = "",
+    sinks: Sequence[Sink] = (),
 ) -> Written:
-    """Copy a dump so that it restores on other servers too, and make the copy durable.
+    """Copy a dump so that it restores on other servers too, make the copy durable, and let sinks share the pass.
 
-    MariaDB's sandbox line goes, and where a database, a table or a column is defined, collations that only some
-    servers know become ones that all know (`utf8mb4_uca1400_ai_ci`: `utf8mb4_general_ci`); rows stay as they are.
-    `ending` is SQL that is put before the last line, which tells that the dump is whole. The table `apart`, its name in
-    lower case, plays no part in the identity. Raises StoppedError where `stop` is set before the end, OSError where a
-    file can't be read or written; the target is unfinished then.
+    MariaDB's sandbox line is left out, and if a database, a table or a column is defined with a collation that only
+    some servers know, it becomes one that all know (`utf8mb4_uca1400_ai_ci`: `utf8mb4_general_ci`); rows stay as they
+    are. `ending` is SQL that is put before the last line, which tells that the dump is whole. The table `apart`, its
+    name in lower case, plays no part in the identity.
+
+    Raises BadDumpError, OSError and StoppedError as `reader.read_through` does; the target is unfinished then.
     """
-    digest, identity, begins_line, counts = hashlib.sha256(), hashlib.sha256(ending), True, True
-    longest = length = 0
-    with source.open("rb", _PIECE) as dump, target.open("wb", _PIECE) as copy:
-        if not dump.readline(_PIECE).startswith(_SANDBOX):
-            dump.seek(0)
-        while piece := dump.readline(_PIECE):
-            if stop is not None and stop.is_set():
-                raise StoppedError
-            if begins_line and piece.startswith(_COLLATED_LINES):
-                if not piece.endswith(b"\n"):
-                    piece += dump.readline()
-                piece = _NO_PAD.sub(rb"\1_\2", _COLLATION.sub(_known, piece))
-            elif ending and begins_line and piece.startswith(_LAST_LINE):
-                piece = ending + piece
-            elif begins_line and piece.startswith(_NEW_TABLE):
-                counts = piece[len(_NEW_TABLE) :].lower().rstrip() != f"`{apart}`".encode()
-            length = len(piece) if begins_line else length + len(piece)
-            longest = max(longest, length)
-            begins_line = piece.endswith(b"\n")
-            copy.write(piece)
-            digest.update(piece)
-            if counts:
-                identity.update(piece)
+    with target.open("wb", PIECE) as copy:
+        portable = _Portable(copy, ending, apart)
+        reader.read_through(source, [portable, *sinks], stop)
         copy.flush()
         os.fsync(copy.fileno())
-        return Written(copy.tell(), digest.hexdigest(), identity.hexdigest(), longest)
+        return Written(copy.tell(), portable.digest.hexdigest(), portable.identity.hexdigest(), portable.longest)
+
+
+class _Portable(Sink):
+    """Writes the copy."""
+
+    def __init__(self, copy: BinaryIO, ending: bytes, apart: str) -> None:
+        self._copy = copy
+        self._ending = ending
+        self._apart = apart
+        self._is_first = self._counts = True
+        self._line = 0  # bytes of a line that isn't over
+        self.digest, self.identity = hashlib.sha256(), hashlib.sha256(ending)
+        self.longest = 0
+
+    def take_piece(self, piece: Piece) -> None:
+        data = piece.data
+        if piece.kind is not Kind.INSERT:  # rows stay as they are
+            data = self._changed(piece)
+        self._is_first = False
+        self._copy.write(data)
+        self.digest.update(data)
+        if self._counts:
+            self.identity.update(data)
+        self._measure(data)
+
+    def _changed(self, piece: Piece) -> bytes:
+        match piece.kind:
+            case Kind.SANDBOX if self._is_first:
+                return b""
+            case Kind.COMPLETED if piece.begins:
+                return self._ending + piece.data
+            case Kind.TABLE if piece.begins:
+                self._counts = scanner.name_in(piece).lower() != self._apart
+            case Kind.TABLE if piece.data.startswith(_COLUMN_OR_OPTIONS):
+                return _known_everywhere(piece.data)
+            case Kind.DATABASE:
+                return _known_everywhere(piece.data)
+        return piece.data
+
+    def _measure(self, data: bytes) -> None:
+        lengths = [len(line) + 1 for line in data.split(b"\n")]
+        lengths[0] += self._line
+        self._line = lengths[-1] - 1  # what begins there goes on in the next piece
+        self.longest = max(self.longest, self._line, *lengths[:-1])
+
+
+def _known_everywhere(line: bytes) -> bytes:
+    return _NO_PAD.sub(rb"\1_\2", _COLLATION.sub(_known, line))
 
 
 def _known(collation: re.Match[bytes]) -> bytes:

@@ -1,22 +1,32 @@
-"""A race as MeOS's own file, `.meosxml`, made from its dump: MeOS opens it by itself, with no server at all."""
+"""A race as MeOS's own file, `.meosxml`, made from its dump: MeOS opens it by itself, without any server."""
 
 import hashlib
+import logging
+import os
+import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from pathlib import Path
+from typing import BinaryIO, TypeVar
 
-from meosbackup.dump import reader
+from meosbackup.dump import reader, scanner
 from meosbackup.dump.portable import Written
-from meosbackup.dump.reader import Row
+from meosbackup.dump.reader import CutShortError, Literals, Row, Sink, Table, Value
+from meosbackup.dump.scanner import Piece
 from meosbackup.errors import MeosBackupError, StoppedError
 from meosbackup.meosxml import extras, tags
 from meosbackup.meosxml.tags import Kind, Writer
 
+log = logging.getLogger(__name__)
+
+Taken = TypeVar("Taken")
+Given = TypeVar("Given")
+
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n\n\n'
 _FORMAT = "5.0"
-"""The version that MeOS 5 writes into its files; a lower one asks nothing, a higher one warns of lost data."""
+"""The version that MeOS 5 writes into its files; for a lower one MeOS asks nothing, for a higher one it warns."""
 
 _EVENT = Kind(
     "oevent", "", "", "Name Date ZeroTime NameId Annotation Id Updated=Modified",
@@ -40,18 +50,25 @@ _PUNCH = Kind("opunch", "PunchList", "Punch", "CardNo Time Type Unit Origin Id U
 _CARD = Kind(
     "ocard", "CardList", "Card", "CardNo Punches ReadId Voltage BatteryDate=BDate Id Updated=Modified", has_data=False
 )
+_LISTS = (_CONTROL, _COURSE, _CLASS, _CLUB, _RUNNER, _TEAM, _PUNCH, _CARD)  # in MeOS's order
+_KINDS = {kind.table: kind for kind in (_EVENT, *_LISTS)}
+
+_CARD_PLACE = "\0"  # where a runner's card goes: no text holds it, since XML can't
+_PIECE = 1 << 18
+_IN_MEMORY = 1 << 20
+_CUT_SHORT = "is cut short: it lacks the line that ends a whole dump"
 
 
 class UnconvertibleError(MeosBackupError):
-    """A dump that no `.meosxml` can be made of."""
+    """A dump that no `.meosxml` can be made from."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """What a file is made of: a race's dump, and the dump of its reference tables, for images, where it has one.
+    """What a file is made from: a race's dump, and the dump of its reference tables, for images, if it has one.
 
     `version` is the race's dbVersion, as the race list tells it. `zone` is the server's: a dump's times of change are
-    UTC, and MeOS's files tell them as the server's clock did.
+    UTC, while MeOS's files give them by the server's clock.
     """
 
     dump: Path
@@ -61,91 +78,204 @@ class Source:
 
 
 def convert(source: Source, target: Path, stop: threading.Event) -> Written:
-    """Write the `.meosxml` file of a race; it needs the memory of the race's largest table, and no server.
+    """Write the `.meosxml` file of a race, in a pass of its own over the dump; it needs no server.
 
-    Raises UnconvertibleError, BadDumpError, OSError, and StoppedError where `stop` is set; then there is no file.
+    Raises as `Draft.finish` does.
     """
-    if not reader.is_completed(source.dump):
-        raise _unfit(source.dump, "is cut short: it lacks the line that ends a whole dump")
-    if not (found := reader.character_set(source.dump)).startswith("utf8"):
-        raise _unfit(source.dump, f"is in the character set {found}, and only UTF-8 is read")
-    digest = hashlib.sha256()
+    draft = Draft(target, source.version, source.zone)
     try:
-        with target.open("wb") as file:
-            for piece in _pieces(source, stop):
-                data = piece.replace("\r\n", "\n").replace("\n", "\r\n").encode()  # MeOS writes its files on Windows
-                digest.update(data)
-                file.write(data)
-            return Written(file.tell(), digest.hexdigest())
-    except BaseException:
+        reader.read_through(source.dump, [draft], stop)
+    except BaseException as error:
         target.unlink(missing_ok=True)
+        if isinstance(error, CutShortError):
+            raise _unfit(source.dump, _CUT_SHORT) from error
         raise
+    return draft.finish(source, target, stop)
 
 
-def _pieces(source: Source, stop: threading.Event) -> Iterator[str]:
-    """Yield the file piece by piece, in the order in which MeOS writes it."""
-    if source.version < 1:
-        raise _unfit(
-            source.dump, "is of a race whose version isn't known, nor whether its times are tenths of a second"
-        )
-    about, event = _event(source, stop)
-    lists, maps, machines = (about.cell(event, column) for column in ("lists", "maps", "machine"))
-    yield f'{_DECLARATION}<meosdata version="{_FORMAT}">\n{about.written_tags(event)}{about.written_data(event)}'
-    for kind in (_CONTROL, _COURSE, _CLASS, _CLUB):
-        yield from _list(source, kind, stop)
-    cards = {writer.cell(row, "id"): writer.written(row) for writer, row in _rows(source, _CARD, stop)}
-    owned = set()
-    yield f"<{_RUNNER.group}>\n"
-    for writer, row in _rows(source, _RUNNER, stop, required=True):
-        card = writer.cell(row, "card")
-        owned.add(card)
-        yield writer.written(row, cards.get(card, ""))
-    yield f"</{_RUNNER.group}>\n"
-    yield from _list(source, _TEAM, stop)
-    yield from _list(source, _PUNCH, stop)
-    yield f"<{_CARD.group}>\n"
-    yield from (text for card, text in cards.items() if card not in owned)
-    yield f"</{_CARD.group}>\n"
-    yield from extras.pieces(lists, maps, machines, [source.dump, *filter(None, [source.reference])])
-    yield "</meosdata>\n"
+class Draft(Sink):
+    """A `.meosxml` file in the making, as a sink of a pass over the race's dump; `finish` completes it.
+
+    Rows are written in the dump's order first, then put into MeOS's; beside the cards, little is held in memory.
+    Whatever goes wrong in the pass is kept for `finish` to raise: it costs the race this file and nothing else.
+    """
+
+    def __init__(self, path: Path, version: int, zone: tzinfo = UTC) -> None:
+        """Make the file at `path`, for a race of this dbVersion, with times of change by this zone's clock."""
+        self.version, self.zone = version, zone
+        self._path = path
+        self._error: Exception | None = None
+        self._scratch = tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=str(path.parent))  # noqa: SIM115 - closed by `close`
+        self._starts: dict[str, int] = {}  # where each table's rows begin in it
+        self._writer: Writer | None = None
+        self._events: list[tuple[Writer, Row]] = []
+        self._cards: dict[Value, bytes] = {}
+        self._cards_of_runners: list[Value] = []
+        self._is_charset_known = self._has_images = False
+        self._digest = hashlib.sha256()
+        self._packed: tuple[Value, Value, Value] = (None, None, None)
+
+    def take_piece(self, piece: Piece) -> None:
+        """Refuse what isn't in UTF-8."""
+        if not self._is_charset_known:
+            self._tried(self._check_charset, piece)
+
+    def take_table(self, table: Table) -> Collection[str] | None:
+        """Want all columns of a table that MeOS writes into its file."""
+        return self._tried(self._begin, table)
+
+    def take_row(self, row: Literals) -> None:
+        """Write a row."""
+        self._tried(self._write_row, row)
+
+    def take_end(self, *, is_completed: bool) -> None:
+        """Put together all of the file but its end."""
+        self._tried(self._put_together, is_completed)
+
+    def close(self) -> None:
+        """Let go of the rows."""
+        self._scratch.close()
+        self._cards = {}
+
+    def finish(self, source: Source, target: Path, stop: threading.Event) -> Written:
+        """Move the file to its target and write its end, for which images are read from the reference dump.
+
+        `source` has this draft's version and zone. Raises UnconvertibleError, BadDumpError, OSError, whatever went
+        wrong in the pass, and StoppedError if `stop` is set; then there is no file.
+        """
+        try:
+            return self._finished(source, target, stop)
+        except BaseException:
+            self._path.unlink(missing_ok=True)
+            target.unlink(missing_ok=True)
+            raise
+
+    def _finished(self, source: Source, target: Path, stop: threading.Event) -> Written:
+        if isinstance(self._error, _UnfitError):
+            raise _unfit(source.dump, str(self._error)) from self._error
+        if self._error is not None:
+            raise self._error
+        if self._path != target:
+            self._path.replace(target)
+        dumps = [*([source.dump] if self._has_images else []), *filter(None, [source.reference])]
+        with target.open("ab") as file:
+            for text in extras.pieces(*self._packed, dumps):
+                if stop.is_set():
+                    raise StoppedError
+                self._write(file, _encoded(text))
+            self._write(file, _encoded("</meosdata>\n"))
+            return Written(file.tell(), self._digest.hexdigest())
+
+    def _tried(self, step: Callable[[Taken], Given], what: Taken) -> Given | None:
+        if self._error is None:
+            try:
+                return step(what)
+            except Exception as error:
+                log.debug("no .meosxml file", exc_info=True)
+                self._error = error
+        return None
+
+    def _check_charset(self, piece: Piece) -> None:
+        if found := scanner.character_set(piece):
+            self._is_charset_known = True
+            if not found.startswith("utf8"):
+                raise _UnfitError(f"is in the character set {found}, and only UTF-8 is read")
+
+    def _begin(self, table: Table) -> Collection[str] | None:
+        name = table.name.lower()
+        self._has_images = self._has_images or name == extras.IMAGE_TABLE
+        kind = _KINDS.get(name)
+        if kind is None:
+            return None
+        if name in self._starts:
+            raise _UnfitError(f"holds the table {name} twice: it comes from several databases")
+        self._starts[name] = self._scratch.tell()
+        self._writer = tags.writer(kind, table, self.version, self.zone)
+        return table.columns
+
+    def _write_row(self, literals: Literals) -> None:
+        writer, row = self._writer, reader.values(literals)
+        if writer is None:
+            return
+        if writer.kind is _EVENT:
+            self._events.append((writer, row))  # it counts even if it is marked as removed
+        elif not writer.cell(row, "removed"):
+            if writer.kind is _CARD:
+                self._cards[writer.cell(row, "id")] = _encoded(writer.written(row))
+            elif writer.kind is _RUNNER:
+                self._cards_of_runners.append(writer.cell(row, "card"))
+                self._scratch.write(_encoded(writer.written(row, _CARD_PLACE)))
+            else:
+                self._scratch.write(_encoded(writer.written(row)))
+
+    def _put_together(self, is_completed: bool) -> None:
+        """Write the file up to its lists, in the order in which MeOS writes it."""
+        about, event = self._checked(is_completed)
+        self._packed = (about.cell(event, "lists"), about.cell(event, "maps"), about.cell(event, "machine"))
+        head = f'{_DECLARATION}<meosdata version="{_FORMAT}">\n{about.written_tags(event)}{about.written_data(event)}'
+        with self._path.open("wb") as file:
+            self._write(file, _encoded(head))
+            for kind in _LISTS:
+                self._write(file, _encoded(f"<{kind.group}>\n"))
+                for data in self._list(kind):
+                    self._write(file, data)
+                self._write(file, _encoded(f"</{kind.group}>\n"))
+
+    def _checked(self, is_completed: bool) -> tuple[Writer, Row]:
+        """Return the one row that tells of the race itself, if the dump is a whole one of a race."""
+        if not is_completed:
+            raise _UnfitError(_CUT_SHORT)
+        if self.version < 1:
+            raise _UnfitError(
+                "is from a race whose version isn't known, nor whether its times are in tenths of a second"
+            )
+        if _EVENT.table in self._starts and len(self._events) != 1:
+            raise _UnfitError(f"holds {len(self._events)} rows of a race in its table oEvent")
+        for kind in (_EVENT, _RUNNER):
+            if kind.table not in self._starts:
+                raise _UnfitError(f"holds no table {kind.table}: it isn't a race's")
+        return self._events[0]
+
+    def _list(self, kind: Kind) -> Iterator[bytes]:
+        """Yield a list's rows, each runner with its card; cards that no runner holds have a list of their own."""
+        if kind is _CARD:
+            of_runners = set(self._cards_of_runners)
+            yield from (data for card, data in self._cards.items() if card not in of_runners)
+            return
+        cards = (self._cards.get(card, b"") for card in self._cards_of_runners)
+        for piece in self._rows(kind):
+            first, *others = piece.split(_CARD_PLACE.encode())
+            yield first
+            for data in others:
+                yield next(cards)
+                yield data
+
+    def _rows(self, kind: Kind) -> Iterator[bytes]:
+        """Yield what was written of a table, in pieces."""
+        starts = [*self._starts.values(), self._scratch.seek(0, os.SEEK_END)]
+        for (table, start), end in zip(self._starts.items(), starts[1:], strict=True):
+            if table == kind.table:
+                self._scratch.seek(start)
+                while left := end - self._scratch.tell():
+                    yield self._scratch.read(min(left, _PIECE))
+
+    def _write(self, file: BinaryIO, data: bytes) -> None:
+        self._digest.update(data)
+        file.write(data)
 
 
-def _event(source: Source, stop: threading.Event) -> tuple[Writer, Row]:
-    """Return the one row that tells of the race itself; it counts even where it is marked as removed."""
-    found = [*_rows(source, _EVENT, stop, required=True, with_removed=True)]
-    if len(found) != 1:
-        raise _unfit(source.dump, f"holds {len(found)} rows of a race in its table oEvent")
-    return found[0]
+class _UnfitError(Exception):
+    """Why no file can be made from a dump."""
 
 
-def _list(source: Source, kind: Kind, stop: threading.Event) -> Iterator[str]:
-    yield f"<{kind.group}>\n"
-    yield from (writer.written(row) for writer, row in _rows(source, kind, stop))
-    yield f"</{kind.group}>\n"
-
-
-def _rows(
-    source: Source, kind: Kind, stop: threading.Event, *, required: bool = False, with_removed: bool = False
-) -> Iterator[tuple[Writer, Row]]:
-    """Yield the rows of a table that aren't marked as removed, each with what writes it."""
-    writer = None
-    for table, row in reader.read(source.dump, lambda name: name.lower() == kind.table):
-        if stop.is_set():
-            raise StoppedError
-        if row is not None and writer is not None:
-            if with_removed or not writer.cell(row, "removed"):
-                yield writer, row
-        elif table.name.lower() == kind.table:
-            if writer is not None:
-                raise _unfit(source.dump, f"holds the table {kind.table} twice: it is that of several databases")
-            writer = tags.writer(kind, table, source.version, source.zone)
-    if required and writer is None:
-        raise _unfit(source.dump, f"holds no table {kind.table}: it is no race's")
+def _encoded(text: str) -> bytes:
+    """Encode a text of the file; MeOS writes its files on Windows."""
+    return text.replace("\r\n", "\n").replace("\n", "\r\n").encode()
 
 
 def _unfit(dump: Path, why: str) -> UnconvertibleError:
     return UnconvertibleError(
         f"The dump {dump.name} {why}.",
-        "No .meosxml file is made of it; the dump itself is as it was.",
-        "Restore the race to a server from its dump; or take another batch.",
+        "No .meosxml file is made from it; the dump itself is unchanged.",
+        "Restore the race to a server from its dump, or use another batch.",
     )

@@ -16,6 +16,8 @@ from meosbackup.meosxml.tags import escaped
 
 log = logging.getLogger(__name__)
 
+IMAGE_TABLE = "oimage"
+
 _DECLARATION = re.compile(r"\s*<\?xml[^>]*\?>")
 _EMPTY_LISTS = "<Lists>\n</Lists>\n"
 _NUMBER = re.compile(r"-?\d{1,20}")
@@ -63,7 +65,7 @@ def _text(value: Value) -> str:
 
 
 def _embedded(value: Value, tag: str) -> str:
-    """Return the XML that a column holds, without its first line; nothing where it isn't what it should be."""
+    """Return the XML that a column holds, without its first line; nothing if it isn't what it should be."""
     text = tags.fit(_DECLARATION.sub("", _text(value), count=1)).strip()
     if not text:
         return ""
@@ -74,13 +76,13 @@ def _embedded(value: Value, tag: str) -> str:
 
 
 def _images(used_in: str, dumps: list[Path]) -> Iterator[str]:
-    """Yield the images whose Id is named in custom lists or maps, as MeOS does; others may be of maps that are gone."""
+    """Yield the images whose Id is named in custom lists or maps, as MeOS does; others may come from deleted maps."""
     named = {int(number) % _ALL_IDS for number in _NUMBER.findall(used_in)}
     parts: dict[int, dict[int, bytes]] = {}
     names: dict[int, str] = {}
     for dump in dumps if named else []:
         places: dict[str, int] = {}
-        for table, row in reader.read(dump, lambda name: name.lower() == "oimage"):
+        for table, row in reader.read(dump, lambda name: name.lower() == IMAGE_TABLE):
             if row is None:
                 places = {column.lower(): place for place, column in enumerate(table.columns)}
                 continue

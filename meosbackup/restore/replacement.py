@@ -23,7 +23,6 @@ log = logging.getLogger(__name__)
 
 _OURS = re.compile(r"meosbackup_(new|old)(_\d+)?")
 _LOCK_SECONDS = 8
-_COMMENTS = (b"--", b"/*M!999999", b"/*!999999")
 
 
 @dataclass(frozen=True)
@@ -182,16 +181,9 @@ def _compare_rows(path: Path, other: Path) -> None:
 
 
 def _is_same_text(entry: Path, other: Path) -> bool:
-    """Tell whether two dumps hold the same statements; comments, which tell of the server, play no part."""
-    return all(piece == same for piece, same in zip_longest(_statements(entry), _statements(other)))
-
-
-def _statements(entry: Path) -> Iterator[bytes]:
-    begins_line = True
-    for piece in client.redirected(entry, "any"):
-        if not (begins_line and piece.startswith(_COMMENTS)):
-            yield piece
-        begins_line = piece.endswith(b"\n")
+    """Return whether two dumps hold the same statements; comments, which describe the server, don't count."""
+    one, another = (client.redirected(path, "any", with_comments=False) for path in (entry, other))
+    return all(piece == same for piece, same in zip_longest(one, another))
 
 
 def _put_in_place(tools: Tools, session: Session, step: Step) -> None:

@@ -1,12 +1,14 @@
 """Dumps are read back as they were written, in whichever style, and never pass for whole when they are not."""
 
 import hashlib
+import io
 import random
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import groupby, pairwise
 from pathlib import Path
 
 import pytest
@@ -14,10 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meosbackup.batch.model import Freshness
-from meosbackup.dump import fingerprint, portable, reader
+from meosbackup.dump import fingerprint, portable, scanner
+from meosbackup.dump.contents import Contents, inspect
 from meosbackup.dump.portable import Written
-from meosbackup.dump.reader import PIECE, BadDumpError, Row, Table, Value
+from meosbackup.dump.reader import BadDumpError, Row, Table, Value
+from meosbackup.dump.scanner import PIECE, Kind
 from meosbackup.errors import DumpFailedError, StoppedError
+from meosbackup.meos import relisting
 from tests.toolkit.dumps import COMPLETED, Style, contents, every_style, statements
 
 DATA = Path(__file__).parents[1] / "data"
@@ -64,7 +69,7 @@ def test_what_was_written_is_read_back(file: Path, style: Style, tables: list[tu
     expected = [(table, [tuple(seen(value, style) for value in row) for row in rows]) for table, rows in tables]
     assert contents(file) == expected
     assert contents(file, lambda _: False) == [(table, []) for table, _ in tables]
-    assert reader.inspect(file).completed
+    assert inspect(file).completed
 
 
 @every_style
@@ -110,6 +115,54 @@ def test_digests_tell_columns_apart_where_there_are_no_rows(tmp_path: Path) -> N
     digests = fingerprint.table_digests(dump)
     assert digests.keys() == {"t", "u"}
     assert digests["t"] != digests["u"]
+
+
+STATEMENTS = st.sampled_from([
+    b"-- x\n", SANDBOX, COMPLETED, b"\n", b"CREATE DATABASE `a\nb`;\n", b"USE `a``b`;\n", b"USE `a\n",
+    b"DELIMITER ;;\n", b"DELIMITER ;\n", b"CREATE TABLE `t` (\n", b"  `a` int\n", b") ENGINE=x;\r\n",
+    b"INSERT INTO `t` VALUES (1),", b"(2);\n", b"('x;", b"\r\n", relisting.MARK, b"UNLOCK TABLES;\n",
+])  # fmt: skip
+
+
+@given(
+    content=st.lists(STATEMENTS | st.binary(max_size=40), max_size=30).map(b"".join),
+    size=st.integers(1, 100) | st.just(PIECE),
+)
+def test_the_pieces_of_any_file_are_the_file(content: bytes, size: int) -> None:
+    pieces = list(scanner.scan(io.BytesIO(content), size))
+    assert b"".join(piece.data for piece in pieces) == content
+    assert all(piece.data for piece in pieces)
+    assert [piece.begins for piece in pieces[1:]] == [piece.ends for piece in pieces[:-1]]
+    for one, other in pairwise(pieces):
+        assert other.begins or one.kind is other.kind
+
+
+@every_style
+@given(tables=st.lists(filled_tables(), max_size=3), before=st.binary(max_size=200))
+@settings(deadline=None)
+def test_a_statement_is_cut_alike_wherever_it_stands(
+    style: Style, tables: list[tuple[Table, list[Row]]], before: bytes
+) -> None:
+    content = b"".join(statements(*table, style) for table in tables) + COMPLETED
+    comment = b"-- " + before.replace(b"\n", b"") + b"\n"
+    pieces = list(scanner.scan(io.BytesIO(content), 16))
+    after_comment = scanner.scan(io.BytesIO(comment + content), 16)
+    assert pieces == [piece for piece in after_comment if piece.kind is not Kind.COMMENT]
+
+
+def test_each_statement_is_known_by_its_kind() -> None:
+    content = (
+        SANDBOX + b"-- a\n/*!40101 SET NAMES utf8mb4 */;\nCREATE DATABASE `x\n-- y`;\nUSE `x\n-- y`;\n" + MARIADB_DUMP
+        + relisting.MARK + b"INSERT `x`\n-- Dump completed\n"
+    )  # fmt: skip
+    pieces = list(scanner.scan(io.BytesIO(content)))
+    kinds = [kind for kind, _ in groupby(pieces, lambda piece: piece.kind)]
+    assert kinds == [
+        Kind.SANDBOX, Kind.COMMENT, Kind.OTHER, Kind.DATABASE, Kind.TABLE, Kind.OTHER, Kind.INSERT, Kind.OTHER,
+        Kind.TABLE, Kind.TRIGGER, Kind.RACE_LIST, Kind.COMPLETED,
+    ]  # fmt: skip
+    assert next(scanner.character_set(piece) for piece in pieces if piece.kind is Kind.OTHER) == "utf8mb4"
+    assert [scanner.name_in(piece) for piece in pieces if piece.kind is Kind.TABLE and piece.begins] == ["a`b", "e"]
 
 
 # What MariaDB 10.11's mysqldump writes, without --hex-blob, of a table with a generated column, of one in partitions,
@@ -278,7 +331,7 @@ RACE_TABLES = "dbClub dbRunner oCard oClass oClub oControl oCounter oCourse oEve
 @pytest.mark.parametrize("race", RACE_FIGURES)
 def test_the_figures_of_real_races(race: str) -> None:
     change, entries, finished, cards, punches, rows = RACE_FIGURES[race]
-    contents = reader.inspect(DATA / f"{race}.sql")
+    contents = inspect(DATA / f"{race}.sql")
     last_change = datetime.fromisoformat(f"2026-11-22T{change}").replace(tzinfo=UTC)
     assert contents.freshness == Freshness(last_change, entries, finished, cards, punches)
     assert contents.rows == rows
@@ -290,7 +343,7 @@ def test_the_figures_of_real_races(race: str) -> None:
 
 
 def test_the_race_list_has_no_freshness() -> None:
-    assert reader.inspect(DATA / "meosmain.sql") == reader.Contents(("oevent",), True, {"oevent": 4}, None)
+    assert inspect(DATA / "meosmain.sql") == Contents(("oevent",), True, {"oevent": 4}, None)
     ((table, rows),) = contents(DATA / "meosmain.sql")
     assert table.columns[:5] == ("Id", "Name", "Annotation", "Date", "ZeroTime")
     assert table.engine == "MyISAM"
@@ -307,7 +360,7 @@ def test_freshness_does_with_the_columns_there_are(tmp_path: Path) -> None:
         + statements(Table("oMonitor", ("Modified",), "MyISAM"), [("2026-11-22 12:00:00",)])
         + COMPLETED
     )  # fmt: skip
-    inspected = reader.inspect(dump)
+    inspected = inspect(dump)
     assert inspected.freshness == Freshness(datetime(2026, 11, 22, 10, 0, 1, tzinfo=UTC), 4, 1, 4, 0)
     assert inspected.rows == {"orunner": 4, "ocard": 5}
     assert inspected.tables == ("ORUNNER", "oCard", "oMonitor")
@@ -330,15 +383,15 @@ def test_freshness_does_with_the_columns_there_are(tmp_path: Path) -> None:
 def test_a_whole_dump_ends_with_the_line_that_says_so(tmp_path: Path, end: bytes, completed: bool) -> None:
     dump = tmp_path / "dump.sql"
     dump.write_bytes(b"/*!40111 SET SQL_NOTES=@OLD_SQL_NOTES */;\n" + end)
-    assert reader.inspect(dump).completed is completed
+    assert inspect(dump).completed is completed
     dump.write_bytes(end.lstrip())
-    reader.inspect(dump)
+    inspect(dump)
 
 
 def never_passes(dump: Path, content: bytes) -> None:
     dump.write_bytes(content)
     with suppress(BadDumpError):
-        assert not reader.inspect(dump).completed
+        assert not inspect(dump).completed
 
 
 @given(race=st.sampled_from(["big", "individual", "meosmain"]), share=st.floats(0, 1))
@@ -409,9 +462,17 @@ PORTABLE = [
 ]
 
 
+def in_a_table(line: bytes) -> tuple[bytes, bytes]:
+    """Return what stands before and after a line, if it is one of a table's definition."""
+    before = b"CREATE TABLE `t` (\n  `id` int,\n" if line.startswith((b" ", b")")) else b""
+    return before, b"" if line.endswith(b";\n") or not before else b"/* more */;\n"
+
+
 @pytest.mark.parametrize(("source", "expected"), PORTABLE)
 def test_the_two_changes_that_make_a_dump_portable(tmp_path: Path, source: bytes, expected: bytes) -> None:
     dump, copy = tmp_path / "dump.sql", tmp_path / "copy.sql"
+    before, end = in_a_table(source)
+    source, expected = before + source + end, before + expected + end
     for after in (b"", b"-- Dump completed", b"\r\n" * 3):
         dump.write_bytes(source + after)
         written = portable.make_portable(dump, copy, threading.Event())
@@ -423,9 +484,9 @@ def test_a_collation_far_out_in_a_long_definition_is_changed(tmp_path: Path) -> 
     dump, copy = tmp_path / "dump.sql", tmp_path / "copy.sql"
     old, new = b" COLLATE utf8mb4_0900_ai_ci,\n", b" COLLATE utf8mb4_general_ci,\n"
     for length in range(PIECE - 40, PIECE + 10):
-        dump.write_bytes(b"  `" + b"a" * length + old)
+        dump.write_bytes(b"CREATE TABLE `t` (\n  `" + b"a" * length + b"` text" + old + b") ENGINE=x;\n")
         portable.make_portable(dump, copy)
-        assert copy.read_bytes().endswith(b"a" + new)
+        assert copy.read_bytes().endswith(b"a` text" + new + b") ENGINE=x;\n")
 
 
 def test_a_piece_amid_a_long_line_is_not_taken_for_a_line(tmp_path: Path) -> None:
@@ -488,9 +549,9 @@ def peak(work: Callable[[], object]) -> int:
 
 
 def test_a_map_that_nobody_asks_for_takes_no_memory(map_dump: Path, tmp_path: Path) -> None:
-    inspected: list[reader.Contents] = []
-    assert peak(lambda: inspected.append(reader.inspect(map_dump))) < 5_000_000
-    assert inspected == [reader.Contents(("oImage", "oEvent"), True, {"oevent": 1}, None)]
+    inspected: list[Contents] = []
+    assert peak(lambda: inspected.append(inspect(map_dump))) < 5_000_000
+    assert inspected == [Contents(("oImage", "oEvent"), True, {"oevent": 1}, None)]
     copy = tmp_path / "copy.sql"
     written: list[Written] = []
     assert peak(lambda: written.append(portable.make_portable(map_dump, copy))) < 5_000_000

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meosbackup.dump import reader
+from meosbackup.dump.contents import inspect
 from meosbackup.dump.reader import BadDumpError, Row, Table, Value
 from meosbackup.errors import MeosBackupError, StoppedError
 from meosbackup.meosxml import convert
@@ -110,7 +111,7 @@ def test_the_race_of_a_server_with_names_in_both_cases(tmp_path: Path) -> None:
     dump = tmp_path / "race.sql"
     race = (DATA / "lctn0.sql").read_bytes().split(b"\nCREATE DATABASE ")[-1]
     dump.write_bytes(race)
-    found = reader.inspect(dump).freshness
+    found = inspect(dump).freshness
     assert found is not None
     assert len(tree(converted(dump)).findall("RunnerList/Runner")) == found.entries > 0
 

@@ -1,0 +1,101 @@
+"""What a dump holds: its tables, whether it is whole, and when its race last changed."""
+
+import threading
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from meosbackup.batch.model import Freshness
+from meosbackup.dump import reader
+from meosbackup.dump.reader import Literals, Sink, Table, Value
+from meosbackup.dump.scanner import Kind, Piece
+
+# The tables whose rows tell when a race last changed: oMonitor and oCounter say nothing about it.
+_RACE_TABLES = {"oevent", "orunner", "oteam", "oclass", "oclub", "ocourse", "ocontrol", "ocard", "opunch"}
+_TELLING_COLUMNS = {"modified", "removed", "finishtime"}
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a dump holds: its tables as it spells them, whether it is whole, and a race's freshness (its time in UTC).
+
+    `rows` counts the rows, deleted ones too, of the tables that the freshness is read from, by lower-case name;
+    `has_rows` tells whether any table has some.
+    """
+
+    tables: tuple[str, ...]
+    completed: bool
+    rows: Mapping[str, int]
+    freshness: Freshness | None
+    has_rows: bool = field(default=True, compare=False)
+
+
+class Inspection(Sink):
+    """Finds out what a dump holds, as a sink of a pass over it."""
+
+    def __init__(self) -> None:
+        """Begin with nothing found."""
+        self._tables: list[str] = []
+        self._rows: dict[str, int] = {}
+        self._has_rows = self._is_completed = False
+        self._present = Counter[str]()
+        self._finished = 0
+        self._changes: set[bytes] = set()
+
+    def take_piece(self, piece: Piece) -> None:
+        """Note whether there are rows."""
+        self._has_rows = self._has_rows or piece.kind is Kind.INSERT
+
+    def take_table(self, table: Table) -> Collection[str] | None:
+        """Note a table; of a race's, want the columns that tell of changes."""
+        self._tables.append(table.name)
+        self._name = table.name.lower()
+        if self._name not in _RACE_TABLES:
+            return None
+        self._rows.setdefault(self._name, 0)
+        telling = [column for column in table.columns if column.lower() in _TELLING_COLUMNS]
+        places = {column.lower(): place for place, column in enumerate(telling)}
+        self._places = [places.get(column, -1) for column in ("modified", "removed", "finishtime")]
+        return telling
+
+    def take_row(self, row: Literals) -> None:
+        """Count a row."""
+        modified, removed, finish = [row[place] if place >= 0 else b"NULL" for place in self._places]
+        self._rows[self._name] += 1
+        self._changes.add(modified)
+        if not reader.value(removed):
+            self._present[self._name] += 1
+            if self._name == "orunner":
+                time = reader.value(finish)
+                self._finished += isinstance(time, int) and time > 0
+
+    def take_end(self, *, is_completed: bool) -> None:
+        """Note whether the dump is whole."""
+        self._is_completed = is_completed
+
+    def contents(self) -> Contents:
+        """Return what was found."""
+        last_change = max(filter(None, map(_moment, map(reader.value, self._changes))), default=None)
+        present = self._present
+        freshness = Freshness(last_change, present["orunner"], self._finished, present["ocard"], present["opunch"])
+        return Contents(
+            tuple(self._tables), self._is_completed, self._rows, freshness if "orunner" in self._rows else None,
+            self._has_rows,
+        )  # fmt: skip
+
+
+def inspect(path: Path, stop: threading.Event | None = None) -> Contents:
+    """Read what a dump holds. Raises BadDumpError, OSError and StoppedError as `reader.read_through` does."""
+    inspection = Inspection()
+    reader.read_through(path, [inspection], stop)
+    return inspection.contents()
+
+
+def _moment(value: Value) -> datetime | None:
+    """Read a Modified, which the dump's SET TIME_ZONE makes UTC; None for a zero date."""
+    try:
+        return datetime.fromisoformat(value).replace(tzinfo=UTC) if isinstance(value, str) else None
+    except ValueError:
+        return None
