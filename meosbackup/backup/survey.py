@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from meosbackup.batch.model import Race, Server
-from meosbackup.meos import changes, race_list, server_warnings
+from meosbackup.meos import changes, race_list, server_checks
 from meosbackup.meos.changes import DatabaseState
 from meosbackup.meos.race_list import Selection
-from meosbackup.meos.server_warnings import Remarks
+from meosbackup.meos.server_checks import ServerChecks
 from meosbackup.mysql import sessions
 from meosbackup.settings.model import Settings
 
@@ -23,7 +23,7 @@ class Survey:
     states: Mapping[str, DatabaseState]
     account: str | None
     sees_everything: bool
-    remarks: Remarks
+    server_checks: ServerChecks
 
     @property
     def races(self) -> dict[str, Race]:
@@ -48,5 +48,5 @@ def take(settings: Settings, now: datetime) -> Survey:
         wanted = [list_name, *(chosen.database for chosen in selection.chosen if chosen.database is not None)]
         return Survey(
             sessions.facts(session, settings), list_name, selection, changes.states(session, wanted),
-            session.account, sessions.sees_everything(session), server_warnings.look(session),
+            session.account, sessions.sees_everything(session), server_checks.run(session),
         )  # fmt: skip

@@ -16,7 +16,7 @@ from meosbackup.console import Console
 from meosbackup.dump import dumping, mysqldump
 from meosbackup.dump.mysqldump import DumpProgram
 from meosbackup.errors import MeosBackupError, ProgramMissingError
-from meosbackup.meos import server_warnings
+from meosbackup.meos import server_checks
 from meosbackup.meos.changes import DatabaseState
 from meosbackup.mysql import programs, sessions
 from meosbackup.mysql.programs import Program
@@ -27,7 +27,7 @@ from meosbackup.system import disks
 from meosbackup.text import clean
 
 _FAULTS = frozenset({"clock", "version"})
-"""Which of a server's warnings mean that it isn't ready for race day."""
+"""Which of the warnings about a server mean that it isn't ready for race day."""
 
 _SPOOL = "waiting room"
 _BATCHES_AN_HOUR = 60
@@ -157,12 +157,12 @@ def _fitting(program: Program, answered: list[Server]) -> tuple[Program, str]:
 def _server(settings: Settings, found: list[Server]) -> Iterator[Finding]:
     with sessions.session(settings) as session:
         facts = sessions.facts(session, settings)
-        noticed = server_warnings.look(session)
+        checks = server_checks.run(session).checks
     found.append(facts)
     yield Finding(True, "server", f"{facts.flavour} {facts.version} at {facts.host}, port {facts.port}")
-    for remark in noticed.of:
-        is_fault = remark.bites and remark.name in _FAULTS
-        yield Finding(not is_fault, remark.name, remark.text, is_noted=remark.bites and not is_fault)
+    for check in checks:
+        is_fault = not check.is_ok and check.name in _FAULTS
+        yield Finding(not is_fault, check.name, check.text, is_noted=not check.is_ok and not is_fault)
 
 
 def _look(settings: Settings, found: list[Survey]) -> Iterator[Finding]:
@@ -206,7 +206,7 @@ def _dumps(settings: Settings, spool_root: Path, program: Program, seen: Survey)
         spool.work_folder(spool_root) as folder,
         mysqldump.logged_in(program, settings, folder, seen.account) as runner,
     ):
-        packet = seen.remarks.largest_packet
+        packet = seen.server_checks.max_allowed_packet
         yield from _tried("dump of the race list", lambda: _dumped("dump of the race list", dumping.dump_race_list(
             runner, seen.states[seen.race_list], never), packet))  # fmt: skip
         for database, race in seen.races.items():

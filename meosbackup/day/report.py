@@ -95,9 +95,8 @@ class Report:
         version = f"{facts.flavour} {facts.version}, lower_case_table_names {facts.lower_case_table_names}"
         self._console.block([("Server version", version), *_race_rows(present, left_out)])
         self._console.say()
-        for remark in seen.remarks.of:
-            if remark.bites:
-                self._console.line(now, "NOTE", f"{remark.name}: {remark.text}")
+        for warning in seen.server_checks.warnings:
+            self._console.line(now, "NOTE", f"{warning.name}: {warning.text}")
 
     def _race_news(
         self,

@@ -1,4 +1,4 @@
-"""Which tables changed since they were last dumped, told from what the server says of them. In doubt: changed."""
+"""Which tables may have changed since they were last dumped, judged by what the server reports. In doubt: changed."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,19 +8,19 @@ from meosbackup.errors import MeosBackupError
 from meosbackup.mysql.sessions import Session
 
 MONITOR_TABLE = "omonitor"
-"""Each client writes here every ten seconds that it is there; that is no change of a race."""
+"""Here each client writes every ten seconds that it is connected, which doesn't change the race."""
 
 REFERENCE_TABLES = frozenset({"dbrunner", "dbclub", "oimage"})
 """The reference tables of a race, in lower case."""
 
 _UNKNOWN_VARIABLE = 1193
-_TELLING = frozenset({"myisam", "innodb"})
+_ENGINES_WITH_TIMES = frozenset({"myisam", "innodb"})
 _RESOLUTION = timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
 class TableState:
-    """What the server tells of a table without touching it; times are UTC, to the second, None where it can't say."""
+    """What the server reports of a table without touching it; times are UTC, to the second, None if unknown."""
 
     name: str
     engine: str | None
@@ -29,9 +29,6 @@ class TableState:
     next_id: int | None
     created: datetime | None
     updated: datetime | None
-
-
-Counts = Callable[[TableState], bool]
 
 
 @dataclass(frozen=True)
@@ -46,8 +43,8 @@ class DatabaseState:
 def states(session: Session, names: Sequence[str]) -> Mapping[str, DatabaseState]:
     """Return the states of all tables of these databases, without a lock, in one query.
 
-    The clock is asked first: what changes while the query runs has a later time. (MySQL manual, "The
-    INFORMATION_SCHEMA TABLES Table": MySQL 8 keeps these figures for a day unless told not to.)
+    The clock is read first, so that what changes while the query runs has a later time. MySQL 8 would
+    cache these figures for a day (MySQL manual, "The INFORMATION_SCHEMA TABLES Table"). Raises MeosBackupError.
     """
     _set_if_known(session, "SET SESSION information_schema_stats_expiry = 0")
     session.rows("SET SESSION time_zone = '+00:00'")
@@ -70,46 +67,48 @@ def states(session: Session, names: Sequence[str]) -> Mapping[str, DatabaseState
 
 
 def is_reference(table: str) -> bool:
-    """Tell whether a table is one of the reference tables."""
+    """Return whether a table is a reference table."""
     return table.lower() in REFERENCE_TABLES
 
 
 def race_tables_changed(before: DatabaseState | None, now: DatabaseState) -> bool:
-    """Tell whether a race table may hold something else than when `before` was asked."""
+    """Return whether a race table may have changed since `before`."""
     return _changed(before, now, lambda table: not is_reference(table.name) and table.name.lower() != MONITOR_TABLE)
 
 
 def reference_tables_changed(before: DatabaseState | None, now: DatabaseState) -> bool:
-    """Tell whether a reference table may hold something else than when `before` was asked."""
+    """Return whether a reference table may have changed since `before`."""
     return _changed(before, now, lambda table: is_reference(table.name))
 
 
 def transactional(state: DatabaseState) -> bool:
-    """Tell whether one transaction sees all tables at one moment, so that a dump needs no lock."""
+    """Return whether one transaction shows all tables as of one moment, so that a dump needs no lock."""
     return bool(state.tables) and all((table.engine or "").lower() == "innodb" for table in state.tables)
 
 
-def _changed(before: DatabaseState | None, now: DatabaseState, counts: Counts) -> bool:
-    if before is None or now.asked < before.asked:  # the server's clock was set back: its times tell nothing
+def _changed(before: DatabaseState | None, now: DatabaseState, concerns: Callable[[TableState], bool]) -> bool:
+    if before is None or now.asked < before.asked:  # the server's clock was set back: its times mean nothing
         return True
-    then = [table for table in before.tables if counts(table)]
-    return then != [table for table in now.tables if counts(table)] or any(_doubtful(table, before) for table in then)
+    then = [table for table in before.tables if concerns(table)]
+    return then != [table for table in now.tables if concerns(table)] or any(
+        _may_have_changed(table, before) for table in then
+    )
 
 
-def _doubtful(table: TableState, state: DatabaseState) -> bool:
-    """Tell whether a table could have been written after it was looked at without showing it.
+def _may_have_changed(table: TableState, state: DatabaseState) -> bool:
+    """Return whether a table could have been written after its state was read, without a sign of it.
 
-    InnoDB has no time after a server's restart, and none at all on MySQL 5.6; other engines but MyISAM may tell a
-    change later. Times have one second's resolution, and a file system's clock lags behind by some milliseconds:
-    what was written or made in the second of the look, or just before it, may have been written or made again since.
+    InnoDB has no time after a server's restart, and none at all on MySQL 5.6; engines other than MyISAM may report a
+    change late. Times are to the second, and a file system's clock lags behind by some milliseconds: what was written
+    or created in the second of the reading, or just before, may have been written or created again since.
     """
-    if table.updated is None or (table.engine or "").lower() not in _TELLING:
+    if table.updated is None or (table.engine or "").lower() not in _ENGINES_WITH_TIMES:
         return True
     return max(table.updated, table.created or table.updated) >= state.asked - _RESOLUTION
 
 
 def _set_if_known(session: Session, statement: str) -> None:
-    """Set what only some servers have."""
+    """Set a variable that only some servers have."""
     try:
         session.rows(statement)
     except MeosBackupError as error:

@@ -16,7 +16,7 @@ _NAME_WIDTH = 40
 
 @dataclass(frozen=True)
 class ListedRace:
-    """A row of the race list. `removed` is how other programs mark a race as deleted."""
+    """A row of the race list. Other programs mark a race as deleted by `removed`."""
 
     race: Race
     removed: bool
@@ -24,7 +24,7 @@ class ListedRace:
 
 @dataclass(frozen=True)
 class ChosenRace:
-    """A race that should be backed up; `database` is None where the server has none for it."""
+    """A race that should be backed up; `database` is None if the server has none for it."""
 
     race: Race
     database: str | None
@@ -32,7 +32,7 @@ class ChosenRace:
 
 @dataclass(frozen=True)
 class LeftOutRace:
-    """A race that is not backed up, and the reason in words."""
+    """A race that is not backed up, and why, in words."""
 
     race: Race
     reason: str
@@ -40,7 +40,10 @@ class LeftOutRace:
 
 @dataclass(frozen=True)
 class Selection:
-    """What becomes of the race list's rows; `unmatched` are the names that were asked for and that no race has."""
+    """The race list's rows, sorted into those to back up and those to leave out.
+
+    `unmatched` are the names that were asked for and that no race has.
+    """
 
     chosen: tuple[ChosenRace, ...]
     left_out: tuple[LeftOutRace, ...]
@@ -48,7 +51,7 @@ class Selection:
 
 
 def race_list_name(names: Iterable[str], account: str | None) -> str:
-    """Return the race list's database as the server spells it; MeOS itself says `MeOSMain`.
+    """Return the race list's database as the server spells it; MeOS itself writes `MeOSMain`.
 
     Raises RaceListMissingError.
     """
@@ -57,31 +60,31 @@ def race_list_name(names: Iterable[str], account: str | None) -> str:
         raise RaceListMissingError(
             f"This server has no race list (no database {RACE_LIST} that the user may see).",
             "There is nothing to back up yet.",
-            "If MeOS works on another server, name that one by --host. If it works on this one, the user lacks a right:"
-            f" {grant_line(account)}",
+            "If MeOS uses another server, name that one with --host. Otherwise the user is missing a privilege."
+            f" In an administrator's mysql prompt: {grant_line(account)}",
         )
     return found
 
 
 def listed_races(session: Session, race_list: str) -> tuple[ListedRace, ...]:
-    """Read the race list. A NameId that stands there twice is taken once."""
+    """Read the race list. If a NameId stands there twice, its first row counts. Raises RaceListMissingError."""
     tables = [str(row["table_name"]) for row in session.rows(
         "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s", (race_list,))]  # fmt: skip
     table = spelled("oEvent", tables)
     if table is None:
         raise RaceListMissingError(
             f"The database {race_list} has no table oEvent that the user may read.",
-            "The races can't be listed, so none of them is backed up.",
-            f"Open MeOS once with this server, which makes the table. If it is there, the user lacks a right:"
-            f" {grant_line(session.account)}",
+            "The races can't be listed, so none is backed up.",
+            "Open MeOS once with this server, which creates the table. If it is there, the user is missing a privilege."
+            f" In an administrator's mysql prompt: {grant_line(session.account)}",
         )
     races: dict[str, ListedRace] = {}
     rows = session.rows(f"SELECT * FROM {quoted(race_list)}.{quoted(table)}")
     if rows and not {"id", "name", "nameid"} <= rows[0].keys():
         raise RaceListMissingError(
-            f"The table oEvent of the database {race_list} is not the race list of MeOS: it lacks columns.",
-            "The races can't be listed, so none of them is backed up.",
-            "If another program changed the table, open MeOS with this server, which mends it.",
+            f"The table oEvent of the database {race_list} is not MeOS's race list: columns are missing.",
+            "The races can't be listed, so none is backed up.",
+            "If another program changed the table, open MeOS with this server, which repairs it.",
         )
     for row in rows:
         race = Race(
@@ -102,9 +105,8 @@ def select(
 ) -> Selection:
     """Sort the race list's rows into those to back up and those to leave out.
 
-    `names` (where there are any) choose by name, NameId or a part of either, and then the date plays no part.
-    Otherwise races dated within the last `days` days or later are chosen, or whose date can't be read; `days` None
-    chooses all.
+    If there are `names`, they choose races by name, NameId or a part of either, whatever their dates. Otherwise races
+    are chosen that are dated within the last `days` days or later, or whose date can't be read; all if `days` is None.
     """
     present = [item for item in listed if not item.removed]
     named = {race.name_id for name in names for race in matching(name, [item.race for item in present])}
@@ -120,7 +122,7 @@ def select(
 
 
 def parsed_date(text: str) -> date | None:
-    """Read a race's date; None where it isn't one."""
+    """Return a race's date; None if the text isn't one."""
     try:
         return date.fromisoformat(text.strip())
     except ValueError:
@@ -137,7 +139,11 @@ def _reason(item: ListedRace, named: set[str] | None, days: int | None, today: d
     day = parsed_date(item.race.date)
     if days is None or day is None or day >= _days_before(today, days):
         return None
-    return f"older than {days} days; --all-races takes it too"
+    return (
+        f"older than {days} days; --all-races backs it up too"
+        if days
+        else "dated before today; --all-races backs it up too"
+    )
 
 
 def _days_before(today: date, days: int) -> date:

@@ -1,6 +1,6 @@
-"""What a race is like on a server now: its counts, when it last changed, and who has it open in MeOS."""
+"""A race on the server now: its counts, when it last changed, and which computers have it open in MeOS."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -11,22 +11,21 @@ from meosbackup.mysql.sessions import Session, quoted, spelled
 from meosbackup.text import clean
 
 CONNECTED_SECONDS = 30
-"""A client of MeOS says every ten seconds in oMonitor that it is there."""
+"""Each client of MeOS writes every ten seconds to oMonitor that it is connected."""
 
 _DATED_TABLES = ("oEvent", "oRunner", "oTeam", "oClass", "oClub", "oCourse", "oControl", "oCard", "oPunch")
 
-
 HOW_TO_CLOSE = (
     "Save the race to a file there (page Competition, Backup / Save as), close MeOS, wait half a minute, and try again."
-    " --force does it all the same."
+    " --force restores anyway."
 )
 
 
 @dataclass(frozen=True)
 class RaceStatus:
-    """A race on a server: its database as the server spells it, its freshness, the names of the clients at work.
+    """A race on the server: its database as the server spells it, its freshness, the computers that have it open.
 
-    `damage` are the server's words where a table can't be read; the freshness is not known then.
+    `damage` is what the server says if a table can't be read; then the freshness is unknown.
     """
 
     database: str
@@ -36,38 +35,18 @@ class RaceStatus:
 
     @property
     def is_shell(self) -> bool:
-        """Whether it holds no race: MeOS makes such an empty shell when it opens a lost race."""
+        """Whether it is empty: MeOS creates such an empty shell when it opens a lost race."""
         return self.freshness == Freshness(None, 0, 0, 0, 0)
 
 
-def of_race(session: Session, database: str) -> RaceStatus:
-    """Ask the server about a race. Tables that it lacks count as empty. Raises MeosBackupError."""
-    session.rows("SET SESSION time_zone = '+00:00'")
-    tables = _tables(session, database)
-    try:
-        changes = [_newest(session, tables[name.lower()]) for name in _DATED_TABLES if name.lower() in tables]
-        freshness = Freshness(
-            last_change=max((change for change in changes if change), default=None),
-            entries=_count(session, tables, "orunner"),
-            finished=_count(session, tables, "orunner", " AND FinishTime > 0"),
-            cards=_count(session, tables, "ocard"),
-            punches=_count(session, tables, "opunch"),
-        )
-    except MeosBackupError as error:
-        if getattr(error.__cause__, "errno", None) not in DAMAGED:
-            raise
-        return RaceStatus(database, None, clients(session, database), error.what)
-    return RaceStatus(database, freshness, clients(session, database))
-
-
-def find(session: Session, name_id: str, names: tuple[str, ...]) -> RaceStatus | None:
-    """Ask about a race by its NameId; None where the server, which has databases of these names, has none for it."""
-    database = spelled(name_id, names)
-    return None if database is None else of_race(session, database)
+def of_race(session: Session, name_id: str, databases: Sequence[str]) -> RaceStatus | None:
+    """Return a race's status; None if none of the server's `databases` is the race's. Raises MeosBackupError."""
+    database = spelled(name_id, databases)
+    return None if database is None else _read(session, database)
 
 
 def clients(session: Session, database: str) -> tuple[str, ...]:
-    """Return the names of the computers on which MeOS has a race open; none where its oMonitor can't be read.
+    """Return the names of the computers that have a race open in MeOS; none if its oMonitor can't be read.
 
     Raises MeosBackupError.
     """
@@ -87,9 +66,29 @@ def clients(session: Session, database: str) -> tuple[str, ...]:
     return tuple(sorted({str(row["client"]) for row in rows}))
 
 
-def called(names: tuple[str, ...]) -> str:
-    """Return the names of computers fit to be shown."""
-    return ", ".join(clean(name, 30) or "a computer without a name" for name in names)
+def in_words(clients: Sequence[str]) -> str:
+    """Return the names of computers, cleaned, in one text."""
+    return ", ".join(clean(name, 30) or "a computer without a name" for name in clients)
+
+
+def _read(session: Session, database: str) -> RaceStatus:
+    """Read a race's status. Missing tables count as empty."""
+    session.rows("SET SESSION time_zone = '+00:00'")
+    tables = _tables(session, database)
+    try:
+        changes = [_newest(session, tables[name.lower()]) for name in _DATED_TABLES if name.lower() in tables]
+        freshness = Freshness(
+            last_change=max((change for change in changes if change), default=None),
+            entries=_count(session, tables, "orunner"),
+            finished=_count(session, tables, "orunner", " AND FinishTime > 0"),
+            cards=_count(session, tables, "ocard"),
+            punches=_count(session, tables, "opunch"),
+        )
+    except MeosBackupError as error:
+        if getattr(error.__cause__, "errno", None) not in DAMAGED:
+            raise
+        return RaceStatus(database, None, clients(session, database), error.what)
+    return RaceStatus(database, freshness, clients(session, database))
 
 
 def _tables(session: Session, database: str) -> dict[str, str]:

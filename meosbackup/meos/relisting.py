@@ -1,14 +1,14 @@
 """SQL that puts a restored race on the server's race list; it stands at the end of each race's dump.
 
-MeOS sees a database only where the race list names it, and can change a race's settings only where the Id in the race's
-own oEvent is the one in the race list.
+MeOS sees a database only if the race list names it, and can change a race's settings only if the Id in the race's own
+oEvent is the one in the race list.
 """
 
 from meosbackup.batch.model import Race
 from meosbackup.mysql.sessions import quoted
 
 MARK = b"/* race list */ "
-"""What each line of it begins with."""
+"""What each of these lines begins with."""
 
 _TABLES = (
     "oEvent", "oRunner", "oTeam", "oClass", "oClub", "oCourse", "oControl", "oCard", "oPunch", "oCounter", "oMonitor",
@@ -17,7 +17,8 @@ _TABLES = (
 _BY_LOWER_CASE = {name.lower(): name for name in _TABLES}
 
 DATABASE = "MeOSMain"
-_LIST = f"{quoted('MeOSMain')}.{quoted('oEvent')}"  # as MeOS spells it, for servers that tell the case of names apart
+# As MeOS spells it, for servers that distinguish upper and lower case in names.
+_LIST = f"{quoted(DATABASE)}.{quoted('oEvent')}"
 _COLUMNS = (
     "Id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, Name VARCHAR(128) NOT NULL DEFAULT '',"
     " Annotation VARCHAR(128) NOT NULL DEFAULT '', Date VARCHAR(32) NOT NULL DEFAULT '',"
@@ -29,13 +30,14 @@ _COLUMNS = (
 
 
 def statements(race: Race, database: str, table: str) -> bytes:
-    """Return the SQL for a race whose own oEvent is `table` of `database`, both as its dump spells them.
+    """Return the SQL that lists a race whose own oEvent is `table` of `database`, both as its dump spells them.
 
-    A race that is on the list stays as it is there. One that isn't gets a row, with the version of the batch and, where
-    its Id is another race's by now, a free Id; the race's own Id follows. Run again, it changes nothing more.
+    If the race is on the list, its row stays as it is. Otherwise it gets a row, with the version that the batch has,
+    and with a free Id if another race has its Id by now; the race's own Id is changed to match. Run again, it changes
+    nothing more.
     """
     own = f"{quoted(database)}.{quoted(table)}"
-    # As hexadecimal digits, no text of others can end the literal.
+    # In hexadecimal digits, no free text can end the literal.
     name_id = f"CONVERT(X'{race.name_id.encode().hex()}' USING utf8mb4) COLLATE utf8mb4_general_ci"
     insert = (
         f"INSERT INTO {_LIST} (Id, Name, Annotation, Date, ZeroTime, NameId, Version)"
@@ -43,12 +45,12 @@ def statements(race: Race, database: str, table: str) -> bytes:
         f" {name_id}, {race.version:d} FROM {own} r"
         f" WHERE NOT EXISTS (SELECT 1 FROM {_LIST} l WHERE l.NameId = {name_id});"
     )
-    # A Modified that nobody sets is set by the server, each time that the dump's own Id gives way again.
+    # Unless Modified is set here, the server sets it each time that the Id changes.
     update = (
         f"UPDATE {_LIST} l, {own} r SET l.Removed = 0, r.Id = l.Id, r.Modified = r.Modified WHERE l.NameId = {name_id};"
     )
     lines = (
-        f"CREATE DATABASE IF NOT EXISTS {quoted('MeOSMain')};",
+        f"CREATE DATABASE IF NOT EXISTS {quoted(DATABASE)};",
         f"CREATE TABLE IF NOT EXISTS {_LIST} ({_COLUMNS}) ENGINE=MyISAM DEFAULT CHARSET=utf8;",
         insert,
         update,
@@ -57,5 +59,5 @@ def statements(race: Race, database: str, table: str) -> bytes:
 
 
 def canonical_table(name: str) -> str:
-    """Return a table's name as MeOS spells it; that of another program's table as it is."""
+    """Return a table's name as MeOS spells it; unchanged if it isn't a table of MeOS."""
     return _BY_LOWER_CASE.get(name.lower(), name)

@@ -114,7 +114,7 @@ def _look(settings: Settings, dumps: Iterable[Entry]) -> tuple[tuple[RaceStatus 
         with sessions.session(settings) as session:
             known = sessions.databases(session)
             standings = tuple(
-                race_status.find(session, entry.race.name_id, known) if entry.race else None for entry in dumps
+                race_status.of_race(session, entry.race.name_id, known) if entry.race else None for entry in dumps
             )
     except MeosBackupError as error:
         raise type(error)(error.what, "Nothing was done.", error.do) from error
@@ -126,7 +126,7 @@ def _refuse_if_open(standings: Iterable[tuple[Entry, RaceStatus | None]]) -> Non
     for entry, now in standings:
         if now is not None and now.clients and entry.race is not None:
             raise MeosBackupError(
-                f"MeOS has {entry.race.display_name} open on: {race_status.called(now.clients)}.",
+                f"MeOS has {entry.race.display_name} open on: {race_status.in_words(now.clients)}.",
                 "Nothing was done. A MeOS that stays open writes its own copy over what is restored.",
                 race_status.HOW_TO_CLOSE,
             )

@@ -210,7 +210,7 @@ def _refuse_if_open(session: Session, database: str) -> None:
     clients = race_status.clients(session, database)
     if clients:
         raise MeosBackupError(
-            f"MeOS has it open by now, on {race_status.called(clients)}.", UNTOUCHED, race_status.HOW_TO_CLOSE
+            f"MeOS has it open by now, on {race_status.in_words(clients)}.", UNTOUCHED, race_status.HOW_TO_CLOSE
         )
 
 

@@ -8,7 +8,7 @@ from meosbackup.batch.model import Race, Server
 from meosbackup.console import Console
 from meosbackup.day.report import Report
 from meosbackup.meos.race_list import ChosenRace, LeftOutRace, Selection
-from meosbackup.meos.server_warnings import Remarks
+from meosbackup.meos.server_checks import ServerChecks
 
 _NOW = datetime(2026, 11, 22, 14, 3, tzinfo=UTC)
 _SERVER = Server("localhost", 3306, "MariaDB", "11.8.3", 1)
@@ -20,7 +20,7 @@ def _race(name: str) -> Race:
 
 def _survey(*names: str) -> Survey:
     chosen = tuple(ChosenRace(_race(name), name.lower()) for name in names)
-    return Survey(_SERVER, "meosmain", Selection(chosen, (), ()), {}, None, True, Remarks((), 1 << 24))
+    return Survey(_SERVER, "meosmain", Selection(chosen, (), ()), {}, None, True, ServerChecks((), 1 << 24))
 
 
 def test_a_race_that_leaves_was_deleted_or_is_left_out_for_a_reason_and_batches_still_have_it() -> None:

@@ -76,7 +76,7 @@ def test_races_of_the_last_days_are_chosen_and_those_whose_date_is_not_readable(
     selection = select([listed("Race", day)], [], names=[], days=3, today=TODAY)
     assert len(selection.chosen) == is_recent
     assert [item.reason for item in selection.left_out] == [
-        "older than 3 days; --all-races takes it too" for _ in range(not is_recent)
+        "older than 3 days; --all-races backs it up too" for _ in range(not is_recent)
     ]
 
 
@@ -156,7 +156,7 @@ def test_dates_names_and_marks_choose_the_races(day: Day) -> None:
     screen = words(day.once("--days", "3").stdout)
     assert backed_up(day) == recent
     relay = rf"Stafettkväll – Relais d'Été \({days_ago(10)}\)"
-    assert re.search(rf"Not backed up {relay}: older than 3 days; --all-races takes it too", screen)
+    assert re.search(rf"Not backed up {relay}: older than 3 days; --all-races backs it up too", screen)
     day.once("--days", "11")
     assert backed_up(day) == {*recent, RELAY}
     day.once("--race", "stafett")

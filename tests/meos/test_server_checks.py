@@ -1,4 +1,4 @@
-"""What of a server bites later: told by `check`, and when a race day begins."""
+"""What of a server would cause trouble later: reported by `check`, and when a race day begins."""
 
 import sys
 from collections.abc import Iterator
@@ -57,7 +57,7 @@ def test_a_row_that_is_larger_than_a_server_takes(place: Place, server: PrivateS
     said = checked(
         place, server, 0, "NOTE note: a row of", "takes 18 MB in a dump", TOO_LARGE, "max_allowed_packet: a row"
     )
-    assert "takes 16.8 MB" in said
+    assert "accepts 16.8 MB at most" in said
     assert told(once(place, server), 0, "takes 18 MB in a dump", TOO_LARGE).count("takes 18 MB") == 1
     with having(server, max_allowed_packet=1 << 30):
         assert "max_allowed_packet: " not in checked(place, server, 0)
@@ -87,6 +87,6 @@ def test_a_server_that_nobody_knows_is_treated_as_mysql(place: Place, server_pro
     if server_program.flavour != "MariaDB":
         pytest.skip("a MySQL can't announce another version")
     with announcing(server_program, "8.0.11-TiDB-v7.5.0") as server:
-        words = ("it calls itself 8.0.11-TiDB-v7.5.0", "treated as a MySQL", "Rehearse a batch")
+        words = ("it calls itself 8.0.11-TiDB-v7.5.0", "treated as MySQL", "Rehearse a batch")
         checked(place, server, 0, "OK server: MySQL 8.0.11 at", "NOTE server: it calls itself", *words)
         told(once(place, server), 0, *words, "race list + 1 race")
