@@ -9,6 +9,8 @@ from itertools import count
 from meosbackup.batch.model import Race
 
 RACE_LIST = "meosmain"
+ROOT_FOLDER = "meosbackup"
+"""The folder on a drive that holds everything that meosbackup writes to it."""
 BATCH_FILE = "batch.json"
 GUIDE_FILE = "RESTORE.txt"
 PIN_FILE = "PINNED"

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from meosbackup.errors import DriveFailedError, DriveGoneError, MeosBackupError, WrongUsageError
+from meosbackup.batch import names
+from meosbackup.errors import DriveGoneError, WrongUsageError
+from meosbackup.store import drive_errors
 from meosbackup.system import disks, files
 
-FOLDER = "meosbackup"
 MARK_FILE = "drive.json"
 FORMAT = 1
 
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT}) if sys.platform != "win32" else frozenset({errno.ENOSPC})
 _SIZE_OF_ID = 64
 
 
@@ -38,139 +38,9 @@ class Place:
         return root(self.target)
 
 
-class DriveFullError(DriveFailedError):
-    """The drive has no room for a batch, and every batch on it must be kept."""
-
-
 def root(target: Path) -> Path:
     """Return the folder on the drive that holds all that meosbackup writes."""
-    return target / FOLDER
-
-
-def place(target: Path) -> Place:
-    """Return the place of a target that was checked. Raises DriveGoneError."""
-    try:
-        return Place(target, disks.on_system_disk(target))
-    except OSError as error:
-        raise gone(target, error) from error
-
-
-def identity(where: Place) -> str | None:
-    """Return the id of the drive that is plugged in now; None if it has no mark yet.
-
-    Raises DriveGoneError, DriveFailedError.
-    """
-    try:
-        if not where.target.is_dir():
-            raise gone(where.target)
-        if not where.may_be_system_disk and disks.on_system_disk(where.target):
-            raise gone(where.target)
-    except OSError as error:
-        raise gone(where.target, error) from error
-    try:
-        return _read_mark(where.root / MARK_FILE)
-    except OSError as error:
-        raise explained(where.target, error) from error
-
-
-def mark(where: Place, now: datetime) -> str:
-    """Mark the drive that is plugged in as meosbackup's, and return its new id.
-
-    Raises DriveGoneError, DriveFailedError.
-    """
-    new = str(uuid.uuid4())
-    text = json.dumps({"format": FORMAT, "id": new, "created": now.isoformat()}) + "\n"
-    try:
-        _make_root(where)
-        files.write_durably(where.root / MARK_FILE, text.encode())
-    except OSError as error:
-        raise explained(where.target, error) from error
-    return new
-
-
-def free_bytes(target: Path) -> int | None:
-    """Return the free bytes of the drive; None if its file system doesn't tell. Raises DriveGoneError."""
-    try:
-        return disks.free_bytes(target) if disks.total_bytes(target) else None
-    except OSError as error:
-        raise gone(target, error) from error
-
-
-def gone(target: Path, error: OSError | None = None) -> DriveGoneError:
-    """Return the error for a drive that is away."""
-    reason = f" ({error.strerror or error})" if error else ""
-    return DriveGoneError(
-        f"The drive is missing from {target}{reason}.", "Backups go on in the spool.", "Plug it in again."
-    )
-
-
-def explained(target: Path, error: OSError) -> MeosBackupError:
-    """Return the error for what a drive answered."""
-    if error.errno in _FULL:
-        return full(target)
-    if error.errno == errno.EROFS:
-        return DriveFailedError(
-            f"The drive at {target} is write-protected.",
-            "Backups go on in the spool.",
-            "Look for a switch on its side. If there is none, pull it out and plug it in again: after an error, the"
-            " system itself may write-protect a drive.",
-        )
-    if error.errno == errno.EFBIG:
-        return DriveFailedError(
-            f"The drive at {target} can't hold a file of this size (FAT32: 4 GB at most).",
-            "The batch is in the spool, not on the drive.",
-            "Use a drive that is formatted as exFAT or NTFS.",
-        )
-    if error.errno in {errno.ENOENT, errno.ENOTCONN, errno.ECONNABORTED, errno.ENODEV, errno.ENXIO}:
-        return gone(target, error)
-    if error.errno in {errno.ENOTDIR, errno.EEXIST}:
-        return DriveFailedError(
-            f"On the drive at {target}, there is a file where the folder {FOLDER} should be.",
-            "The file is left alone; no batch is copied to the drive.",
-            "Rename that file, or use another drive.",
-        )
-    return DriveFailedError(
-        f"The drive at {target} doesn't work ({error.strerror or error}).",
-        "Backups go on in the spool.",
-        "Pull it out and plug it in again; if that doesn't help, use another drive.",
-    )
-
-
-def full(target: Path) -> DriveFullError:
-    """Return the error for a drive that is full."""
-    return DriveFullError(
-        f"The drive at {target} is full, and every batch on it must be kept.",
-        "Nothing on it was deleted; backups go on in the spool.",
-        "Delete other files (photos …) from it, or use a larger drive.",
-    )
-
-
-def _read_mark(path: Path) -> str | None:
-    """Read the id of a drive; a mark that is cut short or not ours counts as none."""
-    try:
-        document = json.loads(path.read_bytes()[:10_000])
-    except (FileNotFoundError, ValueError):
-        return None
-    found = document.get("id") if isinstance(document, dict) else None
-    return found if isinstance(found, str) and 0 < len(found) <= _SIZE_OF_ID else None
-
-
-def _make_root(where: Place) -> None:
-    """Make the folder for all that is written, on the very disk that was looked at, even if it is pulled out now."""
-    if sys.platform == "win32":
-        where.root.mkdir(exist_ok=True)
-        return
-    handle = os.open(where.target, os.O_RDONLY)
-    try:
-        if not where.may_be_system_disk and os.fstat(handle).st_dev in disks.system_devices():
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-        try:
-            os.mkdir(FOLDER, dir_fd=handle)
-        except FileExistsError:
-            return
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    return target / names.ROOT_FOLDER
 
 
 def checked_target(target: Path | None, *, any_disk: bool) -> Path:
@@ -219,6 +89,83 @@ def checked_target(target: Path | None, *, any_disk: bool) -> Path:
             "Look for a write-protection switch on the drive, and check that your user may write there.",
         ) from error
     return target
+
+
+def place(target: Path) -> Place:
+    """Return the place of a target that was checked. Raises DriveGoneError."""
+    try:
+        return Place(target, disks.on_system_disk(target))
+    except OSError as error:
+        raise drive_errors.gone(target, error) from error
+
+
+def identity(where: Place) -> str | None:
+    """Return the id of the drive that is plugged in now; None if it has no mark yet.
+
+    Raises DriveGoneError, DriveFailedError.
+    """
+    try:
+        if not where.target.is_dir():
+            raise drive_errors.gone(where.target)
+        if not where.may_be_system_disk and disks.on_system_disk(where.target):
+            raise drive_errors.gone(where.target)
+    except OSError as error:
+        raise drive_errors.gone(where.target, error) from error
+    try:
+        return _read_mark(where.root / MARK_FILE)
+    except OSError as error:
+        raise drive_errors.explained(where.target, error) from error
+
+
+def mark(where: Place, now: datetime) -> str:
+    """Mark the drive that is plugged in as meosbackup's, and return its new id.
+
+    Raises DriveGoneError, DriveFailedError.
+    """
+    new = str(uuid.uuid4())
+    text = json.dumps({"format": FORMAT, "id": new, "created": now.isoformat()}) + "\n"
+    try:
+        _make_root(where)
+        files.write_durably(where.root / MARK_FILE, text.encode())
+    except OSError as error:
+        raise drive_errors.explained(where.target, error) from error
+    return new
+
+
+def free_bytes(target: Path) -> int | None:
+    """Return the free bytes of the drive; None if its file system doesn't tell. Raises DriveGoneError."""
+    try:
+        return disks.free_bytes(target) if disks.total_bytes(target) else None
+    except OSError as error:
+        raise drive_errors.gone(target, error) from error
+
+
+def _read_mark(path: Path) -> str | None:
+    """Read the id of a drive; a mark that is cut short or not ours counts as none."""
+    try:
+        document = json.loads(path.read_bytes()[:10_000])
+    except (FileNotFoundError, ValueError):
+        return None
+    found = document.get("id") if isinstance(document, dict) else None
+    return found if isinstance(found, str) and 0 < len(found) <= _SIZE_OF_ID else None
+
+
+def _make_root(where: Place) -> None:
+    """Make the folder for all that is written, on the very disk that was looked at, even if it is pulled out now."""
+    if sys.platform == "win32":
+        where.root.mkdir(exist_ok=True)
+        return
+    handle = os.open(where.target, os.O_RDONLY)
+    try:
+        if not where.may_be_system_disk and os.fstat(handle).st_dev in disks.system_devices():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        try:
+            os.mkdir(names.ROOT_FOLDER, dir_fd=handle)
+        except FileExistsError:
+            return
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _plugged_in() -> str:

@@ -43,7 +43,7 @@ def root_of(target: Path | None) -> Path:
     if target is None:
         raise WrongUsageError("No target is set.", "Nothing was read.", advice)
     if not files.is_folder(drive.root(target)):
-        raise WrongUsageError(f"There is no folder {drive.FOLDER} in {target}.", "Nothing was read.", advice)
+        raise WrongUsageError(f"There is no folder {names.ROOT_FOLDER} in {target}.", "Nothing was read.", advice)
     return drive.root(target)
 
 
