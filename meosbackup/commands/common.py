@@ -1,4 +1,4 @@
-"""What the commands have in common: their settings, console and log, and where things lie unless a setting says so."""
+"""What the commands have in common: their settings, console and log, and the default folders."""
 
 import functools
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from meosbackup.settings.model import Settings
 from meosbackup.settings.options import CONFIG, KEYS, SettingOption, options
 
 STATE_FOLDER = platformdirs.user_state_path("meosbackup", appauthor=False)
-"""Where the spool, the log and the locks lie unless a setting says otherwise."""
+"""The default folder of the spool and the log; the locks are always there."""
 
 _READING = ("target", "server", "programs")
 

@@ -49,13 +49,13 @@ def rehearse(stored: StoredBatch, program: Program, console: Console) -> bool:
     """Restore a batch into a private server, and print race by race how it came back. Raises MeosBackupError."""
     began, is_same = time.monotonic(), True
     for done in rehearsal.rehearse(stored, program, threading.Event()):
-        tell(done, console)
+        show(done, console)
         is_same &= not done.differing
     console.say(f"From a lost server to all races restored and compared: {time.monotonic() - began:.1f} s")
     return is_same
 
 
-def tell(done: Rehearsed, console: Console) -> None:
+def show(done: Rehearsed, console: Console) -> None:
     """Print how one database came back."""
     name = done.entry.race.display_name if done.entry.race else "race list"
     if done.differing:

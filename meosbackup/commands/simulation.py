@@ -24,7 +24,7 @@ OK, MISPUNCHED, NOT_FINISHED, DISQUALIFIED, NOT_STARTED = 1, 3, 4, 5, 20
 """What MeOS writes into the column Status of oRunner."""
 
 MONITOR_INTERVAL = 10.0
-"""Seconds between two signs of life that a client gives in oMonitor."""
+"""Seconds between two signs of life that a client writes to oMonitor."""
 
 _CHECK, _START, _FINISH = 3, 1, 2
 _FIRST_NAMES = ("Åsa", "Zoë", "Þór", "Юлия", "Małgorzata", "Ειρήνη", "Jean-René", "Ñuria", "Søren", "Gül")
@@ -59,7 +59,7 @@ class Laptop:
         self._random.choices(kinds, weights=(6, 5, 2, 1))[0]()
 
     def read_card(self) -> None:
-        """Read out the card of a runner who comes in; where all have come in, read one of them again."""
+        """Read out the card of a runner who comes in; if all have come in, read one of them again."""
         runners = self._rows(
             "SELECT Id, CardNo, Class, Course, StartTime, Card, FinishTime, Status"
             " FROM {orunner} WHERE Removed = 0 AND CardNo > 0 ORDER BY Id"
@@ -74,7 +74,7 @@ class Laptop:
         return self._changed()
 
     def enter_late(self) -> None:
-        """Enter a runner who wasn't entered."""
+        """Enter a new runner."""
         first, last = self._random.choice(_FIRST_NAMES), self._random.choice(_LAST_NAMES)
         [(start_number,)] = self._rows("SELECT COALESCE(MAX(StartNo), 0) + 1 FROM {orunner}")
         self._write(
@@ -85,7 +85,7 @@ class Laptop:
         self._changed()
 
     def change_status(self) -> None:
-        """Decide on a runner by hand: did not start, or another result than the card says."""
+        """Set a runner's status by hand: did not start, or a result that differs from the card."""
         runners = self._rows("SELECT Id, FinishTime FROM {orunner} WHERE Removed = 0 ORDER BY Id")
         if not runners:
             return self.enter_late()
@@ -95,7 +95,7 @@ class Laptop:
         return self._changed()
 
     def add_punch(self) -> None:
-        """Take in a free punch: a radio control reports a runner in the forest."""
+        """Add a free punch: a radio control reports a runner in the forest."""
         cards = self._rows("SELECT CardNo FROM {orunner} WHERE Removed = 0 AND CardNo > 0 ORDER BY Id")
         if not cards:
             return self.enter_late()
@@ -106,7 +106,7 @@ class Laptop:
         return self._changed()
 
     def touch_monitor(self) -> None:
-        """Give the sign of life that each client gives; it says nothing about the race, and takes no lock."""
+        """Write the sign of life that each client writes; it changes nothing in the race, and takes no lock."""
         if self._monitor is None:
             self._monitor = self._execute("INSERT INTO {omonitor} SET Client = %s, Count = 1", self.name)
         else:
@@ -137,7 +137,7 @@ class Laptop:
         return text, now, status
 
     def _controls(self, race_class: int, course: int) -> list[int]:
-        """Return the codes of a runner's course; of any where neither the runner nor the class has one of its own."""
+        """Return the codes of a runner's course; of any course if neither the runner nor the class has one."""
         wanted = course or next(iter(self._rows("SELECT Course FROM {oclass} WHERE Id = %s", race_class)), (0,))[0]
         courses = self._rows("SELECT Id, Controls FROM {ocourse} WHERE Removed = 0 ORDER BY Id")
         own = [row for row in courses if row[0] == wanted]

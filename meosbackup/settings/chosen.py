@@ -58,7 +58,7 @@ def _refuse_unknown_variables(known: list[str]) -> None:
 
 
 def _check_overridden(ctx: click.Context, options: dict[str, SettingOption]) -> None:
-    """Check variables and the file of settings even where something else overrides them, which click doesn't."""
+    """Check variables and the file of settings even if something else overrides them, which click doesn't."""
     for key, option in options.items():
         if (text := option.value_from_envvar(ctx)) is not None:
             option.converted(ctx, text, option.setting.variable)

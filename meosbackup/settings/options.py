@@ -122,13 +122,13 @@ class SettingOption(click.Option):
     def handle_parse_result(
         self, ctx: click.Context, opts: Mapping[str, Any], args: list[str]
     ) -> tuple[Any, list[str]]:
-        """Take the value. Before a command's name, only options count: the command reads all else by itself."""
+        """Take the value. Before a command's name, only options count: the command reads everything else itself."""
         if args and isinstance(ctx.command, click.Group) and self.setting.key not in opts:
             return None, args
         return super().handle_parse_result(ctx, opts, args)
 
     def consume_value(self, ctx: click.Context, opts: Mapping[str, Any]) -> tuple[Any, ParameterSource]:
-        """Find the value: an empty option counts as not given, one before the command's name as this command's."""
+        """Find the value. An empty option counts as not given; one before the command's name counts as its own."""
         key = self.setting.key
         given = {name: value for name, value in opts.items() if name != key or value != ""}
         if key not in given and ctx.parent and ctx.parent.get_parameter_source(key) is ParameterSource.COMMANDLINE:
@@ -152,7 +152,7 @@ class SettingOption(click.Option):
         return self.converted(ctx, value, label)
 
     def converted(self, ctx: click.Context, value: Any, label: str) -> Any:
-        """Return a value of a source that the label tells, as its type; raise WrongUsageError if it is wrong."""
+        """Return a value as its type; raise WrongUsageError if it is wrong. The label is what sets it."""
         try:
             return super().type_cast_value(ctx, value)
         except (click.BadParameter, ValueError) as error:
@@ -181,7 +181,7 @@ class SettingOption(click.Option):
 
 
 def _open(ctx: click.Context, _: click.Parameter, path: Path | None) -> Path | None:
-    """Have click take what no option and no variable sets from the file of settings."""
+    """Let click look in the file of settings for what no option and no variable sets."""
     if path is not None:
         ctx.default_map = toml_file.read(path, KEYS)
     return path

@@ -9,6 +9,7 @@ import click
 import pytest
 
 from meosbackup.cli import COMMANDS, cli
+from meosbackup.commands.common import races_asked
 from meosbackup.settings.options import CONFIG, FILE_ONLY, SETTINGS, Setting, SettingOption
 from tests.toolkit.runs import run_meosbackup
 
@@ -89,6 +90,18 @@ def test_an_option_may_stand_before_the_name_of_a_command(tmp_path: Path) -> Non
     said = listed(tmp_path, "--target", tmp_path, "list", env={"MEOSBACKUP_TARGET": str(tmp_path / "away")})
     assert said.startswith("1 meosbackup: There is no batch")
     assert "2 meosbackup: --quiet and --verbose can't be" in listed(tmp_path, "--quiet", "list", "--verbose")
+
+
+def test_a_race_before_the_name_of_a_command_is_what_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEOSBACKUP_RACE", "Natt-DM")  # which races are backed up, not which are restored
+    for before, own, expected in [
+        (["--race", "Höst"], (), ("Höst",)), (["--race", "Höst"], ("Stafett",), ("Stafett",)), ([], (), ()),
+    ]:  # fmt: skip
+        with (
+            cli.make_context("meosbackup", [*before, "export"]) as parent,
+            command("export").make_context("export", [], parent=parent),
+        ):
+            assert races_asked(own) == expected
 
 
 def test_the_file_of_a_command_goes_before_that_of_the_variable(tmp_path: Path) -> None:
