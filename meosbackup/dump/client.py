@@ -10,19 +10,19 @@ from meosbackup.dump import connecting, scanner
 from meosbackup.dump.scanner import Kind
 from meosbackup.errors import MeosBackupError, PrivilegeMissingError, ServerUnreachableError
 from meosbackup.mysql.programs import Program
-from meosbackup.mysql.server_errors import RIGHT_MISSING, UNREACHABLE, explained, is_about_tls
+from meosbackup.mysql.server_errors import PRIVILEGE_MISSING, UNREACHABLE, explained, is_about_tls
 from meosbackup.mysql.sessions import quoted
 from meosbackup.settings.model import Settings
 from meosbackup.system import process
 
-UNTOUCHED = "What is on the server is as it was."
-"""What a restore that fails means, whatever it was that failed."""
+UNTOUCHED = "The server is unchanged."
+"""What a failed restore means for the data, whatever failed."""
 
 _LIMIT = 3600.0
 _PIECE = 1 << 16
 _READ_ONLY = frozenset({1290, 1792, 1836})
 _TOO_LARGE = frozenset({1153, 2006, 2020})
-_RIGHTS = "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, LOCK TABLES"
+_PRIVILEGES = "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, LOCK TABLES"
 _NAME = re.compile(rb"`(?:[^`]|``)*`")
 
 
@@ -30,9 +30,10 @@ _NAME = re.compile(rb"`(?:[^`]|``)*`")
 class Client:
     """The client program with the arguments that log it in, run in the folder with the private option file.
 
-    `account` is who the server takes the user for, where that is known.
+    `account` is the account that the server takes the user for, if known.
     """
 
+    program: Program
     login: tuple[str, ...]
     settings: Settings
     folder: Path
@@ -42,11 +43,12 @@ class Client:
 def logged_in(
     program: Program, settings: Settings, folder: Path, account: str | None, stop: threading.Event
 ) -> Client:  # fmt: skip
-    """Try the login in a folder where `mysqldump.logged_in` put the option file, once for all dumps.
+    """Try the login in a folder in which `mysqldump.logged_in` put the option file, once for all dumps.
 
-    Raises OSError where the program can't be started, StoppedError.
+    Raises OSError if the program can't be started, UnfitProgramError, StoppedError.
     """
-    return Client(tuple(connecting.arguments_that_log_in(program, folder, stop)), settings, folder, account)
+    login = connecting.arguments_that_log_in(program, settings, folder, stop)
+    return Client(program, tuple(login), settings, folder, account)
 
 
 def redirected(source: Path, database: str, *, with_comments: bool = True) -> Iterator[bytes]:
@@ -67,40 +69,42 @@ def redirected(source: Path, database: str, *, with_comments: bool = True) -> It
 def feed(client: Client, pieces: Iterable[bytes], stop: threading.Event) -> None:
     """Feed SQL to the server, piece by piece.
 
-    Raises MeosBackupError where the server or the client program refuses it; what making the pieces raises;
+    Raises MeosBackupError if the server or the client program refuses it; what making the pieces raises;
     StoppedError.
     """
     arguments = [*client.login, "--binary-mode", "--default-character-set=utf8mb4", "--max-allowed-packet=1G"]
-    with process.poured(pieces) as statements:
+    with connecting.encrypted_if_required(client.program, client.settings), process.poured(pieces) as statements:
         result = process.run(arguments, limit=_LIMIT, stop=stop, folder=client.folder, stdin=statements)
     if result.code or result.timed_out:
         raise failure(client, *connecting.error(result))
 
 
 def failure(client: Client, said: str, number: int | None) -> MeosBackupError:
-    """Tell why a server refused what restoring does. Whatever it was, the races on the server are as they were."""
-    if number in RIGHT_MISSING:
+    """Return the error for a server that refused part of a restore. Its races are unchanged, whatever it was."""
+    if number in PRIVILEGE_MISSING:
         user, _, host = (client.account or f"{client.settings.user}@%").rpartition("@")
         return PrivilegeMissingError(
             f"The user {user} may not restore on this server ({said}).",
             UNTOUCHED,
-            f"In a mysql prompt of an administrator: GRANT {_RIGHTS} ON *.* TO '{user}'@'{host}';",
+            f"In an administrator's mysql prompt: GRANT {_PRIVILEGES} ON *.* TO '{user}'@'{host}';",
         )
     if number in _READ_ONLY:
         return MeosBackupError(
-            f"The server is read-only ({said}).", UNTOUCHED, "Restore on another server, or have its read_only lifted."
+            f"The server is read-only ({said}).",
+            UNTOUCHED,
+            "Restore on another server, or ask its administrator to switch off read_only.",
         )
     if number in _TOO_LARGE:
         return MeosBackupError(
-            f"The server doesn't take a row as large as one of the dump's, or stopped ({said}).",
+            f"The server refuses a row as large as one of the dump's, or stopped ({said}).",
             UNTOUCHED,
-            "In a mysql prompt of an administrator: SET GLOBAL max_allowed_packet=1073741824; and try again.",
+            "In an administrator's mysql prompt: SET GLOBAL max_allowed_packet=1073741824; and run the command again.",
         )
     if number in UNREACHABLE or is_about_tls(number, said):
         error = explained(number, said, client.settings)
         return ServerUnreachableError(error.what, UNTOUCHED, error.do)
     return MeosBackupError(
-        f"The server didn't take the dump ({said or 'the client program said nothing'}).",
+        f"The server refused the dump ({said or 'the client program said nothing'}).",
         UNTOUCHED,
-        "If its disk is full, make room; else take another batch, or another server.",
+        "If its disk is full, make room; otherwise take another batch, or another server.",
     )

@@ -1,14 +1,18 @@
-"""The dump and client programs logged in to the server; encrypted as it wants it, or told that they are not."""
+"""The dump and client programs logged in to the server, encrypted as `ssl_mode` says."""
 
 import logging
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from meosbackup import notices
+from meosbackup.errors import UnfitProgramError
+from meosbackup.mysql import sessions
 from meosbackup.mysql.programs import Program
-from meosbackup.mysql.server_errors import TLS_REFUSED, TLS_WANTED
+from meosbackup.mysql.server_errors import OUTDATED_ENCRYPTION, TLS_REFUSED, TLS_WANTED
+from meosbackup.settings.model import Settings
 from meosbackup.system import process
 
 log = logging.getLogger(__name__)
@@ -21,55 +25,88 @@ _NUMBERS = re.compile(r"^ERROR (\d+)|\b[Ee]rror:? (\d+)\b|\((\d{2,4})\)$")
 
 
 def run(
-    program: Program, arguments: Sequence[str], *, limit: float, stop: threading.Event, folder: Path, patience: float
+    program: Program,
+    settings: Settings,
+    arguments: Sequence[str],
+    *,
+    limit: float,
+    stop: threading.Event,
+    folder: Path,
+    patience: float,
 ) -> process.Result:
     """Run a program with the login of the folder's option file.
 
-    Where it and the server can't agree on encryption, it is run once more, in the other way. Raises OSError where it
-    can't be started, StoppedError.
+    With PREFERRED, if it and the server can't agree on encryption, it is run once more, in the other way. Raises
+    OSError if it can't be started, StoppedError, UnfitProgramError, ServerUnreachableError.
     """
-    return _agreed(program, arguments, limit=limit, stop=stop, folder=folder, patience=patience)[1]
+    with encrypted_if_required(program, settings):
+        return _agreed(program, settings, arguments, limit=limit, stop=stop, folder=folder, patience=patience)[1]
 
 
-def arguments_that_log_in(client: Program, folder: Path, stop: threading.Event) -> list[str]:
-    """Return the program with the arguments that log it in; found by trying, since what it is fed comes only once.
+def arguments_that_log_in(client: Program, settings: Settings, folder: Path, stop: threading.Event) -> list[str]:
+    """Return the program with the arguments that log it in; found by trying, since it can be fed only once.
 
-    Raises OSError where it can't be started, StoppedError.
+    Raises as `run` does.
     """
     asked = ["--execute=SELECT 1"]
-    return _agreed(client, asked, limit=_LOGIN_LIMIT, stop=stop, folder=folder, patience=process.PATIENCE)[0]
+    patience = process.PATIENCE
+    return _agreed(client, settings, asked, limit=_LOGIN_LIMIT, stop=stop, folder=folder, patience=patience)[0]
+
+
+@contextmanager
+def encrypted_if_required(program: Program, settings: Settings) -> Iterator[None]:
+    """Check, if encryption is required, that the server offers it before and after a program's run.
+
+    MySQL's programs insist on it themselves. MariaDB's encrypt with a server that offers it, and otherwise go on
+    unencrypted without a word (seen: 10.11 and 11.8, with --ssl). Raises ServerUnreachableError.
+    """
+    is_unsure = settings.ssl_mode == "REQUIRED" and settings.socket is None and "ssl-mode" not in program.options
+    if is_unsure:
+        with sessions.session(settings):
+            pass
+    yield
+    if is_unsure:
+        with sessions.session(settings):
+            pass
 
 
 def _agreed(
-    program: Program, arguments: Sequence[str], *, limit: float, stop: threading.Event, folder: Path, patience: float
+    program: Program,
+    settings: Settings,
+    arguments: Sequence[str],
+    *,
+    limit: float,
+    stop: threading.Event,
+    folder: Path,
+    patience: float,
 ) -> tuple[list[str], process.Result]:
-    def tried(more: Sequence[str]) -> tuple[list[str], process.Result]:
-        # A server's certificate is self-signed, as a rule.
+    def tried(encryption: Sequence[str]) -> tuple[list[str], process.Result]:
+        # A server's certificate is usually self-signed.
         unchecked = ["--skip-ssl-verify-server-cert"] if "ssl-verify-server-cert" in program.options else []
-        login = [program.path, f"--defaults-file={OPTION_FILE}", *unchecked, *more]
+        login = [program.path, f"--defaults-file={OPTION_FILE}", *unchecked, *encryption]
         result = process.run([*login, *arguments], limit=limit, stop=stop, folder=folder, patience=patience)
         return login, result
 
+    if settings.ssl_mode != "PREFERRED":
+        return tried(_encrypted(program, settings) if settings.ssl_mode == "REQUIRED" else _unencrypted(program))
     first = tried(())
     number = error(first[1])[1]
     if first[1].code == 0 or first[1].timed_out or number not in TLS_REFUSED | TLS_WANTED:
         return first
-    more = _unencrypted(program) if number in TLS_REFUSED else _encrypted(program)
+    # MySQL's programs encrypt by themselves; MariaDB's before 2024 did so only when told.
+    more = _unencrypted(program) if number in TLS_REFUSED else ["--ssl"] if _has_switch(program) else []
     if not more:
         return first
     again = tried(more)
     if again[1].code != 0 and error(again[1])[1] in TLS_REFUSED | TLS_WANTED:
         return first
     if number in TLS_REFUSED:
-        notices.tell(
-            f"{Path(program.path).name} and the server can't agree on encryption, as is usual with an old server:"
-            " it works without. Whoever listens on the network can read along"
-        )
+        notices.tell(f"{Path(program.path).name}: the server {OUTDATED_ENCRYPTION}")
     return again
 
 
 def error(result: process.Result) -> tuple[str, int | None]:
-    """Return the last line with a server's error number, or the last line at all, since warnings stand there too."""
+    """Return the last line that has a server's error number, and that; or the last line at all, and None."""
     for line in reversed(result.errors.splitlines()):
         found = _NUMBERS.search(line.strip())
         if found:
@@ -78,12 +115,26 @@ def error(result: process.Result) -> tuple[str, int | None]:
 
 
 def _unencrypted(program: Program) -> list[str]:
-    # MySQL's newer programs know the one, MariaDB's the other.
+    """Return what keeps a program from encrypting: MySQL's programs know the one option, MariaDB's the other."""
     if "ssl-mode" in program.options:
         return ["--ssl-mode=DISABLED"]
-    return ["--skip-ssl"] if "ssl" in program.options else []
+    return ["--skip-ssl"] if _has_switch(program) else []
 
 
-def _encrypted(program: Program) -> list[str]:
-    """Return what makes a program of MariaDB encrypt; before 2024 they did so only when told."""
-    return [] if "ssl-mode" in program.options or "ssl" not in program.options else ["--ssl"]
+def _encrypted(program: Program, settings: Settings) -> list[str]:
+    """Return what makes a program encrypt. What goes through a socket file never leaves this computer."""
+    if settings.socket is not None:
+        return []
+    if "ssl-mode" in program.options:
+        return ["--ssl-mode=REQUIRED"]
+    if _has_switch(program):
+        return ["--ssl"]
+    raise UnfitProgramError(
+        f"{program.path} can't encrypt its connection, and ssl_mode is REQUIRED.",
+        "Nothing was sent to the server.",
+        "Install the programs of MySQL or MariaDB anew, or allow an unencrypted connection with --ssl-mode PREFERRED.",
+    )
+
+
+def _has_switch(program: Program) -> bool:
+    return "ssl" in program.options and "ssl-mode" not in program.options

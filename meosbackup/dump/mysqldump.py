@@ -17,7 +17,7 @@ from meosbackup.mysql.programs import Program
 from meosbackup.mysql.server_errors import (
     DAMAGED,
     LOGIN_REFUSED,
-    RIGHT_MISSING,
+    PRIVILEGE_MISSING,
     UNREACHABLE,
     damaged_table,
     explained,
@@ -32,18 +32,18 @@ log = logging.getLogger(__name__)
 
 # What MariaDB's dump programs since 10.6 answer a MySQL before 5.7: its information_schema lacks that column.
 _NO_SUCH_COLUMN = 1054
-# Where an option file's path has more than 511 bytes, MariaDB's programs go on without it, and say nothing.
+# If an option file's path has more than 511 bytes, MariaDB's programs go on without it, and say nothing.
 _LONGEST_PATH = 490
 _GONE = frozenset({1049, 1146})
 
 
 class TookTooLongError(DumpFailedError):
-    """The dump program was ended at its limit."""
+    """The dump program was stopped at its time limit."""
 
 
 @dataclass(frozen=True)
 class DumpProgram:
-    """The dump program with what it needs for each run; `folder` holds the private option file and takes the dumps."""
+    """The dump program with what it needs for each run; `folder` holds the private option file and the dumps."""
 
     program: Program
     settings: Settings
@@ -53,16 +53,16 @@ class DumpProgram:
 
 @contextmanager
 def logged_in(program: Program, settings: Settings, folder: Path, account: str | None = None) -> Iterator[DumpProgram]:
-    """Put the login into a private option file in the folder, and take it away afterwards.
+    """Put the login into a private option file in the folder, and remove it afterwards.
 
-    `account` is who the server takes the user for, where that is known. Names are relative to the folder, so that no
-    path, whatever letters it holds, is ever an argument. Raises WrongUsageError where the folder's path is too long.
+    `account` is the account that the server takes the user for, if known. Names are relative to the folder, so that no
+    path, whatever letters it holds, is ever an argument. Raises WrongUsageError if the folder's path is too long.
     """
     if len(os.fsencode(folder.absolute())) > _LONGEST_PATH:
         raise WrongUsageError(
             f"The path of the spool is too long for the programs of MySQL and MariaDB ({clean(str(folder), 60)}).",
             "Nothing is backed up.",
-            "Choose a folder with a shorter path by --spool.",
+            "Choose a folder with a shorter path with --spool.",
         )
     login = {"user": settings.user}
     if settings.password is not None:
@@ -92,11 +92,10 @@ def dump(
 ) -> None:
     """Dump a database without the tables that are left out into a file in the program's folder.
 
-    A dump program that still runs after `limit` seconds (None: dump_limit) is ended: the server lets go of its locks.
-
-    Where the program doesn't fit the server, the others that are found are tried. Raises TookTooLongError,
-    DumpFailedError, ServerUnreachableError and others of MeosBackupError; StoppedError. What the file holds then is no
-    dump.
+    A dump program that is still running after `limit` seconds (None: dump_limit) is stopped: the server then releases
+    its locks. If the program doesn't fit the server, the others that were found are tried. Raises TookTooLongError,
+    DumpFailedError, ServerUnreachableError and others of MeosBackupError; StoppedError. What the file holds then is
+    not a dump.
     """
     wanted = [f"--result-file={file}", *(f"--ignore-table={database}.{table}" for table in left_out)]
     if one_transaction:
@@ -111,13 +110,13 @@ def dump(
                 _run(replace(program, program=other), database, wanted, stop, limit)
             except UnfitProgramError:
                 continue
-            notices.tell(f"{program.program.path} can't dump a server as old as this one: {other.path} does it")
+            notices.tell(f"{program.program.path} can't dump a server as old as this one; {other.path} is used instead")
             return
         raise
 
 
 def _run(program: DumpProgram, database: str, wanted: list[str], stop: threading.Event, limit: int) -> None:
-    """Run the dump program with the options that it knows, and tell why where it fails."""
+    """Run the dump program with the options that it knows, and say why if it fails."""
     options = program.program.options
     arguments = ["--no-tablespaces", "--hex-blob", "--default-character-set=utf8mb4", "--skip-dump-date"]
     if "set-gtid-purged" in options:
@@ -128,19 +127,25 @@ def _run(program: DumpProgram, database: str, wanted: list[str], stop: threading
         arguments.append("--max-allowed-packet=1G")  # else an image or a map of more than 12 MB is too large for some
     try:
         result = connecting.run(
-            program.program, [*arguments, *wanted], limit=limit, stop=stop, folder=program.folder, patience=0
+            program.program,
+            program.settings,
+            [*arguments, *wanted],
+            limit=limit,
+            stop=stop,
+            folder=program.folder,
+            patience=0,
         )
     except OSError as error:
         raise DumpFailedError(
             f"The dump program can't be started ({error.strerror or error}).",
             "This race is not in the newest backup.",
-            "See `meosbackup check`.",
+            "Run `meosbackup check`.",
         ) from error
     if result.timed_out:
         raise TookTooLongError(
-            f"The dump program was ended since it took longer than {limit} s.",
+            f"The dump program was stopped because it took longer than {limit} s.",
             "This race is not in the newest backup.",
-            "See whether the server answers MeOS; a setting, dump_limit, gives it more time.",
+            "Check whether the server still answers MeOS; the setting dump_limit gives it more time.",
         )
     if result.code:
         log.warning("the dump program ended with %d for %s and said: %s", result.code, database, result.errors)
@@ -148,9 +153,9 @@ def _run(program: DumpProgram, database: str, wanted: list[str], stop: threading
 
 
 def _failure(result: process.Result, database: str, program: DumpProgram) -> MeosBackupError:
-    """Tell why the dump program failed, from the server's error number in what it wrote on its standard error."""
+    """Return why the dump program failed, by the server's error number in what it wrote on its standard error."""
     said, number = connecting.error(result)
-    if number in UNREACHABLE | LOGIN_REFUSED | RIGHT_MISSING or is_about_tls(number, said):
+    if number in UNREACHABLE | LOGIN_REFUSED | PRIVILEGE_MISSING or is_about_tls(number, said):
         return explained(number, said, program.settings, program.account)
     if number in DAMAGED:
         return DumpFailedError(
@@ -161,7 +166,7 @@ def _failure(result: process.Result, database: str, program: DumpProgram) -> Meo
         )
     if number in _GONE:
         return DumpFailedError(
-            f"The database {database} is gone from the server, or a table of it ({said}).",
+            f"The database {database} is missing from the server, or one of its tables is ({said}).",
             "This race is not in the newest backup.",
             "If nobody deleted it on purpose, restore it from an earlier batch.",
         )
@@ -169,11 +174,11 @@ def _failure(result: process.Result, database: str, program: DumpProgram) -> Meo
         return UnfitProgramError(
             f"The dump program {program.program.path} can't dump a server as old as this one ({said}).",
             "This race is not in the newest backup.",
-            "Install the dump program of MySQL 5.7 or newer (mysqldump), and name it by --mysqldump PROGRAM.",
+            "Install the dump program of MySQL 5.7 or newer (mysqldump), and name it with --mysqldump PROGRAM.",
         )
     full = "errno: 28" in said or "No space left" in said or result.code == 5
     return DumpFailedError(
         f"The dump program ended with code {result.code} ({said or 'it said nothing'}).",
         "This race is not in the newest backup.",
-        "Make room on the disk of this computer, where the spool is." if full else "The log file has all it said.",
+        "Make room on this computer's disk, where the spool is." if full else "The log file has all that it said.",
     )

@@ -68,11 +68,11 @@ class PrivateServer:
 
     @property
     def process_id(self) -> int | None:
-        """The number of the server's process; None where it doesn't run."""
+        """The number of the server's process; None if it isn't running."""
         return None if self._process is None or self._process.poll() is not None else self._process.pid
 
     def start(self) -> None:
-        """Start the server where it doesn't run, and wait until it answers. Raises ProgramMissingError."""
+        """Start the server if it isn't running, and wait until it answers. Raises ProgramMissingError."""
         if self.process_id is not None:
             return
         _undisturbed(self._launch)
@@ -142,7 +142,7 @@ def private_server(
 
     Its files lie in a new folder below `folder`, or below the system's temporary one. `options` go to the server
     program, also when it makes its data folder. The server knows one user: root, without a password, from this
-    computer alone. Raises ProgramMissingError where there is no server program, or it doesn't run.
+    computer alone. Raises ProgramMissingError if there is no server program, or it doesn't run.
     """
     program = program or find_server_program()
     # The socket lies apart, since the path of `folder` may be too long for one (108 letters on Linux, 104 on macOS).
@@ -161,7 +161,7 @@ def private_server(
 
 def connect(server: PrivateServer, database: str | None = None) -> MySQLConnection:
     """Connect to a private server as its root; each statement takes effect at once. The caller closes it."""
-    # By the socket where there is one: on a port, another server might answer.
+    # By the socket if there is one: on a port, another server might answer.
     return MySQLConnection(
         host=server.host, port=server.port, unix_socket=server.socket and str(server.socket), user=server.user,
         password=server.password, database=database, charset="utf8mb4", collation="utf8mb4_general_ci",
@@ -170,9 +170,9 @@ def connect(server: PrivateServer, database: str | None = None) -> MySQLConnecti
 
 
 def load(server: PrivateServer, path: Path) -> None:
-    """Feed an SQL file to a private server through the `mariadb` or `mysql` program, its own one where there is one.
+    """Feed an SQL file to a private server through the `mariadb` or `mysql` program, its own one if there is one.
 
-    Raises ProgramMissingError where there is none, MeosBackupError where it fails, OSError where `path` can't be read.
+    Raises ProgramMissingError if there is none, MeosBackupError if it fails, OSError if `path` can't be read.
     """
     client = _found_beside(server.program, ("mariadb", "mysql"))
     address = [f"--socket={server.socket}"] if server.socket else [f"--host={server.host}", f"--port={server.port}"]
@@ -185,7 +185,7 @@ def load(server: PrivateServer, path: Path) -> None:
         raise MeosBackupError(
             f"{path.name} can't be loaded into a private server ({_why(result)}).",
             "Races and backups are untouched: the private server holds copies.",
-            "See whether the file is whole.",
+            "Check whether the file is complete.",
         )
 
 
@@ -197,7 +197,7 @@ def _make_data_folder(server: PrivateServer) -> None:
         if sys.platform == "win32":  # another program of the same name, with options of its own
             arguments.append(f"--datadir={server.folder / 'data'}")
         else:
-            # A shell script, which breaks where a path holds a space: it gets paths from the folder that it runs in.
+            # A shell script, which breaks if a path holds a space: it gets paths from the folder that it runs in.
             arguments += [option.replace(str(server.folder), ".") for option in server.options]
             arguments += ["--skip-test-db", "--auth-root-authentication-method=normal"]
     try:
@@ -278,7 +278,7 @@ def _does_not_run(program: ServerProgram, why: str) -> ProgramMissingError:
     return ProgramMissingError(
         f"A private server can't be started with {program.path} ({why}).",
         _NO_RISK,
-        "See that there is room in the folder for temporary files; if so, install the server program anew.",
+        "Check that there is room in the folder for temporary files; if there is, reinstall the server program.",
     )
 
 

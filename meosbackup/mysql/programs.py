@@ -42,7 +42,7 @@ _LINUX = (
 class Program:
     """A program, its version as it tells it, and the long options that its help names.
 
-    `found` are all that were found, this one among them; empty where the user named this one.
+    `found` are all that were found, including this one; empty if the user named this one.
     """
 
     path: str
@@ -87,14 +87,14 @@ _CLIENT_PROGRAM = _Role(
     names=("mysql", "mariadb"),
     setting="--mysql PROGRAM",
     needed=frozenset({"binary-mode", "default-character-set", "max-allowed-packet"}),
-    without="Nothing is restored; the server is as it was.",
+    without="Nothing is restored; the server is unchanged.",
 )
 
 
 def find_dump_program(wanted: str | None) -> Program:
     """Find the dump program: the one that is wanted, or the first that is found.
 
-    Raises ProgramMissingError where there is none, or it doesn't answer as it should.
+    Raises ProgramMissingError if there is none, or it doesn't answer as it should.
     """
     return _find(_DUMP_PROGRAM, wanted)
 
@@ -120,14 +120,14 @@ def reason(program: Program, server: Server) -> str:
     elif alike:
         why = f"of {len(program.found)} found, the newest of {server.flavour}"
     else:
-        why = f"of {len(program.found)} found, the newest; none is of {server.flavour}"
+        why = f"of {len(program.found)} found, the newest; none is from {server.flavour}"
     if program.flavour == server.flavour and program.number[:2] < _numbers(server.version)[:2]:
         why += ". It is older than the server: install the server's own if a dump fails"
     return why
 
 
 def others(program: Program) -> Iterator[Program]:
-    """Give the other dump programs that are found, those of MySQL first."""
+    """Yield the other dump programs that were found, those of MySQL first."""
     found = program.found or tuple(_searched(_DUMP_PROGRAM))
     yield from sorted(
         (other for other in found if other.path != program.path), key=lambda other: other.flavour != "MySQL"
@@ -144,12 +144,12 @@ def _find(role: _Role, wanted: str | None) -> Program:
         f"No {role.title} ({' or '.join(role.names)}) was found on this computer.",
         role.without,
         "Install it (Debian and Ubuntu: sudo apt install mariadb-client; Windows: the MySQL or MariaDB installer),"
-        f" or name it by {role.setting}.",
+        f" or name it with {role.setting}.",
     )
 
 
 def _searched(role: _Role) -> Iterator[Program]:
-    """Give the programs that are found and work; one that is there under two names, once."""
+    """Yield the programs that are found and work; one that has two names, once."""
     files: set[str] = set()
     for path in candidates(role.names):
         file = os.path.realpath(path)
@@ -173,7 +173,7 @@ def _asked(role: _Role, path: str) -> Program:
         raise ProgramMissingError(
             f"The {role.title} {path} can't be started ({error.strerror or error}).",
             role.without,
-            f"{why}Name another one by {role.setting}, or leave that setting out to have one found.",
+            f"{why}Name another one with {role.setting}, or leave that setting out to have one found.",
         ) from error
     options = frozenset(re.findall(r"--([a-z][a-z0-9-]+)", described.output))
     missing = role.needed - options
@@ -183,9 +183,9 @@ def _asked(role: _Role, path: str) -> Program:
         raise ProgramMissingError(
             f"{path} is too old (it has no --{min(missing)})."
             if is_old
-            else f"{path} is no {role.title} that works ({excuse}).",
+            else f"{path} is not a working {role.title} ({excuse}).",
             role.without,
-            f"Install that of MySQL 5.7 or newer, or MariaDB's, and name it by {role.setting}.",
+            f"Install that of MySQL 5.7 or newer, or MariaDB's, and name it with {role.setting}.",
         )
     return Program(path, version.output.strip().splitlines()[0], options)
 
@@ -201,7 +201,7 @@ def _excuse(result: process.Result) -> str:
 def candidates(
     names: Sequence[str], platform: str = sys.platform, root: Path | None = None, search_path: str | None = None
 ) -> Iterator[str]:
-    """Give the files that bear one of these names: on PATH (or `search_path`), then where installers put them.
+    """Yield the files that have one of these names: on PATH (or `search_path`), then where installers put them.
 
     `root` is the top of the file system.
     """
@@ -221,7 +221,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 def installer_folders(
     platform: str = sys.platform, root: Path | None = None, environment: Mapping[str, str] = os.environ
 ) -> Iterator[Path]:
-    """Give the folders that are there, the newest version of an installer's first.
+    """Yield the folders that exist, the newest version of an installer's first.
 
     `root` is the top of the file system; on Windows, that of the drive that has the system.
     """

@@ -1,4 +1,4 @@
-"""MeOS's databases, asked through mysql-connector-python."""
+"""Sessions with the server, through mysql-connector-python."""
 
 import logging
 import re
@@ -12,8 +12,7 @@ from mysql.connector.abstracts import MySQLConnectionAbstract
 from meosbackup import notices
 from meosbackup.batch.model import Server
 from meosbackup.errors import ServerUnreachableError
-from meosbackup.mysql import ed25519
-from meosbackup.mysql.server_errors import explained, is_about_tls, where
+from meosbackup.mysql.server_errors import OUTDATED_ENCRYPTION, explained, is_about_tls, unencrypted, where
 from meosbackup.settings.model import Settings
 
 log = logging.getLogger(__name__)
@@ -22,13 +21,11 @@ CONNECT_LIMIT = 5
 """Seconds that a server has to take a login."""
 
 ANSWER_LIMIT = 10
-"""Seconds that a server has to answer a question; a laptop that keeps the race list locked counts as no answer."""
-
-_UNKNOWN_VARIABLE = 1193
+"""Seconds that a server has to answer a query; a laptop that keeps the race list locked counts as no answer."""
 
 
 class Session:
-    """A connection to the server; its errors are told as MeosBackupError."""
+    """A connection to the server; its errors become MeosBackupError."""
 
     def __init__(self, connection: MySQLConnectionAbstract, settings: Settings) -> None:
         self._connection = connection
@@ -37,7 +34,7 @@ class Session:
         """The version that the server tells its clients before they log in."""
 
         self.account: str | None = None
-        """Who the server takes the user for, `meos@%`: rights are given to that one."""
+        """The account that the server takes the user for, `meos@%`: privileges belong to it."""
 
         self.account = str(self.rows("SELECT CURRENT_USER() AS account")[0]["account"])
 
@@ -63,12 +60,12 @@ def session(settings: Settings) -> Iterator[Session]:
     except mysql.connector.Error as error:
         raise explained(error.errno, str(error), settings) from error
     except Exception as error:
-        # What isn't MySQL at all makes the connector stumble in any way.
+        # What is not MySQL at all makes the connector fail in any way.
         log.warning("the connector failed", exc_info=True)
         raise ServerUnreachableError(
             f"The server at {where(settings)} doesn't answer as MySQL and MariaDB do.",
             "No race is backed up while this lasts.",
-            "See that --host and --port are those of the server that MeOS works on.",
+            "Check that --host and --port are those of the server that MeOS uses.",
         ) from error
     try:
         yield Session(connection, settings)
@@ -77,7 +74,7 @@ def session(settings: Settings) -> Iterator[Session]:
 
 
 def _connected(settings: Settings) -> Any:
-    """Connect; where the server's way of encryption is too old for this computer, once more without any."""
+    """Connect as `ssl_mode` says: PREFERRED tries once more without encryption if the server's is outdated."""
     address: dict[str, Any] = {"host": settings.host, "port": settings.port}
     if settings.socket is not None:
         address = {"unix_socket": str(settings.socket)}
@@ -85,23 +82,23 @@ def _connected(settings: Settings) -> Any:
     arguments = {
         **address, "user": settings.user, "password": settings.password or "", "use_pure": True, "charset": "utf8mb4",
         "collation": "utf8mb4_general_ci", "connection_timeout": CONNECT_LIMIT, "read_timeout": ANSWER_LIMIT,
-        "write_timeout": ANSWER_LIMIT, "autocommit": True,
+        "write_timeout": ANSWER_LIMIT, "autocommit": True, "ssl_disabled": settings.ssl_mode == "DISABLED",
     }  # fmt: skip
-    ed25519.register()
     try:
-        return mysql.connector.connect(**arguments)
+        connection = mysql.connector.connect(**arguments)
     except mysql.connector.Error as error:
-        if not is_about_tls(error.errno, str(error)):
+        if settings.ssl_mode != "PREFERRED" or not is_about_tls(error.errno, str(error)):
             raise
         try:
-            connection = mysql.connector.connect(**arguments, ssl_disabled=True)
+            connection = mysql.connector.connect(**{**arguments, "ssl_disabled": True})
         except mysql.connector.Error as other:
-            log.warning("without encryption, neither: %s", other)
+            log.warning("not without encryption either: %s", other)
             raise error from other
-    notices.tell(
-        f"the server at {where(settings)} encrypts in a way that this computer finds too old: it is asked without."
-        " Whoever listens on the network can read along"
-    )
+        notices.tell(f"the server at {where(settings)} {OUTDATED_ENCRYPTION}")
+    # What goes through a socket file never leaves this computer; the connector counts it as secure.
+    if settings.ssl_mode == "REQUIRED" and not connection.is_secure:
+        _close(connection)
+        raise unencrypted(settings)
     return connection
 
 
@@ -113,7 +110,7 @@ def _close(connection: Any) -> None:
 
 
 def facts(session: Session, settings: Settings) -> Server:
-    """Return what batches and people are told of the server."""
+    """Return what a batch and its readers are told about the server."""
     row = session.rows("SELECT @@version AS v, @@version_comment AS c, @@lower_case_table_names AS l")[0]
     flavour = "MariaDB" if "mariadb" in f"{row['v']} {row['c']}".lower() else "MySQL"
     version = ".".join(map(str, version_number(str(row["v"]))))
