@@ -87,8 +87,8 @@ def unencrypted(settings: Settings) -> ServerUnreachableError:
     return ServerUnreachableError(
         f"The server at {where(settings)} offers no encryption, and ssl_mode is REQUIRED.",
         "No race is backed up while this lasts.",
-        "Switch on TLS in the server's settings. Or allow an unencrypted connection with --ssl-mode PREFERRED: anyone on"
-        " the network can read the data then.",
+        "Switch on TLS in the server's settings. Or allow an unencrypted connection with --ssl-mode PREFERRED: anyone"
+        " on the network can read the data then.",
     )
 
 

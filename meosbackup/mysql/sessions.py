@@ -68,6 +68,9 @@ def session(settings: Settings) -> Iterator[Session]:
             "Check that --host and --port are those of the server that MeOS uses.",
         ) from error
     try:
+        # What goes through a socket file never leaves this computer; the connector counts it as secure.
+        if settings.ssl_mode == "REQUIRED" and not connection.is_secure:
+            raise unencrypted(settings)
         yield Session(connection, settings)
     finally:
         _close(connection)
@@ -95,10 +98,6 @@ def _connected(settings: Settings) -> Any:
             log.warning("not without encryption either: %s", other)
             raise error from other
         notices.tell(f"the server at {where(settings)} {OUTDATED_ENCRYPTION}")
-    # What goes through a socket file never leaves this computer; the connector counts it as secure.
-    if settings.ssl_mode == "REQUIRED" and not connection.is_secure:
-        _close(connection)
-        raise unencrypted(settings)
     return connection
 
 

@@ -54,7 +54,7 @@ def test_no_server_at_all(place: Place) -> None:
     with port_of(None) as port:
         told(
             at_port(place, port), 75, f"The server at {HOST}, port {port} doesn't answer (Connection refused)",
-            "No race is backed up while this lasts", "See that MySQL or MariaDB runs there",
+            "No race is backed up while this lasts", "Check that MySQL or MariaDB is running there",
         )  # fmt: skip
     assert_no_backup(place.target)
 
@@ -73,7 +73,7 @@ def test_a_socket_that_is_not_there(place: Place) -> None:
 def test_something_else_that_listens_on_the_port(place: Place, greeting: bytes) -> None:
     with port_of(greeting) as port:
         result = at_port(place, port)
-    told(result, 75, f"at {HOST}, port {port}", "No race is backed up while this lasts", "See that")
+    told(result, 75, f"at {HOST}, port {port}", "No race is backed up while this lasts", "Check that")
     assert_no_backup(place.target)
 
 
@@ -101,7 +101,7 @@ def test_a_server_that_is_lost_during_every_dump_of_the_only_batch(place: Place,
         server.kill()
         (place.folder / "gate").touch()
         result = tool.ended()
-    told(result, 75, "doesn't answer", "No race is backed up while this lasts", "See that MySQL or MariaDB runs there")
+    told(result, 75, "doesn't answer", "No race is backed up while this lasts", "Check that MySQL or MariaDB is running there")
     assert_no_backup(place.target)
 
 
@@ -114,7 +114,7 @@ def test_a_server_that_is_lost_while_a_dump_waits_for_it(place: Place, server: P
             wait_until(lambda: dumped(place) == len(FILES) - 1, "the other dumps")
             server.kill()
             result = tool.ended()
-    told(result, 75, "O'Cup", "doesn't answer", "Lost connection", "See that MySQL or MariaDB runs there")
+    told(result, 75, "O'Cup", "doesn't answer", "Lost connection", "Check that MySQL or MariaDB is running there")
     assert_batches_are_whole(place)
     for folder in place.batches:
         assert not inventory.read(folder).complete

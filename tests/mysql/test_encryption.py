@@ -9,9 +9,24 @@ import pytest
 from meosbackup.mysql.private_server import PrivateServer, private_server
 from tests.toolkit.broken import Place, new_place, once
 from tests.toolkit.installations import Certificate
+<<<<<<< HEAD
 from tests.toolkit.runs import run_meosbackup, told, with_password
 from tests.toolkit.runs import server_options as options_of
 from tests.toolkit.servers import FILES, RACE_LIST, RELAY, contents, make_pristine, query
+=======
+from tests.toolkit.servers import (
+    FILES,
+    MEOS_USER,
+    RACE_LIST,
+    RELAY,
+    contents,
+    make_pristine,
+    query,
+    run_meosbackup,
+    with_password,
+)
+from tests.toolkit.servers import server_options as options_of
+>>>>>>> cf1b5d8 (Test encryption in each mode, by the server's own log)
 from tests.tools.matrix.installations import Installation
 
 # The first test that needs a server may have to fetch it.
@@ -48,33 +63,85 @@ def brought_back(place: Place, server: PrivateServer, client: Installation) -> s
     return said
 
 
+def log_of_logins(server: PrivateServer, folder: Path) -> Path:
+    """Have a MariaDB server note each login, and whether it was encrypted."""
+    log = folder / "general.log"
+    query(server, f"SET GLOBAL general_log_file = '{log}'")
+    query(server, "SET GLOBAL general_log = ON")
+    return log
+
+
+def logins(log: Path) -> list[bool]:
+    """Return for each of the tool's logins whether it was encrypted; empty the log."""
+    lines = [line for line in log.read_text("utf-8", "replace").splitlines() if f"Connect\t{MEOS_USER}@" in line]
+    log.write_text("", "utf-8")
+    return ["using SSL/TLS" in line for line in lines]
+
+
 @pytest.mark.parametrize("program", ["own", "mysql"])
-def test_a_server_whose_encryption_is_too_old(
+def test_a_server_whose_encryption_is_outdated(
     place: Place, own: Installation, certificate: Certificate, program: str, request: pytest.FixtureRequest
 ) -> None:
     installation: Installation = request.getfixturevalue(program)
     with running(own, *certificate.options, "--tls-version=TLSv1.1") as server:
         said = told(once(place, server, "--mysqldump", installation.dump), 0)
-        assert said.count("too old: it is asked without") == 1
-        assert said.count("can't agree on encryption") == 1
-        assert said.count("can read along") == 2
+        assert said.count("uses outdated encryption; connecting without it") == 2
+        assert said.count("Anyone on the network can read the data") == 2
         said = brought_back(place, server, installation)
-        assert "can't agree on encryption" in said
+        assert "uses outdated encryption; connecting without it" in said
+        told(
+            once(place, server, "--mysqldump", installation.dump, "--ssl-mode", "required"), 75,
+            "can't agree on an encrypted connection", "--ssl-mode PREFERRED",
+        )  # fmt: skip
+        assert "outdated" not in told(once(place, server, "--ssl-mode", "DISABLED"), 0)
+
+
+def test_a_server_without_encryption(place: Place, own: Installation) -> None:
+    with running(own, "--skip-ssl") as server:
+        told(once(place, server, "--ssl-mode", "REQUIRED"), 75, "offers no encryption", "--ssl-mode PREFERRED")
+        assert place.batches == []
+        told(once(place, server), 0)
 
 
 @pytest.mark.parametrize("program", ["own", "mysql"])
-def test_a_server_that_takes_encrypted_connections_only(
+@pytest.mark.parametrize(("mode", "is_encrypted"), [("REQUIRED", True), ("PREFERRED", True), ("DISABLED", False)])
+def test_all_connections_are_encrypted_or_none(
+    place: Place, own: Installation, certificate: Certificate, program: str, mode: str, is_encrypted: bool,
+    tmp_path: Path, request: pytest.FixtureRequest,
+) -> None:  # fmt: skip
+    if own.server.flavour != "MariaDB":
+        pytest.skip("this machine has no MariaDB, whose general log tells of encryption")
+    installation: Installation = request.getfixturevalue(program)
+    with running(own, *certificate.options) as server:
+        log = log_of_logins(server, tmp_path)
+        told(once(place, server, "--mysqldump", installation.dump, "--ssl-mode", mode), 0)
+        backed_up = logins(log)
+        # The tool, and the dump program for the race list and for the race.
+        assert len(backed_up) >= 3
+        assert set(backed_up) == {is_encrypted}
+        query(server, f"DROP DATABASE {RELAY}")
+        arguments = [*place.options[:-2], *options_of(server), "--mysql", installation.client, "--yes"]
+        result = run_meosbackup(
+            "restore", *arguments, "--race", "Stafett", "--ssl-mode", mode, env=with_password()
+        )  # fmt: skip
+        told(result, 0)
+        assert set(logins(log)) == {is_encrypted}
+
+
+@pytest.mark.parametrize("program", ["own", "mysql"])
+def test_a_server_that_accepts_encrypted_connections_only(
     place: Place, own: Installation, certificate: Certificate, program: str, request: pytest.FixtureRequest
 ) -> None:
     installation: Installation = request.getfixturevalue(program)
     with running(own, *certificate.options, "--require-secure-transport=ON") as server:
         said = told(once(place, server, "--mysqldump", installation.dump), 0)
-        assert "read along" not in said
+        assert "can read the data" not in said
         brought_back(place, server, installation)
+        assert "--ssl-mode PREFERRED" in told(once(place, server, "--ssl-mode", "DISABLED"), 1)
 
 
-def test_a_server_that_insists_on_an_encryption_that_is_too_old(
+def test_a_server_that_insists_on_outdated_encryption(
     place: Place, own: Installation, certificate: Certificate
 ) -> None:
     with running(own, *certificate.options, "--tls-version=TLSv1.1", "--require-secure-transport=ON") as server:
-        told(once(place, server), 75, "can't agree on an encrypted connection", "Take require_secure_transport")
+        told(once(place, server), 75, "can't agree on an encrypted connection", "Remove require_secure_transport")
