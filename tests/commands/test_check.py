@@ -116,7 +116,7 @@ def test_without_drive_and_server_the_rest_is_checked(place: Place, server: Priv
     assert failed(result).keys() == {"drive", "server"}
     assert "Plug the drive in" in failed(result)["drive"]
     assert "doesn't answer (Connection refused)" in failed(result)["server"]
-    assert "See that MySQL or MariaDB runs there" in failed(result)["server"]
+    assert "Check that MySQL or MariaDB runs there" in failed(result)["server"]
     assert findings(result).keys() == {"drive", "waiting room", "dump program", "client program", "server"}
     assert not place.target.exists()
 
@@ -139,7 +139,7 @@ def test_what_cannot_be_written_and_a_missing_program(place: Place, server: Priv
     assert failed(result).keys() == {"drive", "waiting room", "dump program"}
     assert "write-protection switch" in failed(result)["drive"]
     assert "With --spool" in failed(result)["waiting room"]
-    assert "by --mysqldump PROGRAM" in failed(result)["dump program"]
+    assert "with --mysqldump PROGRAM" in failed(result)["dump program"]
     assert findings(result).keys() == {*THINGS, "race"} - {"space"}
 
 
@@ -216,5 +216,5 @@ def test_wrong_settings_are_told_before_anything_is_checked(place: Place, server
 def test_a_client_program_that_is_missing_stops_no_race_day(place: Place, server: PrivateServer) -> None:
     result = check(place, server, "--mysql", place.folder / "nothing")
     said = told(result, 0, "NOTE client program: The client program", "Only `meosbackup restore` needs it")
-    assert "by --mysql PROGRAM" in said
+    assert "with --mysql PROGRAM" in said
     assert failed(result) == {}

@@ -41,7 +41,7 @@ def test_a_dump_program_that_is_not_there(place: Place, name: str) -> None:
     program = name.format(folder=place.folder)
     told(
         without_server(place, program), 1, f"The dump program {program} can't be started", "Nothing is backed up",
-        "by --mysqldump PROGRAM",
+        "with --mysqldump PROGRAM",
     )  # fmt: skip
     assert_no_backup(place.target)
 
@@ -70,10 +70,10 @@ def test_a_file_that_is_no_program(place: Place, mode: int, why: str) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("exit 0", ["is no dump program"]),
-        ("echo 'Hello!'", ["is no dump program"]),
-        ("echo 'it is broken' >&2; exit 3", ["is no dump program", "exit code 3: it is broken"]),
-        ('case "$1" in --version) ;; *) exec {real} "$@" ;; esac', ["is no dump program"]),
+        ("exit 0", ["is not a working dump program"]),
+        ("echo 'Hello!'", ["is not a working dump program"]),
+        ("echo 'it is broken' >&2; exit 3", ["is not a working dump program", "exit code 3: it is broken"]),
+        ('case "$1" in --version) ;; *) exec {real} "$@" ;; esac', ["is not a working dump program"]),
         ("{real} \"$@\" | grep -v -e '--dump-date' -e '--no-tablespaces'", ["is too old", "it has no --"]),
     ],
     ids=["says nothing", "says something", "fails", "has no version", "is too old"],
@@ -118,7 +118,7 @@ def test_a_dump_program_that_hangs_is_ended(place: Place, server: PrivateServer)
     )
     said = told(
         once(place, server, "--config", config, "--mysqldump", wrapper), 1, "O'Cup", "Relais", "Tom tävling",
-        "ended since it took longer than 1 s", "is not in the newest backup", "dump_limit",
+        "stopped because it took longer than 1 s", "is not in the newest backup", "dump_limit",
     )  # fmt: skip
     assert "InnoDB-tävlingen (2026-11-22): The dump program" not in said
     assert_batches_are_whole(place)

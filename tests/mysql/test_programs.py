@@ -92,7 +92,7 @@ def test_a_version_is_read(version: str, flavour: str, number: tuple[int, ...]) 
     [
         ((MARIADB_10, MYSQL_8, MYSQL_9), ("MySQL", "8.0.45"), MYSQL_9, "of 3 found, the newest of MySQL"),
         ((MYSQL_9, MARIADB_10, MARIADB_11), ("MariaDB", "10.5.1"), MARIADB_11, "of 3 found, the newest of MariaDB"),
-        ((MARIADB_10, MARIADB_11), ("MySQL", "5.7.1"), MARIADB_11, "none is of MySQL"),
+        ((MARIADB_10, MARIADB_11), ("MySQL", "5.7.1"), MARIADB_11, "none is from MySQL"),
         ((MYSQL_5,), ("MySQL", "8.0.45"), MYSQL_5, "the only one found. It is older than the server"),
         ((MYSQL_8,), ("MySQL", "8.0.46"), MYSQL_8, "the only one found"),
     ],
@@ -146,7 +146,7 @@ def test_a_dump_program_that_asks_an_old_server_for_what_it_has_not_makes_room_f
     place: Place, server: PrivateServer
 ) -> None:
     wrapper = dump_wrapper(place.folder, f'echo "{NO_COLUMN}" >&2; exit 2')
-    said = told(once(place, server, "--mysqldump", wrapper), 0, "can't dump a server as old as this one", "does it")
+    said = told(once(place, server, "--mysqldump", wrapper), 0, "can't dump a server as old as this one", "is used instead")
     assert said.count("NOTE") == 1
     assert "race list + 4 races" in said
 
