@@ -101,7 +101,13 @@ def test_a_server_that_is_lost_during_every_dump_of_the_only_batch(place: Place,
         server.kill()
         (place.folder / "gate").touch()
         result = tool.ended()
-    told(result, 75, "doesn't answer", "No race is backed up while this lasts", "Check that MySQL or MariaDB is running there")
+    told(
+        result,
+        75,
+        "doesn't answer",
+        "No race is backed up while this lasts",
+        "Check that MySQL or MariaDB is running there",
+    )
     assert_no_backup(place.target)
 
 

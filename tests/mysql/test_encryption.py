@@ -9,24 +9,9 @@ import pytest
 from meosbackup.mysql.private_server import PrivateServer, private_server
 from tests.toolkit.broken import Place, new_place, once
 from tests.toolkit.installations import Certificate
-<<<<<<< HEAD
 from tests.toolkit.runs import run_meosbackup, told, with_password
 from tests.toolkit.runs import server_options as options_of
-from tests.toolkit.servers import FILES, RACE_LIST, RELAY, contents, make_pristine, query
-=======
-from tests.toolkit.servers import (
-    FILES,
-    MEOS_USER,
-    RACE_LIST,
-    RELAY,
-    contents,
-    make_pristine,
-    query,
-    run_meosbackup,
-    with_password,
-)
-from tests.toolkit.servers import server_options as options_of
->>>>>>> cf1b5d8 (Test encryption in each mode, by the server's own log)
+from tests.toolkit.servers import FILES, MEOS_USER, RACE_LIST, RELAY, contents, make_pristine, query
 from tests.tools.matrix.installations import Installation
 
 # The first test that needs a server may have to fetch it.

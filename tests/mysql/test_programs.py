@@ -146,7 +146,9 @@ def test_a_dump_program_that_asks_an_old_server_for_what_it_has_not_makes_room_f
     place: Place, server: PrivateServer
 ) -> None:
     wrapper = dump_wrapper(place.folder, f'echo "{NO_COLUMN}" >&2; exit 2')
-    said = told(once(place, server, "--mysqldump", wrapper), 0, "can't dump a server as old as this one", "is used instead")
+    said = told(
+        once(place, server, "--mysqldump", wrapper), 0, "can't dump a server as old as this one", "is used instead"
+    )
     assert said.count("NOTE") == 1
     assert "race list + 4 races" in said
 
