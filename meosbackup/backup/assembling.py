@@ -62,12 +62,14 @@ class BatchFolder:
         meosfiles: MeosFiles,
         stop: threading.Event,
     ) -> Entry:
-        entry = self._with_dump(decided, stem, changed.get(decided.database))
+        good = changed.get(decided.database)
+        entry = self._with_dump(decided, stem, good)
         if entry.database in references:
             entry = replace(entry, reference=self._keep_reference(stem, references[entry.database]))
         if entry.reference != decided.reference:  # a race's `.meosxml` has its images from there
             entry = replace(entry, meosxml=None)
-        return meosfiles.bring(entry, self.path, self.before.folder if self.before else None, self.now, stop)
+        before = self.before.folder if self.before else None
+        return meosfiles.bring(entry, self.path, before, self.now, stop, good.sinks if good else ())
 
     def _with_dump(self, entry: Entry, stem: str, good: GoodDump | None) -> Entry:
         """Bring a dump into the folder, named by the time for which it is good."""

@@ -3,9 +3,10 @@
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from meosbackup import __version__
@@ -94,7 +95,7 @@ class Backup:
             spool.work_folder(self._spool) as folder,
             mysqldump.logged_in(self._program, self._settings, folder, seen.account) as program,
         ):
-            new = dumps.make(program, seen, self._due(seen, earlier), self._due_reference(seen, earlier), stop)
+            new = self._dump(program, seen, self._due(seen, earlier), self._due_reference(seen, earlier), now, stop)
             if new.race_tables:
                 seen, new = self._with_newcomers(program, seen, new, now, stop)
             changed = self._changed(new.race_tables, earlier)
@@ -107,6 +108,19 @@ class Backup:
             (*seen.selection.left_out, *decision.left_out), time.monotonic() - started,
             self._meosfiles.missing(stored.batch.databases) if stored else (),
         )  # fmt: skip
+
+    def _dump(
+        self,
+        program: DumpProgram,
+        seen: Survey,
+        due: Sequence[str],
+        due_reference: Sequence[str],
+        now: datetime,
+        stop: threading.Event,
+    ) -> NewDumps:
+        """Make dumps, and in the same pass over each what its `.meosxml` file is made from."""
+        sinks = partial(self._meosfiles.sinks, folder=program.folder, taken=now)
+        return dumps.make(program, seen, due, due_reference, sinks, stop)
 
     def _due(self, seen: Survey, earlier: Mapping[str, Entry]) -> list[str]:
         """Return the databases whose race tables must be dumped; the race list comes first."""
@@ -138,7 +152,7 @@ class Backup:
             if last.selection == seen.selection:
                 return seen, new
             added = [name for name in last.databases if name not in seen.states]
-            more = dumps.make(program, last, [last.race_list, *added], added, stop)
+            more = self._dump(program, last, [last.race_list, *added], added, now, stop)
         except MeosBackupError:
             log.warning("what changed on the race list meanwhile waits for the next tick", exc_info=True)
             return seen, new

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from meosbackup.backup.survey import Survey
+from meosbackup.batch.model import Race
 from meosbackup.dump import dumping
 from meosbackup.dump.dumping import GoodDump
 from meosbackup.dump.mysqldump import DumpProgram
+from meosbackup.dump.reader import Sink
 from meosbackup.errors import LoginRefusedError, MeosBackupError, ServerUnreachableError
 
 log = logging.getLogger(__name__)
@@ -43,19 +45,28 @@ class NewDumps:
 
 
 def make(
-    program: DumpProgram, seen: Survey, due: Sequence[str], due_reference: Sequence[str], stop: threading.Event
+    program: DumpProgram,
+    seen: Survey,
+    due: Sequence[str],
+    due_reference: Sequence[str],
+    sinks: Callable[[Race], Sequence[Sink]],
+    stop: threading.Event,
 ) -> NewDumps:
     """Dump the race tables (or the race list) of the databases `due`, then the reference tables of the others.
+
+    `sinks` gives those that share the reading of a race's dump.
 
     Raises ServerUnreachableError or LoginRefusedError if that is why nothing could be dumped; StoppedError.
     """
     jobs, races = program.settings.jobs, seen.races
-    race_tables, errors = _side_by_side(
-        lambda name: dumping.dump_race_list(program, seen.states[name], stop)
-        if name == seen.race_list else dumping.dump_race_tables(program, seen.states[name], races[name], stop),
-        due,
-        jobs,
-    )  # fmt: skip
+
+    def dump(name: str) -> GoodDump:
+        if name == seen.race_list:
+            return dumping.dump_race_list(program, seen.states[name], stop)
+        race = races[name]
+        return dumping.dump_race_tables(program, seen.states[name], race, stop, sinks(race))
+
+    race_tables, errors = _side_by_side(dump, due, jobs)
     for error in errors.values():
         if not race_tables and isinstance(error, ServerUnreachableError | LoginRefusedError):
             raise error

@@ -36,7 +36,7 @@ _PAUSE = 1.0
 class GoodDump:
     """A dump that is good: a file in the work folder, its size and checksum, and when its making began.
 
-    Two of the same `identity` differ in oMonitor at most.
+    Two of the same `identity` differ in oMonitor at most. `sinks` are those of the caller that shared the pass over it.
     """
 
     path: Path
@@ -46,6 +46,7 @@ class GoodDump:
     taken: datetime
     contents: Contents
     longest: int
+    sinks: Sequence[Sink] = ()
 
     @property
     def freshness(self) -> Freshness | None:
@@ -151,7 +152,7 @@ def _dump(
             " Before it is restored on a spare one, in a mysql prompt there: SET GLOBAL max_allowed_packet=1073741824;"
         )
     return GoodDump(
-        finished, written.bytes, written.sha256, written.identity, taken, contents, written.longest
+        finished, written.bytes, written.sha256, written.identity, taken, contents, written.longest, sinks
     )  # fmt: skip
 
 

@@ -1,38 +1,59 @@
-"""The `.meosxml` files of a batch in the making: carried with their dumps, or made of them."""
+"""The `.meosxml` files of a batch in the making: carried with their dumps, or made from them."""
 
 import logging
+import os
+import tempfile
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from meosbackup import errors
 from meosbackup.batch import names
-from meosbackup.batch.model import Entry, StoredFile
+from meosbackup.batch.model import Entry, Race, StoredFile
 from meosbackup.batch.names import REFERENCE_FOLDER
+from meosbackup.dump.reader import Sink
 from meosbackup.errors import MeosBackupError, StoppedError
 from meosbackup.meos.race_list import LeftOutRace
 from meosbackup.meosxml import convert
-from meosbackup.meosxml.convert import Source
+from meosbackup.meosxml.convert import Draft, Source
 from meosbackup.system import files
 
 log = logging.getLogger(__name__)
 
 
 class MeosFiles:
-    """Brings each race's file into a batch, and remembers of which dumps none can be made."""
+    """Brings each race's file into a batch, and remembers from which dumps none can be made."""
 
     def __init__(self, spool_root: Path, *, is_wanted: bool = True) -> None:
-        """Serve the batches of a spool; without a file where none is wanted."""
+        """Serve the batches of a spool; without any file if none is wanted."""
         self._is_wanted = is_wanted
         self._references = spool_root / REFERENCE_FOLDER
         self._errors: dict[str, Exception] = {}
 
-    def bring(self, entry: Entry, folder: Path, earlier: Path | None, taken: datetime, stop: threading.Event) -> Entry:
+    def sinks(self, race: Race, folder: Path, taken: datetime) -> Sequence[Sink]:
+        """Return what drafts the race's file in `folder` while its new dump is read."""
+        if not self._is_wanted:
+            return ()
+        handle, name = tempfile.mkstemp(names.MEOSXML, dir=folder)
+        os.close(handle)
+        return (Draft(Path(name), race.version, taken.tzinfo or UTC),)
+
+    def bring(
+        self,
+        entry: Entry,
+        folder: Path,
+        earlier: Path | None,
+        taken: datetime,
+        stop: threading.Event,
+        sinks: Sequence[Sink] = (),
+    ) -> Entry:
         """Return the entry of a race's dump that lies in `folder`, with its file beside it.
 
-        The file is carried from `earlier`, the folder of the batch before, where the entry names one. Whatever goes
-        wrong costs the race this file and nothing else. Raises StoppedError.
+        The file is carried from `earlier`, the folder of the batch before, if the entry names one; else a draft among
+        the dump's `sinks` is finished, or the dump is read again. Whatever goes wrong costs the race this file and
+        nothing else. Raises StoppedError.
         """
         if entry.dump is None or entry.race is None or not self._is_wanted:
             return replace(entry, meosxml=None)
@@ -46,7 +67,8 @@ class MeosFiles:
                 return replace(entry, meosxml=None)
             reference = self._references / entry.reference.name if entry.reference else None
             source = Source(folder / entry.dump.file, entry.race.version, taken.tzinfo or UTC, reference)
-            written = convert.convert(source, target, stop)
+            draft = next((one for one in sinks if isinstance(one, Draft) and one.fits(source)), None)
+            written = draft.finish(source, target, stop) if draft else convert.convert(source, target, stop)
         except StoppedError:
             raise
         except Exception as error:  # whatever it is, the dump is good, and must reach the drive
@@ -58,7 +80,7 @@ class MeosFiles:
         return replace(entry, meosxml=StoredFile(target.name, written.bytes, written.sha256))
 
     def missing(self, dumps: tuple[Entry, ...]) -> tuple[LeftOutRace, ...]:
-        """Return the races of a batch that have a dump and no file, and why."""
+        """Return the races of a batch that have a dump but no file, and why."""
         found = {
             entry.database: self._errors.get(entry.dump.sha256) for entry in dumps if entry.dump and not entry.meosxml
         }

@@ -102,7 +102,7 @@ class Draft(Sink):
 
     def __init__(self, path: Path, version: int, zone: tzinfo = UTC) -> None:
         """Make the file at `path`, for a race of this dbVersion, with times of change by this zone's clock."""
-        self.version, self.zone = version, zone
+        self._version, self._zone = version, zone
         self._path = path
         self._error: Exception | None = None
         self._scratch = tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=str(path.parent))  # noqa: SIM115 - closed by `close`
@@ -137,10 +137,14 @@ class Draft(Sink):
         self._scratch.close()
         self._cards = {}
 
+    def fits(self, source: Source) -> bool:
+        """Return whether the file is drafted for this version and zone."""
+        return (self._version, self._zone) == (source.version, source.zone)
+
     def finish(self, source: Source, target: Path, stop: threading.Event) -> Written:
         """Move the file to its target and write its end, for which images are read from the reference dump.
 
-        `source` has this draft's version and zone. Raises UnconvertibleError, BadDumpError, OSError, whatever went
+        `source` must fit. Raises UnconvertibleError, BadDumpError, OSError, whatever went
         wrong in the pass, and StoppedError if `stop` is set; then there is no file.
         """
         try:
@@ -190,7 +194,7 @@ class Draft(Sink):
         if name in self._starts:
             raise _UnfitError(f"holds the table {name} twice: it comes from several databases")
         self._starts[name] = self._scratch.tell()
-        self._writer = tags.writer(kind, table, self.version, self.zone)
+        self._writer = tags.writer(kind, table, self._version, self._zone)
         return table.columns
 
     def _write_row(self, literals: Literals) -> None:
@@ -225,7 +229,7 @@ class Draft(Sink):
         """Return the one row that tells of the race itself, if the dump is a whole one of a race."""
         if not is_completed:
             raise _UnfitError(_CUT_SHORT)
-        if self.version < 1:
+        if self._version < 1:
             raise _UnfitError(
                 "is from a race whose version isn't known, nor whether its times are in tenths of a second"
             )
