@@ -1,0 +1,60 @@
+"""What a tick costs: each new dump is read once, whatever is made from it."""
+
+import sys
+import threading
+from collections import Counter
+from datetime import datetime
+from pathlib import Path
+
+from meosbackup.backup.backup import Backup
+from meosbackup.mysql import programs
+from meosbackup.mysql.private_server import PrivateServer
+from meosbackup.settings.model import Settings
+from meosbackup.store import spool
+from tests.toolkit.servers import EMPTY, INDIVIDUAL, INNODB, MEOS_PASSWORD, MEOS_USER, RELAY, query
+
+RACES = {INDIVIDUAL, RELAY, EMPTY, INNODB}
+
+
+class Openings:
+    """Counts how often this process opens each file below a folder for reading."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.counts: Counter[Path] | None = None
+        sys.addaudithook(self._note)  # for good, so it does nothing until it is asked to
+
+    def _note(self, event: str, arguments: tuple[object, ...]) -> None:
+        if event == "open" and self.counts is not None:
+            path, mode, _ = arguments
+            if isinstance(path, str) and str(self.folder) in path and mode in {"r", "rb"}:
+                self.counts[Path(path)] += 1
+
+    def during_tick(self, backup: Backup) -> tuple[Counter[Path], set[str]]:
+        """Return how often each file was opened in a tick, and the races that have a `.meosxml`."""
+        self.counts = counts = Counter[Path]()
+        try:
+            outcome = backup.tick(datetime.now().astimezone().replace(microsecond=0), threading.Event())
+        finally:
+            self.counts = None
+        assert outcome.stored is not None
+        assert not outcome.failures
+        return counts, {entry.database for entry in outcome.stored.batch.races if entry.meosxml}
+
+
+def test_a_tick_reads_each_new_dump_once(server: PrivateServer, tmp_path: Path) -> None:
+    root = tmp_path / "spool"
+    spool.prepare(root)
+    settings = Settings(host=server.host, port=server.port, user=MEOS_USER, password=MEOS_PASSWORD, all_races=True)
+    backup = Backup(settings, programs.find_dump_program(None), root, 0)
+    openings = Openings(root)
+    counts, races = openings.during_tick(backup)
+    assert races == RACES
+    raw = [path for path in counts if path.suffix == ".raw"]
+    assert len(raw) == 1 + 2 * len(RACES)  # the race list, and race tables and reference tables of each race
+    query(server, f"UPDATE {RELAY}.orunner SET Name = 'Åsa' WHERE Id = 1")
+    more, races = openings.during_tick(backup)
+    assert races == RACES
+    assert len(more) > 0
+    counts += more
+    assert {path.name: times for path, times in counts.items() if times > 1 or path.suffix != ".raw"} == {}
