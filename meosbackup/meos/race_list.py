@@ -1,8 +1,9 @@
 """Which races of the race list are backed up, and why the others are not."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 from meosbackup.batch.choosing import matching
 from meosbackup.batch.model import Race
@@ -10,8 +11,7 @@ from meosbackup.batch.names import RACE_LIST
 from meosbackup.errors import RaceListMissingError
 from meosbackup.mysql.server_errors import grant_line
 from meosbackup.mysql.sessions import Session, quoted, spelled
-
-_NAME_WIDTH = 40
+from meosbackup.wording import number
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,7 @@ def race_list_name(names: Iterable[str], account: str | None) -> str:
         raise RaceListMissingError(
             f"This server has no race list (no database {RACE_LIST} that the user may see).",
             "There is nothing to back up yet.",
-            "If MeOS uses another server, name that one with --host. Otherwise the user is missing a privilege."
-            f" In an administrator's mysql prompt: {grant_line(account)}",
+            f"If MeOS uses another server, name that one with --host. Otherwise {_how_to_grant(account)}",
         )
     return found
 
@@ -75,10 +74,9 @@ def listed_races(session: Session, race_list: str) -> tuple[ListedRace, ...]:
         raise RaceListMissingError(
             f"The database {race_list} has no table oEvent that the user may read.",
             "The races can't be listed, so none is backed up.",
-            "Open MeOS once with this server, which creates the table. If it is there, the user is missing a privilege."
-            f" In an administrator's mysql prompt: {grant_line(session.account)}",
+            "Open MeOS once with this server, which creates the table. If it is there,"
+            f" {_how_to_grant(session.account)}",
         )
-    races: dict[str, ListedRace] = {}
     rows = session.rows(f"SELECT * FROM {quoted(race_list)}.{quoted(table)}")
     if rows and not {"id", "name", "nameid"} <= rows[0].keys():
         raise RaceListMissingError(
@@ -86,11 +84,9 @@ def listed_races(session: Session, race_list: str) -> tuple[ListedRace, ...]:
             "The races can't be listed, so none is backed up.",
             "If another program changed the table, open MeOS with this server, which repairs it.",
         )
+    races: dict[str, ListedRace] = {}
     for row in rows:
-        race = Race(
-            name=_text(row.get("name")), annotation=_text(row.get("annotation")), date=_text(row.get("date")),
-            name_id=_text(row.get("nameid")), id=int(row["id"]), version=int(row.get("version") or 0),
-        )  # fmt: skip
+        race = _race(row)
         races.setdefault(race.name_id.lower(), ListedRace(race, bool(row.get("removed"))))
     return tuple(races.values())
 
@@ -108,17 +104,17 @@ def select(
     If there are `names`, they choose races by name, NameId or a part of either, whatever their dates. Otherwise races
     are chosen that are dated within the last `days` days or later, or whose date can't be read; all if `days` is None.
     """
-    present = [item for item in listed if not item.removed]
-    named = {race.name_id for name in names for race in matching(name, [item.race for item in present])}
+    present = [item.race for item in listed if not item.removed]
+    matches = {name: matching(name, present) for name in names}
+    asked_for = {race.name_id for races in matches.values() for race in races}
     chosen, left_out = [], []
     for item in listed:
-        reason = _reason(item, named if names else None, days, today)
+        reason = _reason(item, asked_for if names else None, days, today)
         if reason is None:
             chosen.append(ChosenRace(item.race, spelled(item.race.name_id, databases)))
         else:
             left_out.append(LeftOutRace(item.race, reason))
-    unmatched = tuple(name for name in names if not matching(name, [item.race for item in present]))
-    return Selection(tuple(chosen), tuple(left_out), unmatched)
+    return Selection(tuple(chosen), tuple(left_out), tuple(name for name in names if not matches[name]))
 
 
 def parsed_date(text: str) -> date | None:
@@ -129,21 +125,36 @@ def parsed_date(text: str) -> date | None:
         return None
 
 
-def _reason(item: ListedRace, named: set[str] | None, days: int | None, today: date) -> str | None:
+def _how_to_grant(account: str | None) -> str:
+    return f"the user is missing a privilege. In an administrator's mysql prompt: {grant_line(account)}"
+
+
+def _race(row: Mapping[str, Any]) -> Race:
+    """Return the race of a row; columns that a version of MeOS doesn't have count as empty."""
+    return Race(
+        name=_text(row.get("name")), annotation=_text(row.get("annotation")), date=_text(row.get("date")),
+        name_id=_text(row.get("nameid")), id=int(row["id"]), version=int(row.get("version") or 0),
+    )  # fmt: skip
+
+
+def _text(value: object) -> str:
+    if isinstance(value, (bytes, bytearray)):
+        return value.decode("utf-8", "replace")
+    return "" if value is None else str(value)
+
+
+def _reason(item: ListedRace, asked_for: set[str] | None, days: int | None, today: date) -> str | None:
+    """Return why a race is left out; None if it is backed up."""
     if item.removed:
         return "marked as removed"
     if item.race.name_id.lower() == RACE_LIST:
         return "its database is the race list itself"
-    if named is not None:
-        return None if item.race.name_id in named else "not among the races asked for"
+    if asked_for is not None:
+        return None if item.race.name_id in asked_for else "not among the races asked for"
     day = parsed_date(item.race.date)
     if days is None or day is None or day >= _days_before(today, days):
         return None
-    return (
-        f"older than {days} days; --all-races backs it up too"
-        if days
-        else "dated before today; --all-races backs it up too"
-    )
+    return (f"older than {number(days, 'day')}" if days else "dated before today") + "; --all-races backs it up too"
 
 
 def _days_before(today: date, days: int) -> date:
@@ -151,9 +162,3 @@ def _days_before(today: date, days: int) -> date:
         return today - timedelta(days=days)
     except OverflowError:
         return date.min
-
-
-def _text(value: object) -> str:
-    if isinstance(value, (bytes, bytearray)):
-        return value.decode("utf-8", "replace")
-    return "" if value is None else str(value)
