@@ -16,9 +16,9 @@ from meosbackup.dump.reader import BadDumpError
 from meosbackup.guide import restore_txt
 from meosbackup.meosxml import wellformed
 from meosbackup.settings.model import Settings
-from meosbackup.store import drive, inventory, readback
+from meosbackup.store import copying, drive, inventory
+from meosbackup.store.copying import Read, Reader
 from meosbackup.store.inventory import Inventory
-from meosbackup.store.readback import Read, Reader
 from meosbackup.system import files
 
 _PIECE = 1 << 20
@@ -123,7 +123,7 @@ def read_back(plan: Plan, advance: Callable[[int], None] = lambda _: None) -> It
     for reference, batches in plan.references.items():
         fault = "is missing"
         if files.is_folder(folder):
-            fault = readback.read(folder / reference.name, reference, reader, _dump).fault
+            fault = copying.read_back(folder / reference.name, reference, reader, _dump).fault
         for stored in batches if fault else []:
             file = f"{names.REFERENCE_FOLDER}/{reference.name}"
             yield from _confirmed(plan, stored, [Finding(stored.name, file, fault)])
@@ -214,7 +214,7 @@ def _top_guide(plan: Plan) -> Iterator[Finding]:
     elif restore_txt.is_damaged(
         plan.guide, has_check_line=all(stored.batch.guides for stored in plan.found.batches[-2:])
     ):
-        yield Finding("", names.GUIDE_FILE, readback.DAMAGED)
+        yield Finding("", names.GUIDE_FILE, copying.DAMAGED)
     elif not _leads_to(plan.guide, newest):
         if before and _leads_to(plan.guide, before[-1]):
             yield Finding("", names.GUIDE_FILE, "describes the batch before the newest one", is_wrong=False)
@@ -246,14 +246,14 @@ def _in_files(stored: StoredBatch, reader: Reader) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with a batch's files, or with what `batch.json` says about them: the file, and what."""
     for entry in stored.batch.databases:
         if entry.dump is not None:
-            read = readback.read(stored.path(entry.dump), entry.dump, reader, _dump)
+            read = copying.read_back(stored.path(entry.dump), entry.dump, reader, _dump)
             if read.fault:
                 yield entry.dump.file, read.fault
             elif entry.race and _is_ours(stored) and read.freshness != entry.freshness:
                 yield names.BATCH_FILE, f"does not match the freshness in {entry.dump.file}"
         if entry.meosxml is not None:
             path = stored.path(entry.meosxml)
-            if fault := readback.read(path, entry.meosxml, reader, _meosxml).fault:
+            if fault := copying.read_back(path, entry.meosxml, reader, _meosxml).fault:
                 yield entry.meosxml.file, fault
 
 
@@ -293,7 +293,7 @@ def _in_guide(stored: StoredBatch, name: str, sha256: str | None) -> str:
         return inventory.told(text)
     if sha256 is None:
         return "" if _names_dumps(text, stored) else f"does not match {names.BATCH_FILE}"
-    return "" if hashlib.sha256(text).hexdigest() == sha256 else readback.DAMAGED
+    return "" if hashlib.sha256(text).hexdigest() == sha256 else copying.DAMAGED
 
 
 def _names_dumps(text: bytes, stored: StoredBatch) -> bool:

@@ -15,8 +15,7 @@ from datetime import datetime
 from pathlib import Path
 
 from meosbackup.batch import names
-from meosbackup.errors import DriveGoneError, WrongUsageError
-from meosbackup.store import drive_errors
+from meosbackup.errors import DriveFailedError, DriveGoneError, MeosBackupError, WrongUsageError
 from meosbackup.system import disks, files
 
 MARK_FILE = "drive.json"
@@ -96,7 +95,7 @@ def place(target: Path) -> Place:
     try:
         return Place(target, disks.on_system_disk(target))
     except OSError as error:
-        raise drive_errors.gone(target, error) from error
+        raise gone(target, error) from error
 
 
 def identity(where: Place) -> str | None:
@@ -106,15 +105,15 @@ def identity(where: Place) -> str | None:
     """
     try:
         if not where.target.is_dir():
-            raise drive_errors.gone(where.target)
+            raise gone(where.target)
         if not where.may_be_system_disk and disks.on_system_disk(where.target):
-            raise drive_errors.gone(where.target)
+            raise gone(where.target)
     except OSError as error:
-        raise drive_errors.gone(where.target, error) from error
+        raise gone(where.target, error) from error
     try:
         return _read_mark(where.root / MARK_FILE)
     except OSError as error:
-        raise drive_errors.explained(where.target, error) from error
+        raise explained(where.target, error) from error
 
 
 def mark(where: Place, now: datetime) -> str:
@@ -128,7 +127,7 @@ def mark(where: Place, now: datetime) -> str:
         _make_root(where)
         files.write_durably(where.root / MARK_FILE, text.encode())
     except OSError as error:
-        raise drive_errors.explained(where.target, error) from error
+        raise explained(where.target, error) from error
     return new
 
 
@@ -137,7 +136,7 @@ def free_bytes(target: Path) -> int | None:
     try:
         return disks.free_bytes(target) if disks.total_bytes(target) else None
     except OSError as error:
-        raise drive_errors.gone(target, error) from error
+        raise gone(target, error) from error
 
 
 def _read_mark(path: Path) -> str | None:
@@ -174,3 +173,55 @@ def _plugged_in() -> str:
         return "No removable drive is plugged in."
     found = ", ".join(f"{drive.path} ({drive.free / 1e9:.1f} GB free)" for drive in drives)
     return f"Plugged in: {found}."
+
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT}) if sys.platform != "win32" else frozenset({errno.ENOSPC})
+
+
+def gone(target: Path, error: OSError | None = None) -> DriveGoneError:
+    """Return the error for a drive that is away."""
+    reason = f" ({error.strerror or error})" if error else ""
+    return DriveGoneError(
+        f"The drive is missing from {target}{reason}.", "Backups go on in the spool.", "Plug it in again."
+    )
+
+
+def explained(target: Path, error: OSError) -> MeosBackupError:
+    """Return the error for what a drive answered."""
+    if error.errno in _FULL:
+        return full(target)
+    if error.errno == errno.EROFS:
+        return DriveFailedError(
+            f"The drive at {target} is write-protected.",
+            "Backups go on in the spool.",
+            "Look for a switch on its side. If there is none, pull it out and plug it in again: after an error, the"
+            " system itself may write-protect a drive.",
+        )
+    if error.errno == errno.EFBIG:
+        return DriveFailedError(
+            f"The drive at {target} can't hold a file of this size (FAT32: 4 GB at most).",
+            "The batch is in the spool, not on the drive.",
+            "Use a drive that is formatted as exFAT or NTFS.",
+        )
+    if error.errno in {errno.ENOENT, errno.ENOTCONN, errno.ECONNABORTED, errno.ENODEV, errno.ENXIO}:
+        return gone(target, error)
+    if error.errno in {errno.ENOTDIR, errno.EEXIST}:
+        return DriveFailedError(
+            f"On the drive at {target}, there is a file where the folder {names.ROOT_FOLDER} should be.",
+            "The file is left alone; no batch is copied to the drive.",
+            "Rename that file, or use another drive.",
+        )
+    return DriveFailedError(
+        f"The drive at {target} doesn't work ({error.strerror or error}).",
+        "Backups go on in the spool.",
+        "Pull it out and plug it in again; if that doesn't help, use another drive.",
+    )
+
+
+def full(target: Path) -> DriveFailedError:
+    """Return the error for a drive that is full."""
+    return DriveFailedError(
+        f"The drive at {target} is full, and every batch on it must be kept.",
+        "Nothing on it was deleted; backups go on in the spool.",
+        "Delete other files (photos …) from it, or use a larger drive.",
+    )

@@ -11,7 +11,7 @@ from pathlib import Path
 from meosbackup.batch import names
 from meosbackup.batch.model import StoredBatch, StoredFile
 from meosbackup.errors import BadBatchError
-from meosbackup.store import copying, drive, drive_errors, inventory, retention, spool, top_of_drive
+from meosbackup.store import copying, drive, inventory, retention, spool, top_of_drive
 from meosbackup.store.copying import DamagedSourceError
 from meosbackup.store.drive import Place
 from meosbackup.system import disks, files
@@ -67,11 +67,11 @@ def ship_waiting(shipper: Shipper, drive_id: str) -> StoredBatch | None:
                 top_of_drive.write_guide(shipper.place.root, newest)
         except FileNotFoundError as error:
             if stored.folder.exists():
-                raise drive_errors.explained(shipper.place.target, error) from error
+                raise drive.explained(shipper.place.target, error) from error
             log.info("%s left the spool before it was shipped", stored.folder)
             continue
         except OSError as error:
-            raise drive_errors.explained(shipper.place.target, error) from error
+            raise drive.explained(shipper.place.target, error) from error
         except DamagedSourceError as error:
             log.exception("%s is damaged", stored.folder)
             shipper.tell(f"{error.what} {error.means}")
@@ -90,13 +90,13 @@ def highest_sequence(where: Place) -> int:
     try:
         newest = inventory.find(where.root).newest
     except OSError as error:
-        raise drive_errors.gone(where.target, error) from error
+        raise drive.gone(where.target, error) from error
     return newest.batch.sequence if newest else 0
 
 
 def _see_the_same(where: Place, drive_id: str) -> None:
     if drive.identity(where) != drive_id:
-        raise drive_errors.gone(where.target)
+        raise drive.gone(where.target)
 
 
 def _ship(shipper: Shipper, stored: StoredBatch) -> Path:
@@ -201,7 +201,7 @@ def _make_room(shipper: Shipper, stored: StoredBatch) -> None:
     if removed:
         shipper.tell(_removed(removed))
     if disks.free_bytes(target) < needed:
-        raise drive_errors.full(target)
+        raise drive.full(target)
 
 
 def _removed(taken: list[datetime]) -> str:
@@ -225,4 +225,4 @@ def _remove_unfinished(where: Place) -> None:
         for name in (names.GUIDE_FILE, top_of_drive.PROOF_FILE, drive.MARK_FILE):
             (where.root / f"{name}{files.PARTIAL}").unlink(missing_ok=True)
     except OSError as error:
-        raise drive_errors.explained(where.target, error) from error
+        raise drive.explained(where.target, error) from error

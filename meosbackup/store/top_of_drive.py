@@ -7,7 +7,7 @@ from pathlib import Path
 from meosbackup.batch import names
 from meosbackup.batch.model import Proof, StoredBatch
 from meosbackup.guide import restore_txt
-from meosbackup.store import drive_errors
+from meosbackup.store import drive
 from meosbackup.store.drive import Place
 from meosbackup.system import files
 
@@ -33,7 +33,7 @@ def renew_guide(place: Place, newest: StoredBatch, held: datetime) -> None:
     try:
         write_guide(place.root, newest, held)
     except OSError as error:
-        raise drive_errors.explained(place.target, error) from error
+        raise drive.explained(place.target, error) from error
 
 
 def note_proof(place: Place, newest: StoredBatch | None, found: Proof) -> None:
@@ -47,7 +47,7 @@ def note_proof(place: Place, newest: StoredBatch | None, found: Proof) -> None:
         if newest is not None:
             write_guide(place.root, newest, _held(place.root, newest))
     except OSError as error:
-        raise drive_errors.explained(place.target, error) from error
+        raise drive.explained(place.target, error) from error
 
 
 def read_proof(root: Path) -> Proof | None:

@@ -9,7 +9,7 @@ import pytest
 
 from meosbackup.batch import names
 from meosbackup.mysql.private_server import PrivateServer
-from meosbackup.store import drive, drive_errors, inventory
+from meosbackup.store import drive, inventory
 from tests.toolkit.batches import faults, leftovers
 from tests.toolkit.drives import FAT32, Slot, check, make_drive, slot
 from tests.toolkit.runs import run_meosbackup, server_options, with_password
@@ -75,4 +75,4 @@ def test_a_file_of_4_gb_is_refused_with_words_for_it(stick: Slot, tmp_path: Path
         with pytest.raises(OSError) as met:
             file.write(b"-")
     assert met.value.errno == errno.EFBIG
-    assert "can't hold a file of this size (FAT32: 4 GB at most)" in str(drive_errors.explained(stick.place, met.value))
+    assert "can't hold a file of this size (FAT32: 4 GB at most)" in str(drive.explained(stick.place, met.value))
