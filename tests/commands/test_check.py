@@ -116,7 +116,7 @@ def test_without_drive_and_server_the_rest_is_checked(place: Place, server: Priv
     assert failed(result).keys() == {"drive", "server"}
     assert "Plug the drive in" in failed(result)["drive"]
     assert "doesn't answer (Connection refused)" in failed(result)["server"]
-    assert "Check that MySQL or MariaDB runs there" in failed(result)["server"]
+    assert "Check that MySQL or MariaDB is running there" in failed(result)["server"]
     assert findings(result).keys() == {"drive", "waiting room", "dump program", "client program", "server"}
     assert not place.target.exists()
 
@@ -182,7 +182,7 @@ def test_clocks_that_differ_and_no_race_of_these_days(place: Place, server: Priv
         query(server, "SET GLOBAL init_connect = ''")
     told(result, 1)
     assert failed(result).keys() == {"clock", "race"}
-    assert re.search(r"3,(599|60\d) seconds apart: set the wrong one", failed(result)["clock"])
+    assert re.search(r"3,(599|60\d) seconds apart: correct the one that is wrong", failed(result)["clock"])
     assert "--all-races" in failed(result)["race"]
 
 
