@@ -30,20 +30,19 @@ COMMANDS = {
 class Commands(click.Group):
     """The commands, of which only the one that is called is imported."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+    def list_commands(self, _: click.Context) -> list[str]:
         """Return the commands in the order in which they are needed."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's too
+    def get_command(self, _: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command."""
         if cmd_name not in COMMANDS:
             return None
-        found: click.Command = getattr(
-            importlib.import_module(f"meosbackup.commands.{cmd_name}"), f"{cmd_name}_command"
-        )
-        return found
+        module = importlib.import_module(f"meosbackup.commands.{cmd_name}")
+        command: click.Command = getattr(module, f"{cmd_name}_command")
+        return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+    def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands into the help without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
