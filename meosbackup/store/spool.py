@@ -114,7 +114,7 @@ def unusable(root: Path, error: OSError) -> MeosBackupError:
     return MeosBackupError(
         f"The spool {root} can't be used ({error.strerror or error}).",
         "Nothing is backed up, since each batch is made there first.",
-        "Make room on the disk of this computer, where the spool is."
+        "Make room on this computer's disk, where the spool is."
         if error.errno == errno.ENOSPC
         else "With --spool, name a folder on this computer's disk that you may write to.",
     )

@@ -154,7 +154,7 @@ def test_a_spool_without_room_for_a_dump(place: Place, server: PrivateServer) ->
     with small_disk(place.spool, "40k"):
         result = check(place, server)
     told(result, 1)
-    assert "Make room on the disk of this computer, where the spool is" in " ".join(failed(result).values())
+    assert "Make room on this computer's disk, where the spool is" in " ".join(failed(result).values())
 
 
 def test_a_drive_without_room_and_a_clock_that_is_behind(place: Place, server: PrivateServer) -> None:

@@ -132,7 +132,7 @@ def test_a_spool_that_cannot_be_written(place: Place, below: str) -> None:
 @pytest.mark.parametrize("size", ["4k", "150k"])
 def test_a_spool_whose_disk_is_full(place: Place, server: PrivateServer, size: str) -> None:
     with small_disk(place.spool, size):
-        told(once(place, server), 1, "FAIL", "Make room on the disk of this computer, where the spool is")
+        told(once(place, server), 1, "FAIL", "Make room on this computer's disk, where the spool is")
     assert_batches_are_whole(place)
 
 
