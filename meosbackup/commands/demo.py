@@ -16,12 +16,13 @@ from meosbackup.commands import rehearse, simulation
 from meosbackup.commands.common import command
 from meosbackup.console import Console
 from meosbackup.day import daemon
+from meosbackup.dump import fingerprint
 from meosbackup.errors import MeosBackupError
 from meosbackup.mysql import private_server
 from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.mysql.programs import Program
 from meosbackup.restore import rehearsal, restore
-from meosbackup.restore.plan import Wish
+from meosbackup.restore.job import RestoreOptions
 from meosbackup.settings.model import Settings
 from meosbackup.store import drive, inventory
 
@@ -121,12 +122,12 @@ def _accident(console: Console, stage: Stage, program: Program) -> bool:
     console.say()
     console.say(f"An accident: {lost.race.display_name} was deleted in MeOS. `meosbackup restore` restores it:")
     console.say()
-    before = rehearsal.digests(lost.database, stage.server, program, threading.Event())
+    before = rehearsal.database_digests(lost.database, stage.server, program, threading.Event())
     simulation.delete_race(stage.server, lost.race.name_id)
-    wish = Wish(choosing.LATEST, (lost.race.name_id,), whole_list=False, force=False)
-    is_done = restore.run(_settings(stage), stage.target, stage.spool, wish, console, dry_run=False, is_agreed=True)
-    after = rehearsal.digests(lost.database, stage.server, program, threading.Event())
-    is_same = is_done and not rehearsal.differing(before, after)
+    options = RestoreOptions(choosing.LATEST, (lost.race.name_id,), yes=True)
+    is_done = restore.run(_settings(stage), stage.target, stage.spool, options, console)
+    after = rehearsal.database_digests(lost.database, stage.server, program, threading.Event())
+    is_same = is_done and not fingerprint.differing_tables(before, after)
     console.say()
     console.say("The race is exactly as it was." if is_same else "The race is NOT as it was.")
     return is_same
@@ -140,8 +141,8 @@ def _loss(console: Console, stage: Stage, program: Program) -> bool:
     console.say()
     is_same = rehearse.rehearse(newest, program, console)
     for entry in newest.batch.databases:
-        there = rehearsal.digests(entry.database, stage.server, program, threading.Event())
-        is_same &= not rehearsal.differing(there, rehearsal.meant(newest, entry))
+        there = rehearsal.database_digests(entry.database, stage.server, program, threading.Event())
+        is_same &= not fingerprint.differing_tables(there, rehearsal.stored_digests(newest, entry))
     console.say(
         "The second server has what the first one has." if is_same else "The second server does NOT have what was lost."
     )

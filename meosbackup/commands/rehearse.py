@@ -13,7 +13,7 @@ from meosbackup.errors import MeosBackupError
 from meosbackup.mysql import programs
 from meosbackup.mysql.programs import Program
 from meosbackup.restore import rehearsal
-from meosbackup.restore.rehearsal import Rehearsed
+from meosbackup.restore.rehearsal import RehearsedDatabase
 from meosbackup.settings.model import Settings
 from meosbackup.store import drive, inventory, top_of_drive
 from meosbackup.wording import number
@@ -55,7 +55,7 @@ def rehearse(stored: StoredBatch, program: Program, console: Console) -> bool:
     return is_same
 
 
-def show(done: Rehearsed, console: Console) -> None:
+def show(done: RehearsedDatabase, console: Console) -> None:
     """Print how one database came back."""
     name = done.entry.race.display_name if done.entry.race else "race list"
     if done.differing:

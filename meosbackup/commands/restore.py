@@ -5,7 +5,7 @@ import click
 from meosbackup.commands.common import STATE_FOLDER, batch_option, command, races_asked, spool_of
 from meosbackup.console import Console
 from meosbackup.restore import restore
-from meosbackup.restore.plan import Wish
+from meosbackup.restore.job import RestoreOptions
 from meosbackup.settings.model import Settings
 from meosbackup.store import inventory
 from meosbackup.system import lock
@@ -33,7 +33,7 @@ def restore_command(
 
     Example:  meosbackup restore --target /media/usb --batch 14:03 --race Långdistans
     """
-    wish = Wish(batch, races_asked(races), whole_list, force)
+    options = RestoreOptions(batch, races_asked(races), whole_list=whole_list, dry_run=dry_run, yes=yes, force=force)
     place, spool = inventory.root_of(settings.target).parent, spool_of(settings)
     with lock.held(STATE_FOLDER / "locks", [place, spool]):
-        return restore.run(settings, place, spool, wish, console, dry_run=dry_run, is_agreed=yes)
+        return restore.run(settings, place, spool, options, console)

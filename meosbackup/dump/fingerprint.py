@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +58,11 @@ def table_digests(path: Path) -> dict[str, TableDigest]:
     fingerprint = Fingerprint()
     reader.read_through(path, [fingerprint])
     return fingerprint.digests()
+
+
+def differing_tables(one: Mapping[str, TableDigest], other: Mapping[str, TableDigest]) -> tuple[str, ...]:
+    """Return the names of the tables whose digests differ, or that only one of them has."""
+    return tuple(sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name)))
 
 
 def _canonical(value: Value) -> bytes:

@@ -1,4 +1,4 @@
-"""The dumps of a batch brought to the local disk before a restore, each held against its SHA-256."""
+"""The dumps of a batch, copied to the local disk before a restore, and each compared with its SHA-256."""
 
 import errno
 import threading
@@ -7,76 +7,80 @@ from pathlib import Path
 
 from meosbackup.batch import choosing
 from meosbackup.batch.model import StoredBatch
-from meosbackup.console import Console
 from meosbackup.dump.client import UNTOUCHED
 from meosbackup.errors import BadBatchError, MeosBackupError
+from meosbackup.restore.job import Job
 from meosbackup.restore.replacement import Step
 from meosbackup.store import copying, inventory
 
 
-def fetch(
-    stored: StoredBatch, steps: Sequence[Step], folder: Path, spool_root: Path, console: Console, stop: threading.Event
-) -> dict[int, Path]:
+def fetch(job: Job, stored: StoredBatch, steps: Sequence[Step], folder: Path) -> dict[int, Path]:
     """Copy the dumps of these steps into a folder, and return where they are, by the number of the step.
 
-    Where a file is not what it was, the spool's copy of the same dump is taken. Bad race tables end it all; reference
-    tables are left out alone. Raises BadBatchError and others of MeosBackupError, StoppedError.
+    If a file is damaged, the spool's copy of the same dump is used. Otherwise damaged race tables end the restore;
+    damaged reference tables are just left out. Raises BadBatchError and others of MeosBackupError, StoppedError.
     """
-    found: dict[int, Path] = {}
+    fetched: dict[int, Path] = {}
     notes: list[tuple[str, str, str]] = []
-    with console.progress("Reading", sum(step.source.bytes for step in steps)) as advance:
+    with job.console.progress("Reading", sum(step.source.bytes for step in steps)) as advance:
         for step in steps:
             try:
-                found[step.number] = _fetch(stored, step, folder, stop, advance)
+                fetched[step.number] = _fetch(stored, step, folder, job.stop, advance)
             except BadBatchError as error:
-                spare = _spare(spool_root, step, folder, stop)
-                if spare is not None:
-                    found[step.number] = spare
-                    notes.append(("NOTE", step.name, f"{error.what} The copy in the spool is good, and is taken."))
+                from_spool = _fetch_from_spool(job.spool, step, folder, job.stop)
+                if from_spool is not None:
+                    fetched[step.number] = from_spool
+                    notes.append(("NOTE", step.name, f"{error.what} The copy in the spool is good, and is used."))
                 elif step.is_reference:
                     notes.append(("FAIL", step.name, f"{error.what} {error.means}"))
                 else:
                     raise _with_advice(stored, step, error) from error
     for word, name, text in notes:
-        console.result(word, name, text)
-    return found
+        job.console.result(word, name, text)
+    return fetched
 
 
 def _fetch(
     stored: StoredBatch, step: Step, folder: Path, stop: threading.Event, advance: Callable[[int], None]
 ) -> Path:  # fmt: skip
-    target = folder / f"{step.number}.dump.sql"
+    copy = _copy_of(step, folder)
     try:
-        is_good = copying.from_drive(stored.path(step.source), target, step.source.sha256, stop, advance)
+        is_good = copying.from_drive(stored.path(step.source), copy, step.source.sha256, stop, advance)
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise MeosBackupError(
-                "The disk of this computer, where the spool is, is full.", "Nothing was restored.",
-                "Make room on it, or name a folder on another disk by --spool.",
+                "This computer's disk, where the spool is, is full.", "Nothing was restored.",
+                "Make room on it, or name a folder on another disk with --spool.",
             ) from error  # fmt: skip
         raise BadBatchError(
-            f"{step.source.file} can't be read ({error.strerror or error}).", UNTOUCHED, "Take another batch."
+            f"{step.source.file} can't be read ({error.strerror or error}).", UNTOUCHED, "Choose another batch."
         ) from error
     if not is_good:
         raise BadBatchError(
-            f"{step.source.file} is not what it was when it was made.", UNTOUCHED, "Take another batch of that race."
+            f"The contents of {step.source.file} differ from what was written.",
+            UNTOUCHED,
+            "Choose another batch of that race.",
         )
-    return target
+    return copy
 
 
-def _spare(spool_root: Path, step: Step, folder: Path, stop: threading.Event) -> Path | None:
-    """Fetch the same dump from the spool, which keeps the newest batch; None where it hasn't got it whole."""
-    target = folder / f"{step.number}.dump.sql"
-    for path in _copies(spool_root, step.source.sha256):
+def _fetch_from_spool(spool_root: Path, step: Step, folder: Path, stop: threading.Event) -> Path | None:
+    """Fetch the same dump from the spool, which keeps the newest batch; None if it has no good copy."""
+    copy = _copy_of(step, folder)
+    for path in _same_in_spool(spool_root, step.source.sha256):
         try:
-            if copying.from_drive(path, target, step.source.sha256, stop, lambda _: None):
-                return target
+            if copying.from_drive(path, copy, step.source.sha256, stop, lambda _: None):
+                return copy
         except OSError:
             continue
     return None
 
 
-def _copies(spool_root: Path, sha256: str) -> Iterator[Path]:
+def _copy_of(step: Step, folder: Path) -> Path:
+    return folder / f"{step.number}.dump.sql"
+
+
+def _same_in_spool(spool_root: Path, sha256: str) -> Iterator[Path]:
     for stored in inventory.find(spool_root).batches:
         for entry in stored.batch.databases:
             for file in (entry.dump, entry.reference):
@@ -85,14 +89,14 @@ def _copies(spool_root: Path, sha256: str) -> Iterator[Path]:
 
 
 def _with_advice(stored: StoredBatch, step: Step, error: BadBatchError) -> BadBatchError:
-    """Tell as well which earlier batch has that race whole."""
+    """Return the error with the earlier batch that has a good dump of that race."""
     race = step.entry.race
     if race is None:
         return error
-    every = inventory.find(stored.folder.parents[1]).batches
-    other = choosing.newest_good([one for one in every if one.batch.sequence < stored.batch.sequence], race)
+    batches = inventory.find(stored.folder.parents[1]).batches
+    earlier = choosing.newest_good([other for other in batches if other.batch.sequence < stored.batch.sequence], race)
     advice = (
-        f"The newest earlier batch that has it whole: {choosing.options(other, race)}"
-        if other else "No earlier batch has it whole; look for another drive."
+        f"The newest earlier batch with a good dump of it: {choosing.options(earlier, race)}"
+        if earlier else "No earlier batch has a good dump of it; look for another drive."
     )  # fmt: skip
     return BadBatchError(f"{step.name}: {error.what}", error.means, advice)

@@ -1,9 +1,8 @@
 """What a restore is going to do: which dumps of which batch, and what the server has of those races now."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 from meosbackup.batch import choosing, names
 from meosbackup.batch.model import Entry, Freshness, Race, StoredBatch
@@ -12,169 +11,175 @@ from meosbackup.errors import MeosBackupError, WrongUsageError
 from meosbackup.meos import race_status
 from meosbackup.meos.race_status import RaceStatus
 from meosbackup.mysql import sessions
+from meosbackup.restore.job import Job
 from meosbackup.settings.model import Settings
-from meosbackup.store import inventory
+from meosbackup.store import drive, inventory
 from meosbackup.text import clean
-from meosbackup.wording import span, when
+from meosbackup.wording import number, span, when
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What the user asked for: a batch, races of it, the whole race list too; and which questions are answered."""
+class PlannedDump:
+    """An entry of the batch that is going to be restored.
 
-    when: str
-    names: tuple[str, ...]
-    whole_list: bool
-    force: bool
+    `status` is the race's on the server; None for the race list, and if the server doesn't have the race.
+    """
+
+    entry: Entry
+    status: RaceStatus | None
 
 
 @dataclass(frozen=True)
-class Missing:
-    """A race that the batch has no good dump of, and the newest batch that has one; None without any."""
+class MissingRace:
+    """A race without a good dump in the batch, and the newest batch that has one; None if there is none."""
 
     race: Race
     error: str
-    other: StoredBatch | None
+    newest_good: StoredBatch | None
+
+    @property
+    def advice(self) -> str:
+        """Which batch has a good dump of the race, in words."""
+        name = self.race.display_name
+        if self.newest_good is None:
+            return f"No batch on this drive has a good dump of {name}."
+        return f"The newest good dump of {name}: {choosing.options(self.newest_good, self.race)}"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is going to be done: the dumps of a batch, and how each race stands on the server now (None: not there)."""
+    """What is going to be restored of a batch. `note` says how the batch was chosen; `has_list` is of the server."""
 
     stored: StoredBatch
     note: str
-    dumps: tuple[Entry, ...]
-    standings: tuple[RaceStatus | None, ...]
-    missing: tuple[Missing, ...]
+    dumps: tuple[PlannedDump, ...]
+    missing: tuple[MissingRace, ...]
     has_list: bool
 
     @property
-    def takes_list(self) -> bool:
-        """Whether the race list of the server is replaced as a whole."""
-        return any(entry.race is None for entry in self.dumps)
-
-    @property
-    def loses_something(self) -> bool:
-        """Whether the server has anything that would be gone."""
-        return any(not found.is_shell for found in self.replaced) or (self.takes_list and self.has_list)
+    def entries(self) -> tuple[Entry, ...]:
+        """The batch's entries that are going to be restored."""
+        return tuple(dump.entry for dump in self.dumps)
 
     @property
     def replaced(self) -> list[RaceStatus]:
-        """The races that are on the server, and make way."""
-        return [found for found in self.standings if found is not None]
+        """The races that the server has and that are going to be replaced."""
+        return [dump.status for dump in self.dumps if dump.status is not None]
+
+    @property
+    def replaces_something(self) -> bool:
+        """Whether anything that the server has would be lost."""
+        replaces_list = self.has_list and any(entry.race is None for entry in self.entries)
+        return replaces_list or any(not status.is_shell for status in self.replaced)
 
 
-def make(settings: Settings, root: Path, wish: Wish) -> Plan:
+def make(job: Job) -> Plan:
     """Choose the batch and its races, and look at the server. Nothing is changed.
 
-    Raises WrongUsageError and others of MeosBackupError; one where clients of MeOS have a race open.
+    Raises WrongUsageError; MeosBackupError if MeOS has a race open, or something else prevents a restore.
     """
-    batches = inventory.find(root).batches
-    chosen = choosing.batch_at(batches, wish.when)
-    stored = chosen.stored
-    dumps = choosing.dumps_named(stored.batch.databases, wish.names)
-    usable = tuple(entry for entry in dumps if entry.dump is not None)
+    options = job.options
+    batches = inventory.find(drive.root(job.target)).batches
+    chosen = choosing.batch_at(batches, options.when)
+    named = choosing.dumps_named(chosen.stored.batch.databases, options.races)
+    entries = tuple(entry for entry in named if entry.dump is not None)
     missing = tuple(
-        Missing(entry.race, entry.error or "", choosing.newest_good(batches, entry.race))
-        for entry in dumps if entry.dump is None and entry.race is not None
+        MissingRace(entry.race, entry.error or "", choosing.newest_good(batches, entry.race))
+        for entry in named if entry.dump is None and entry.race is not None
     )  # fmt: skip
-    if not usable:
+    if not entries:
         raise WrongUsageError(
-            " ".join(["The batch holds no good dump of what was asked for.", *(where(found) for found in missing)]),
+            " ".join(["The batch has no good dump of what was asked for.", *(race.advice for race in missing)]),
             "Nothing was done.",
-            "Take another batch by --batch.",
+            "Choose another batch with --batch.",
         )
-    standings, has_list = _look(settings, usable)
-    race_list = stored.batch.race_list
-    if wish.whole_list and race_list is not None and race_list.dump is not None:
-        usable, standings = (race_list, *usable), (None, *standings)
-    found = Plan(stored, chosen.note, usable, standings, missing, has_list)
-    if not wish.force:
-        _refuse_if_open(zip(found.dumps, found.standings, strict=True))
-    return found
+    race_list = chosen.stored.batch.race_list
+    if options.whole_list and race_list is not None and race_list.dump is not None:
+        entries = (race_list, *entries)
+    dumps, has_list = _compared_with_server(job.settings, entries)
+    if not options.force:
+        _refuse_open_races(dumps)
+    return Plan(chosen.stored, chosen.note, dumps, missing, has_list)
 
 
-def look_again(settings: Settings, plan: Plan) -> None:
-    """Look for clients of MeOS once more: the question may have stood there for long. Raises MeosBackupError."""
-    standings, _ = _look(settings, plan.dumps)
-    _refuse_if_open(zip(plan.dumps, standings, strict=True))
+def refuse_if_opened_meanwhile(settings: Settings, plan: Plan) -> None:
+    """Check again that MeOS has none of the races open: the question may have waited long for its answer.
+
+    Raises MeosBackupError.
+    """
+    _refuse_open_races(_compared_with_server(settings, plan.entries)[0])
 
 
-def where(missing: Missing) -> str:
-    """Tell which batch has a good dump of a race, where there is one."""
-    name = missing.race.display_name
-    if missing.other is None:
-        return f"No batch on this drive has a good dump of {name}."
-    return f"The newest good dump of {name}: {choosing.options(missing.other, missing.race)}"
-
-
-def _look(settings: Settings, dumps: Iterable[Entry]) -> tuple[tuple[RaceStatus | None, ...], bool]:
-    """Ask the server how races stand, and whether it has a race list."""
-    try:
-        with sessions.session(settings) as session:
-            known = sessions.databases(session)
-            standings = tuple(
-                race_status.of_race(session, entry.race.name_id, known) if entry.race else None for entry in dumps
-            )
-    except MeosBackupError as error:
-        raise type(error)(error.what, "Nothing was done.", error.do) from error
-    return standings, sessions.spelled(names.RACE_LIST, known) is not None
-
-
-def _refuse_if_open(standings: Iterable[tuple[Entry, RaceStatus | None]]) -> None:
-    """Refuse to replace a race that MeOS has open: what its clients hold would be written over the restored one."""
-    for entry, now in standings:
-        if now is not None and now.clients and entry.race is not None:
-            raise MeosBackupError(
-                f"MeOS has {entry.race.display_name} open on: {race_status.in_words(now.clients)}.",
-                "Nothing was done. A MeOS that stays open writes its own copy over what is restored.",
-                race_status.HOW_TO_CLOSE,
-            )
-
-
-def show(found: Plan, console: Console, now: datetime) -> None:
-    """Tell what is going to be done, race by race: how it is in the batch, how it is on the server, what would go."""
-    age = span((now - found.stored.batch.taken).total_seconds())
-    console.say(f"Batch of {found.stored.when}, {age} old" + (f" ({found.note})" if found.note else ""))
-    for entry, standing in zip(found.dumps, found.standings, strict=True):
+def show(plan: Plan, console: Console, now: datetime) -> None:
+    """Print what is going to be done, race by race: what the batch has, what the server has, what would be lost."""
+    age = span((now - plan.stored.batch.taken).total_seconds())
+    console.say(f"Batch from {plan.stored.when}, {age} old" + (f" ({plan.note})" if plan.note else ""))
+    for dump in plan.dumps:
         console.say()
-        console.block([(entry.race.display_name if entry.race else "race list", ""), *_rows(entry, standing, now)])
-    for missing in found.missing:
+        console.block([(dump.entry.display_name, ""), *(("", line) for line in _lines(dump, now))])
+    for missing in plan.missing:
         console.say()
         console.block([
             (missing.race.display_name, ""),
             ("", f"NOT RESTORED: the batch has no good dump of it. {clean(missing.error, 80)}".rstrip()),
-            ("", where(missing)),
+            ("", missing.advice),
         ])  # fmt: skip
     console.say()
 
 
-def _rows(entry: Entry, standing: RaceStatus | None, now: datetime) -> list[tuple[str, str]]:
+def _compared_with_server(settings: Settings, entries: Iterable[Entry]) -> tuple[tuple[PlannedDump, ...], bool]:
+    """Return the entries with what the server has of them, and whether it has a race list."""
+    try:
+        with sessions.session(settings) as session:
+            databases = sessions.databases(session)
+            dumps = tuple(
+                PlannedDump(entry, race_status.of_race(session, entry.race.name_id, databases) if entry.race else None)
+                for entry in entries
+            )
+    except MeosBackupError as error:
+        raise type(error)(error.what, "Nothing was done.", error.do) from error
+    return dumps, sessions.spelled(names.RACE_LIST, databases) is not None
+
+
+def _refuse_open_races(dumps: Sequence[PlannedDump]) -> None:
+    """Refuse to replace a race that MeOS has open: what its clients hold would overwrite the restored one."""
+    for dump in dumps:
+        if dump.status is not None and dump.status.clients:
+            raise MeosBackupError(
+                f"MeOS has {dump.entry.display_name} open on: {race_status.in_words(dump.status.clients)}.",
+                "Nothing was done. If MeOS stays open, it overwrites what is restored with its own copy.",
+                race_status.HOW_TO_CLOSE,
+            )
+
+
+def _lines(dump: PlannedDump, now: datetime) -> list[str]:
+    entry, status = dump.entry, dump.status
     if entry.race is None:
-        return [("", "takes the place of the server's race list, all rows of it")]
-    rows = [("", f"in the batch:   {_counts(entry.freshness, now)}")]
-    if standing is None:
-        rows.append(("", "on the server:  not there; it is made anew"))
+        return ["replaces the server's whole race list"]
+    lines = [f"in the batch:   {_counts(entry.freshness, now)}"]
+    if status is None:
+        lines.append("on the server:  not there; it will be created")
     else:
-        rows.append(("", f"on the server:  {clean(standing.damage, 100) or _counts(standing.freshness, now)}"))
-        rows.append(("", _loss(entry.freshness, standing.freshness)))
+        lines.append(f"on the server:  {clean(status.damage, 100) or _counts(status.freshness, now)}")
+        lines.append(_loss(entry.freshness, status.freshness))
     if entry.error:
-        rows.append(("", f"OLDER than the batch: {clean(entry.error, 80)}"))
-    return rows
+        lines.append(f"OLDER than the batch: {clean(entry.error, 80)}")
+    return lines
 
 
 def _counts(freshness: Freshness | None, now: datetime) -> str:
     if freshness is None:
         return "not known"
     changed = f"last change {when(freshness.last_change, now)}" if freshness.last_change else "no change known"
-    return f"{freshness.entries} entries, {freshness.finished} finished, {freshness.cards} cards, {changed}"
+    entries, cards = number(freshness.entries, "entry", "entries"), number(freshness.cards, "card")
+    return f"{entries}, {freshness.finished} finished, {cards}, {changed}"
 
 
 def _loss(then: Freshness | None, now: Freshness | None) -> str:
-    """Tell what the server has that the batch hasn't."""
+    """Return what the server has and the batch doesn't, in words."""
     if then is None or now is None or then.last_change is None or now.last_change is None:
-        return "what is on the server now goes"
+        return "WILL BE LOST: what is on the server now"
     newer = (now.last_change - then.last_change).total_seconds()
     if newer <= 0:
         return "the server has nothing newer"
-    return f"LOST: what changed on the server in {span(newer)} after that ({now.finished - then.finished:+d} finished)"
+    return f"WILL BE LOST: the last {span(newer)} of changes on the server ({now.finished - then.finished:+d} finished)"

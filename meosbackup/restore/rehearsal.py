@@ -1,4 +1,4 @@
-"""A batch restored into a private server, as RESTORE.txt has it done, and compared with its dumps row by row."""
+"""A batch restored into a private server, by the steps of RESTORE.txt, and compared with its dumps row by row."""
 
 import tempfile
 import threading
@@ -18,8 +18,8 @@ from meosbackup.settings.model import Settings
 
 
 @dataclass(frozen=True)
-class Rehearsed:
-    """How a database came back: its rows, the seconds it took, and the tables that are not as in the dump."""
+class RehearsedDatabase:
+    """How a database was restored: its rows, the seconds that it took, and the tables that differ from the dump."""
 
     entry: Entry
     rows: int
@@ -27,11 +27,11 @@ class Rehearsed:
     differing: tuple[str, ...]
 
 
-def rehearse(stored: StoredBatch, program: Program, stop: threading.Event) -> Iterator[Rehearsed]:
-    """Restore a batch into a new private server, and compare each row; give each database when it is done.
+def rehearse(stored: StoredBatch, program: Program, stop: threading.Event) -> Iterator[RehearsedDatabase]:
+    """Restore a batch into a new private server, compare each row, and yield each database when it is done.
 
-    Race list and race tables come first, then reference tables, then everything is compared. Raises MeosBackupError
-    where there is no server program, or a dump isn't taken in; StoppedError.
+    The race list and race tables come first, then reference tables; then everything is compared. Raises
+    MeosBackupError if there is no server program, or it refuses a dump; StoppedError.
     """
     entries = [entry for entry in stored.batch.databases if entry.dump is not None]
     took: dict[str, float] = {}
@@ -44,24 +44,30 @@ def rehearse(stored: StoredBatch, program: Program, stop: threading.Event) -> It
             took[entry.database] += _load(server, stored, entry.reference, stop)
         for entry in entries:
             began = time.monotonic()
-            wanted, found = meant(stored, entry), digests(entry.database, server, program, stop)
+            expected, found = stored_digests(stored, entry), database_digests(entry.database, server, program, stop)
+            differing = fingerprint.differing_tables(expected, found)
             seconds = took[entry.database] + time.monotonic() - began
-            yield Rehearsed(entry, sum(table.rows for table in found.values()), seconds, differing(wanted, found))
+            yield RehearsedDatabase(entry, sum(table.rows for table in found.values()), seconds, differing)
 
 
-def digests(database: str, server: PrivateServer, program: Program, stop: threading.Event) -> dict[str, TableDigest]:
-    """Dump a database of a private server whole, and return the digest of each table's rows. Raises MeosBackupError."""
+def database_digests(
+    database: str, server: PrivateServer, program: Program, stop: threading.Event
+) -> dict[str, TableDigest]:
+    """Return the digests of a private server's database, by a dump of all of it. Raises MeosBackupError."""
     settings = Settings(host=server.host, port=server.port, socket=server.socket, user=server.user)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with mysqldump.logged_in(program, settings, folder) as runner:
-            mysqldump.dump(runner, database, left_out=(), one_transaction=False, file="whole.sql", stop=stop)
+        with mysqldump.logged_in(program, settings, folder) as dumper:
+            mysqldump.dump(dumper, database, left_out=(), one_transaction=False, file="whole.sql", stop=stop)
         return fingerprint.table_digests(folder / "whole.sql")
 
 
-def differing(one: dict[str, TableDigest], other: dict[str, TableDigest]) -> tuple[str, ...]:
-    """Return the tables whose rows are not the same."""
-    return tuple(sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name)))
+def stored_digests(stored: StoredBatch, entry: Entry) -> dict[str, TableDigest]:
+    """Return the digests of a database as a batch's files have it. Raises BadDumpError, OSError."""
+    digests: dict[str, TableDigest] = {}
+    for file in (entry.dump, entry.reference):
+        digests |= fingerprint.table_digests(stored.path(file)) if file else {}
+    return digests
 
 
 def _load(server: PrivateServer, stored: StoredBatch, file: StoredFile | None, stop: threading.Event) -> float:
@@ -76,14 +82,8 @@ def _load(server: PrivateServer, stored: StoredBatch, file: StoredFile | None, s
         private_server.load(server, path)
     except OSError as error:
         raise MeosBackupError(
-            f"{path} can't be read ({error.strerror or error}).", "The batch is not proven.", "Rehearse another batch."
+            f"{path} can't be read ({error.strerror or error}).",
+            "It is not proven that the batch restores.",
+            "Rehearse another batch.",
         ) from error
     return time.monotonic() - began
-
-
-def meant(stored: StoredBatch, entry: Entry) -> dict[str, TableDigest]:
-    """Return the digests of what the files of a batch hold of a database."""
-    digests: dict[str, TableDigest] = {}
-    for file in (entry.dump, entry.reference):
-        digests |= fingerprint.table_digests(stored.path(file)) if file else {}
-    return digests

@@ -1,4 +1,4 @@
-"""A dump put in the place of what a server has: whole, or not at all."""
+"""What a server has, replaced with a dump: all of it, or nothing."""
 
 import logging
 import re
@@ -17,7 +17,6 @@ from meosbackup.errors import MeosBackupError, ServerUnreachableError
 from meosbackup.meos import changes, race_status, relisting
 from meosbackup.mysql import sessions
 from meosbackup.mysql.sessions import Session, quoted, spelled
-from meosbackup.settings.model import Settings
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +26,7 @@ _LOCK_SECONDS = 8
 
 @dataclass(frozen=True)
 class Step:
-    """One dump to bring back: the race list, the race tables of a race, or its reference tables."""
+    """One dump to restore: the race list, the race tables of a race, or its reference tables."""
 
     number: int
     entry: Entry
@@ -36,91 +35,89 @@ class Step:
 
     @property
     def name(self) -> str:
-        """What a person knows it by."""
-        race = self.entry.race.display_name if self.entry.race else "race list"
-        return race + (", reference tables" if self.is_reference else "")
+        """What it is called in messages."""
+        return self.entry.display_name + (", reference tables" if self.is_reference else "")
 
     def waits_for(self, other: "Step") -> bool:
-        """Whether another one must be in place before: the race's own tables, or the race list, all rows of it."""
+        """Whether the other step must be done first: the race's own tables, or the whole race list."""
         if self.is_reference:
             return other.entry == self.entry and not other.is_reference
         return other.entry.race is None
 
     @property
     def new(self) -> str:
-        """The database that the dump is fed into, before its tables take the place of the old ones."""
+        """The database that the dump is fed into, before its tables replace the old ones."""
         return f"meosbackup_new_{self.number}"
 
     @property
     def old(self) -> str:
-        """The database that the old tables leave for, in the same statement."""
+        """The database that the old tables are moved to, in the same statement."""
         return f"meosbackup_old_{self.number}"
 
 
 @dataclass(frozen=True)
-class Tools:
-    """What restoring works with, all of it logged in to the server; `folder` is on the local disk, and takes copies.
+class Restorer:
+    """What restoring a dump needs: the client and the dump program, both logged in, and what stops it.
 
-    `is_forced` has races replaced that MeOS has open.
+    With `is_forced`, even races that MeOS has open are replaced.
     """
 
-    settings: Settings
     client: Client
     dump_program: DumpProgram
-    folder: Path
     stop: threading.Event
     is_forced: bool
-    at_the_list: threading.Lock = field(default_factory=threading.Lock)
+    list_lock: threading.Lock = field(default_factory=threading.Lock)
     """Held by one race at a time, since each looks for a free Id on the race list."""
 
 
-def steps(dumps: Sequence[Entry]) -> list[Step]:
-    """Return what is brought back, in order: race tables first, so that timing can go on, then reference tables."""
-    first = [(entry, entry.dump, False) for entry in dumps if entry.dump]
-    references = [(entry, entry.reference, True) for entry in dumps if entry.dump and entry.reference]
+def steps(entries: Sequence[Entry]) -> list[Step]:
+    """Return what is restored, in order: race tables first, so that timing can continue, then reference tables."""
+    first = [(entry, entry.dump, False) for entry in entries if entry.dump]
+    references = [(entry, entry.reference, True) for entry in entries if entry.dump and entry.reference]
     return [Step(number, *work) for number, work in enumerate([*first, *references], 1)]
 
 
 @contextmanager
-def alone(session: Session) -> Iterator[None]:
-    """See that no other restore works on this server, and remove what one that was killed has left on it.
+def only_restore(session: Session) -> Iterator[None]:
+    """Keep other restores off this server, and remove what one that was killed has left on it.
 
     Raises MeosBackupError.
     """
     if session.rows("SELECT GET_LOCK('meosbackup restore', 5) AS got")[0]["got"] != 1:
         raise MeosBackupError(
-            "Another restore works on this server.", "Nothing was restored.", "Wait until it is over, and try again."
+            "Another restore is still running on this server.",
+            "Nothing was restored.",
+            "Wait until it has ended, and try again.",
         )
     for name in sessions.databases(session):
         if _OURS.fullmatch(name):
             session.rows(f"DROP DATABASE IF EXISTS {quoted(name)}")
-    yield  # the server frees the lock where the session ends, in whatever way
+    yield  # the server releases the lock when the session ends, however it ends
 
 
-def take(tools: Tools, step: Step, path: Path, advance: Callable[[int], None]) -> int:
-    """Put what a fetched dump holds in the place of what the server has, and return its number of rows.
+def restore_dump(restorer: Restorer, step: Step, path: Path, advance: Callable[[int], None]) -> int:
+    """Replace what the server has with a dump that was fetched to `path`, and return its number of rows.
 
-    The dump goes into a database of its own, is compared there with its file row by row, and then takes the place of
-    the old tables in one statement. Until that one, nothing on the server is touched; where it fails, neither.
-    `advance` is told of each piece that was fed, in bytes.
+    The dump goes into a database of its own, is compared there with its file row by row, and then replaces the old
+    tables in one statement. Until then, nothing of MeOS is touched; if that statement fails, nothing is either.
+    `advance` is called with the bytes of each piece that was fed.
 
     Raises MeosBackupError, StoppedError.
     """
-    with _told_by(tools), sessions.session(tools.settings) as session:
+    with _explained(restorer), sessions.session(restorer.client.settings) as session:
         session.rows(f"SET SESSION lock_wait_timeout = {_LOCK_SECONDS}")
         try:
-            client.feed(
-                tools.client, _counted(client.redirected(path, step.new), step.source.bytes, advance), tools.stop
-            )
-            rows = _compared(tools, session, step, path)
-            _put_in_place(tools, session, step)
+            pieces = _counted(client.redirected(path, step.new), step.source.bytes, advance)
+            client.feed(restorer.client, pieces, restorer.stop)
+            rows = _compare(restorer, session, step, path)
+            _put_in_place(restorer, session, step)
         finally:
             _tidy_up(session, step)
     return rows
 
 
 def put_on_list(session: Session, race: Race, database: str) -> None:
-    """Put a race that the server has on its race list, unless it is there. Raises MeosBackupError."""
+    """Put a race that the server has on its race list, unless it is on it. Raises MeosBackupError."""
     table = spelled("oEvent", _tables(session, database))
     if table is not None:
         for statement in relisting.statements(race, database, table).split(relisting.MARK)[1:]:
@@ -132,11 +129,11 @@ def _counted(pieces: Iterator[bytes], total: int, advance: Callable[[int], None]
         yield piece
         advance(len(piece))
         total -= len(piece)
-    advance(total)  # the lines that are left out
+    advance(total)  # the lines that were left out
 
 
 def _tidy_up(session: Session, step: Step) -> None:
-    """Remove what is left; where the server is gone, the next restore does it."""
+    """Remove what is left on the server; if the server is lost, the next restore does."""
     try:
         for name in (step.new, step.old):
             session.rows(f"DROP DATABASE IF EXISTS {quoted(name)}")
@@ -145,116 +142,116 @@ def _tidy_up(session: Session, step: Step) -> None:
 
 
 @contextmanager
-def _told_by(tools: Tools) -> Iterator[None]:
-    """Tell why the server refused what restoring does; the races on it are as they were."""
+def _explained(restorer: Restorer) -> Iterator[None]:
+    """Raise a server's error as one that explains it to a person who restores."""
     try:
         yield
     except MeosBackupError as error:
         number = getattr(error.__cause__, "errno", None)
         if number is None:
             raise
-        raise client.failure(tools.client, str(error.__cause__), number) from error
+        raise client.failure(restorer.client, str(error.__cause__), number) from error
 
 
-def _compared(tools: Tools, session: Session, step: Step, path: Path) -> int:
+def _compare(restorer: Restorer, session: Session, step: Step, path: Path) -> int:
     """Compare each row of the database that was fed with its dump; return how many there are."""
-    name = f"{step.new}.sql"
+    program = restorer.dump_program
+    copy = program.folder / f"{step.new}.sql"
     try:
-        mysqldump.dump(tools.dump_program, step.new, left_out=(), one_transaction=False, file=name, stop=tools.stop)
-        if not _is_same_text(path, tools.folder / name):
+        mysqldump.dump(program, step.new, left_out=(), one_transaction=False, file=copy.name, stop=restorer.stop)
+        if not _is_same_text(path, copy):
             # Another dump program, server or spelling of names writes the same rows in other words.
-            _compare_rows(path, tools.folder / name)
+            _compare_rows(path, copy)
     except MeosBackupError as error:
-        what = f"What the server made of the dump is not known to be the same. {error.what}"
+        what = f"It is not certain that the server has the same rows as the dump. {error.what}"
         raise MeosBackupError(what, UNTOUCHED, error.do) from error
     finally:
-        (tools.folder / name).unlink(missing_ok=True)
+        copy.unlink(missing_ok=True)
     counts = (f"(SELECT COUNT(*) FROM {quoted(step.new)}.{quoted(table)})" for table in _tables(session, step.new))
     return int(session.rows(f"SELECT {' + '.join(counts)} AS n")[0]["n"])
 
 
 def _compare_rows(path: Path, other: Path) -> None:
-    meant, found = fingerprint.table_digests(path), fingerprint.table_digests(other)
-    differing = sorted(name for name in meant.keys() | found.keys() if meant.get(name) != found.get(name))
+    differing = fingerprint.differing_tables(fingerprint.table_digests(path), fingerprint.table_digests(other))
     if differing:
         raise MeosBackupError(f"They differ in {', '.join(differing)}.", UNTOUCHED, "Restore on another server.")
 
 
-def _is_same_text(entry: Path, other: Path) -> bool:
+def _is_same_text(path: Path, other: Path) -> bool:
     """Return whether two dumps hold the same statements; comments, which describe the server, don't count."""
-    one, another = (client.redirected(path, "any", with_comments=False) for path in (entry, other))
+    one, another = (client.redirected(dump, "any", with_comments=False) for dump in (path, other))
     return all(piece == same for piece, same in zip_longest(one, another))
 
 
-def _put_in_place(tools: Tools, session: Session, step: Step) -> None:
+def _put_in_place(restorer: Restorer, session: Session, step: Step) -> None:
     race = step.entry.race
-    database = _target(session, step.entry)
-    if race is not None and not step.is_reference and not tools.is_forced:
+    database = _database_of(session, step.entry)
+    if race is not None and not step.is_reference and not restorer.is_forced:
         _refuse_if_open(session, database)
-    _exchange(session, _prepared(session, database, step))
+    _swap(session, _swap_statement(session, database, step))
     if race is None or step.is_reference:
         return
     try:
-        with tools.at_the_list:
+        with restorer.list_lock:
             put_on_list(session, race, database)
     except MeosBackupError as error:
         raise MeosBackupError(
             f"The race list can't be changed. {error.what}",
-            "The race is restored, and MeOS may not see it.",
-            "Restore the race once more.",
+            "The race is restored, but MeOS may not see it.",
+            "Restore the race again.",
         ) from error
 
 
 def _refuse_if_open(session: Session, database: str) -> None:
-    """Refuse to replace a race that somebody opened in MeOS since it was looked for."""
+    """Refuse to replace a race that somebody has opened in MeOS since the plan was made."""
     clients = race_status.clients(session, database)
     if clients:
         raise MeosBackupError(
-            f"MeOS has it open by now, on {race_status.in_words(clients)}.", UNTOUCHED, race_status.HOW_TO_CLOSE
+            f"MeOS now has it open on {race_status.in_words(clients)}.", UNTOUCHED, race_status.HOW_TO_CLOSE
         )
 
 
-def _target(session: Session, entry: Entry) -> str:
+def _database_of(session: Session, entry: Entry) -> str:
     """Return the database that a dump belongs to, as this server and MeOS spell it."""
     if entry.race is None:
         return relisting.DATABASE
-    tells_case_apart = session.rows("SELECT @@lower_case_table_names AS l")[0]["l"] == 0
-    if tells_case_apart:
+    is_case_sensitive = session.rows("SELECT @@lower_case_table_names AS l")[0]["l"] == 0
+    if is_case_sensitive:
         return entry.race.name_id
     return spelled(entry.race.name_id, sessions.databases(session)) or entry.race.name_id
 
 
-def _prepared(session: Session, database: str, step: Step) -> str:
-    """Return the statement that puts the tables that were fed in the place of those of the same kind.
+def _swap_statement(session: Session, database: str, step: Step) -> str:
+    """Create the databases that are needed; return the statement that replaces old tables with those that were fed.
 
-    The databases that it needs are made before.
+    Only tables of the same kind are replaced: race tables, or reference tables.
     """
-    settings = session.rows(
+    defaults = session.rows(
         "SELECT DEFAULT_CHARACTER_SET_NAME AS characters, DEFAULT_COLLATION_NAME AS collation"
         " FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = %s", (step.new,),
     )[0]  # fmt: skip
-    choice = f"CHARACTER SET {settings['characters']} COLLATE {settings['collation']}"
+    charset = f"CHARACTER SET {defaults['characters']} COLLATE {defaults['collation']}"
     if database not in sessions.databases(session):
-        session.rows(f"CREATE DATABASE IF NOT EXISTS {quoted(database)} {choice}")
+        session.rows(f"CREATE DATABASE IF NOT EXISTS {quoted(database)} {charset}")
     old = [name for name in _tables(session, database) if changes.is_reference(name) == step.is_reference]
     if old:
-        session.rows(f"CREATE DATABASE {quoted(step.old)} {choice}")
+        session.rows(f"CREATE DATABASE {quoted(step.old)} {charset}")
     moves = [(database, name, step.old, name) for name in old]
     moves += [(step.new, name, database, relisting.canonical_table(name)) for name in _tables(session, step.new)]
     return "RENAME TABLE " + ", ".join(
-        f"{quoted(there)}.{quoted(name)} TO {quoted(here)}.{quoted(new)}" for there, name, here, new in moves
+        f"{quoted(source)}.{quoted(name)} TO {quoted(goal)}.{quoted(new)}" for source, name, goal, new in moves
     )
 
 
-def _exchange(session: Session, swap: str) -> None:
-    """Have the tables change places, in one statement. Only where the server is lost amid it, nobody knows how far."""
+def _swap(session: Session, statement: str) -> None:
+    """Replace the tables, in one statement. If the server is lost in the middle of it, the outcome is unknown."""
     try:
-        session.rows(swap)
+        session.rows(statement)
     except ServerUnreachableError as error:
         raise MeosBackupError(
-            f"The server was lost at the very moment when the tables changed places. {error.what}",
-            "This race may be restored, or as it was; what the server had of it was saved before.",
-            "Start the server, and restore this race once more.",
+            f"The connection to the server was lost while the tables were being replaced. {error.what}",
+            "This race may be restored, or unchanged; what the server had of it was saved first.",
+            "Start the server, and restore this race again.",
         ) from error
 
 

@@ -1,8 +1,7 @@
-"""`meosbackup restore`: races of a batch back into a server, told before, while and after it is done."""
+"""`meosbackup restore`: races of a batch back into a server, with what is shown before, meanwhile and afterwards."""
 
 import logging
 import socket
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -14,194 +13,179 @@ from meosbackup.console import Console
 from meosbackup.dump import client, mysqldump
 from meosbackup.errors import MeosBackupError, StoppedError
 from meosbackup.mysql import programs, sessions
-from meosbackup.mysql.programs import Program
-from meosbackup.mysql.sessions import Session
 from meosbackup.restore import fetching, plan, replacement
-from meosbackup.restore.plan import Plan, Wish
-from meosbackup.restore.replacement import Step, Tools
+from meosbackup.restore.job import Job, RestoreOptions
+from meosbackup.restore.plan import Plan
+from meosbackup.restore.replacement import Restorer, Step
 from meosbackup.settings.model import Settings
-from meosbackup.store import drive, spool
+from meosbackup.store import spool
 from meosbackup.system import signals
 from meosbackup.text import clean
 from meosbackup.wording import number
 
 log = logging.getLogger(__name__)
 
-SIDE_BY_SIDE = 3
-"""How many dumps are brought back at a time: more would wait for each other's disk."""
+_SIDE_BY_SIDE = 3
+"""How many dumps are restored at a time: more would wait for each other's disk."""
 
 _THIS_COMPUTER = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True)
-class Job:
-    """What restoring works with: the settings, the folders, the two programs, and what stops it."""
-
-    settings: Settings
-    target: Path
-    spool: Path
-    dump_program: Program
-    client_program: Program
-    console: Console
-    stop: threading.Event
-    is_forced: bool
-
-
-@dataclass(frozen=True)
-class Done:
-    """How one step ended: the rows that are back and the seconds that it took, or what went wrong."""
+class StepResult:
+    """How a step ended: the number of rows that were restored, the seconds that it took, or what went wrong."""
 
     rows: int
     seconds: float
     error: MeosBackupError | None
 
 
-def run(
-    settings: Settings,
-    target: Path,
-    spool_root: Path,
-    wish: Wish,
-    console: Console,
-    *,
-    dry_run: bool,
-    is_agreed: bool,
-) -> bool:
-    """Restore as wished; tell whether all races are back, or nothing was to be done. Raises MeosBackupError."""
+def run(settings: Settings, target: Path, spool_root: Path, options: RestoreOptions, console: Console) -> bool:
+    """Restore what was asked for; return whether all of it is restored, or nothing was to be done.
+
+    Raises MeosBackupError.
+    """
     try:
         job = Job(
-            settings, target, spool_root, programs.find_dump_program(settings.mysqldump),
-            programs.find_client_program(settings.mysql), console, threading.Event(), wish.force,
+            options, settings, target, spool_root, programs.find_dump_program(settings.mysqldump),
+            programs.find_client_program(settings.mysql), console,
         )  # fmt: skip
         spool.prepare(spool_root)
         spool.tidy(spool_root)
-        found = plan.make(settings, drive.root(target), wish)
-        plan.show(found, console, datetime.now().astimezone())
+        made = plan.make(job)
+        plan.show(made, console, datetime.now().astimezone())
     except KeyboardInterrupt:
         console.say("Stopped. Nothing was done.")
         raise
-    if dry_run:
+    if options.dry_run:
         console.say("This was a dry run: nothing was done.")
         return True
-    if not is_agreed and not console.ask("Restore this?"):
+    if not options.yes and not console.ask("Restore this?"):
         console.say("Nothing was done.")
         return True
-    # From here on Ctrl-C cuts nothing in two: what has begun to take its place takes it, and the rest is given up.
+    # From here on, Ctrl-C interrupts nothing halfway: what is replacing tables finishes, and the rest is given up.
     with signals.stopping(job.stop, is_patient=True):
-        return _do(job, found, is_asked=not is_agreed)
+        return _run(job, made)
 
 
-def _do(job: Job, found: Plan, *, is_asked: bool) -> bool:
-    """Save what is replaced, bring the races back, and tell of it."""
-    back: list[Step] = []
+def _run(job: Job, made: Plan) -> bool:
+    """Save what will be replaced, restore the races, and say so."""
+    restored: list[Step] = []
     try:
-        if is_asked and not job.is_forced:
-            plan.look_again(job.settings, found)
-        if found.loses_something:
-            _save(job, found)
-        is_done = _bring_back(job, found, back) and not found.missing
+        if not job.options.yes and not job.options.force:
+            plan.refuse_if_opened_meanwhile(job.settings, made)
+        if made.replaces_something:
+            _save(job, made)
+        is_done = _restore_all(job, made, restored) and not made.missing
     except StoppedError:
         job.console.say(
-            "Stopped. What has an OK above is restored; everything else on the server is as it was."
-            if back else "Stopped. Nothing was restored; what is on the server is as it was."
+            "Stopped. What has an OK above is restored; everything else on the server is unchanged."
+            if restored else "Stopped. Nothing was restored; the server is unchanged."
         )  # fmt: skip
         return False
-    for missing in found.missing:
-        job.console.result("FAIL", missing.race.display_name, f"not in this batch. {plan.where(missing)}")
-    if back:
-        _next_steps(job.settings, job.console)
+    for missing in made.missing:
+        job.console.result("FAIL", missing.race.display_name, f"not in this batch. {missing.advice}")
+    if restored:
+        _show_next_steps(job.settings, job.console)
     if not is_done:
-        job.console.say(f'To try again, name this very batch: --batch "{found.stored.when}"')
+        job.console.say(f'To try again with the same batch: --batch "{made.stored.when}"')
     return is_done
 
 
-def _save(job: Job, found: Plan) -> None:
+def _save(job: Job, made: Plan) -> None:
     """Save what is going to be replaced, in the spool and on the drive. Raises MeosBackupError, StoppedError."""
-    from meosbackup.restore import safety_batch  # noqa: PLC0415 - half of all modules, and on a spare server none is wanted
+    from meosbackup.restore import safety_batch  # noqa: PLC0415 - half of all modules, and a spare server needs none
 
-    saved = safety_batch.save(
-        job.settings, found, job.dump_program, job.spool, job.target, job.stop, is_forced=job.is_forced
-    )
+    saved = safety_batch.save(job, made)
     if saved is not None:
         job.console.result(
-            "OK", "what the server has now", f"saved as the batch of {saved.when}; to undo, restore that one"
+            "OK", "what the server has now", f"saved as the batch from {saved.when}; to undo, restore that one"
         )
-        safety_batch.bring_to_drive(job.settings, job.target, job.spool, job.console, job.stop)
+        safety_batch.bring_to_drive(job)
 
 
-def _bring_back(job: Job, found: Plan, back: list[Step]) -> bool:
-    """Bring the dumps back side by side, and add to `back` those that are; tell whether all of them are.
+def _restore_all(job: Job, made: Plan, restored: list[Step]) -> bool:
+    """Restore the dumps side by side, and add to `restored` those that are; return whether all of them are.
 
-    Raises MeosBackupError where nothing was restored, StoppedError.
+    Raises MeosBackupError if nothing was restored, StoppedError.
     """
     with (
         spool.work_folder(job.spool) as folder,
         sessions.session(job.settings) as session,
-        replacement.alone(session),
-        mysqldump.logged_in(_fitting(job.dump_program, job, session), job.settings, folder, session.account) as runner,
+        replacement.only_restore(session),
     ):
-        program = _fitting(job.client_program, job, session)
-        feeder = client.logged_in(program, job.settings, folder, session.account, job.stop)
-        tools = Tools(job.settings, feeder, runner, folder, job.stop, job.is_forced)
-        every = replacement.steps(found.dumps)
-        paths = fetching.fetch(found.stored, every, folder, job.spool, job.console, job.stop)
-        with (
-            ThreadPoolExecutor(SIDE_BY_SIDE) as threads,
-            job.console.progress("Restoring", sum(step.source.bytes for step in every)) as advance,
-        ):
-            work: list[tuple[Step, Future[Done | None]]] = []
-            for step in every:
-                if step.number in paths:
-                    first = next((taken for before, taken in work if step.waits_for(before)), None)
-                    work.append((step, threads.submit(_taken, tools, step, paths[step.number], advance, first)))
-            for step, taken in work:
-                while wait([taken], timeout=0.2).not_done:
-                    pass  # a wait without an end would keep Ctrl-C from Windows
-                if _told(step, taken.result(), job.console):
-                    back.append(step)
-        if job.stop.is_set() and len(back) < len(every):
+        server = sessions.facts(session, job.settings)
+        dump_program = programs.fitting(job.dump_program, server)
+        client_program = programs.fitting(job.client_program, server)
+        with mysqldump.logged_in(dump_program, job.settings, folder, session.account) as dumper:
+            feeder = client.logged_in(client_program, job.settings, folder, session.account, job.stop)
+            restorer = Restorer(feeder, dumper, job.stop, job.options.force)
+            steps = replacement.steps(made.entries)
+            paths = fetching.fetch(job, made.stored, steps, folder)
+            _run_steps(job, restorer, [step for step in steps if step.number in paths], paths, restored)
+        if job.stop.is_set() and len(restored) < len(steps):
             raise StoppedError
-        return len(back) == len(every)
+        return len(restored) == len(steps)
 
 
-def _fitting(program: Program, job: Job, session: Session) -> Program:
-    return programs.fitting(program, sessions.facts(session, job.settings))
+def _run_steps(
+    job: Job, restorer: Restorer, steps: list[Step], paths: dict[int, Path], restored: list[Step]
+) -> None:  # fmt: skip
+    with (
+        ThreadPoolExecutor(_SIDE_BY_SIDE) as threads,
+        job.console.progress("Restoring", sum(step.source.bytes for step in steps)) as advance,
+    ):
+        work: list[tuple[Step, Future[StepResult | None]]] = []
+        for step in steps:
+            first = next((future for before, future in work if step.waits_for(before)), None)
+            work.append((step, threads.submit(_restore_one, restorer, step, paths[step.number], advance, first)))
+        for step, future in work:
+            while wait([future], timeout=0.2).not_done:
+                pass  # on Windows, waiting without a time limit would block Ctrl-C
+            if _show_result(step, future.result(), job.console):
+                restored.append(step)
 
 
-def _taken(
-    tools: Tools, step: Step, path: Path, advance: Callable[[int], None], first: "Future[Done | None] | None"
-) -> Done | None:  # fmt: skip
-    """Bring one dump back, after the one that it waits for; None where it is given up.
+def _restore_one(
+    restorer: Restorer,
+    step: Step,
+    path: Path,
+    advance: Callable[[int], None],
+    first: "Future[StepResult | None] | None",
+) -> StepResult | None:
+    """Restore one dump, after the one that it waits for; None if it is given up.
 
-    A failure leaves its race as it was, and the others go on. Reference tables are nothing without their race.
+    If it fails, its race is unchanged, and the others continue. Reference tables are useless without their race.
     """
     before = first.result() if first is not None else None
     if step.is_reference and (before is None or before.error is not None):
         return None
     began = time.monotonic()
     try:
-        rows, error = replacement.take(tools, step, path, advance), None
+        rows, error = replacement.restore_dump(restorer, step, path, advance), None
     except StoppedError:
         return None
     except MeosBackupError as trouble:
         log.warning("%s was not restored", step.name, exc_info=True)
         rows, error = 0, trouble
-    return Done(rows, time.monotonic() - began, error)
+    return StepResult(rows, time.monotonic() - began, error)
 
 
-def _told(step: Step, done: Done | None, console: Console) -> bool:
-    """Tell how a step ended, and return whether its tables are back."""
-    if done is None:
+def _show_result(step: Step, result: StepResult | None, console: Console) -> bool:
+    """Print how a step ended, and return whether its tables are restored."""
+    if result is None:
         return False
-    if done.error is not None:
-        console.result("FAIL", step.name, f"{clean(done.error.what)} {clean(done.error.means)} {clean(done.error.do)}")
+    if result.error is not None:
+        error = result.error
+        console.result("FAIL", step.name, f"{clean(error.what)} {clean(error.means)} {clean(error.do)}")
         return False
-    rows = number(done.rows, "row")
-    console.result("OK", step.name, f"{rows} back, each compared with the dump; {done.seconds:.1f} s")
+    rows = number(result.rows, "row")
+    console.result("OK", step.name, f"{rows} restored, each compared with the dump; {result.seconds:.1f} s")
     return True
 
 
-def _next_steps(settings: Settings, console: Console) -> None:
-    """Tell what is left to do in MeOS, with the address of the server."""
+def _show_next_steps(settings: Settings, console: Console) -> None:
+    """Print what remains to be done in MeOS, with the server's address."""
     console.say()
     console.say("Now, on one laptop: start MeOS, page Competition (Tävling), Database Connection (Databasanslutning):")
     console.say(f"  MySQL Server / IP-address   {_address(settings)}")
@@ -210,13 +194,13 @@ def _next_steps(settings: Settings, console: Console) -> None:
 
 
 def _address(settings: Settings) -> str:
-    """Return the server's address for other computers; that of this computer where the server is here."""
+    """Return the server's address for other computers: this computer's if the server is on it."""
     if settings.socket is None and settings.host.lower() not in _THIS_COMPUTER:
         return settings.host
-    # No packet is sent: the system is only asked by which address it would.
+    # No packet is sent: the system only says from which address it would be.
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("192.0.2.1", 9))
             return str(probe.getsockname()[0])
         except OSError:
-            return f"{socket.gethostname()} (this computer; ipconfig or hostname -I tells its address)"
+            return f"{socket.gethostname()} (this computer; its address: ipconfig or hostname -I)"

@@ -1,20 +1,17 @@
-"""What a restore is about to replace, saved first: as a batch that is never thinned out."""
+"""What a restore is about to replace, saved first: as a batch that is never deleted to make room."""
 
 import logging
-import threading
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 
 from meosbackup.backup import backup
 from meosbackup.batch.model import StoredBatch
 from meosbackup.batch.names import PIN_FILE
-from meosbackup.console import Console
 from meosbackup.errors import MeosBackupError
 from meosbackup.meos import race_list
 from meosbackup.mysql import sessions
-from meosbackup.mysql.programs import Program
 from meosbackup.restore import replacement
+from meosbackup.restore.job import Job
 from meosbackup.restore.plan import Plan
 from meosbackup.settings.model import Settings
 from meosbackup.store import drive, inventory, shipping
@@ -24,52 +21,50 @@ from meosbackup.text import clean
 log = logging.getLogger(__name__)
 
 
-def save(
-    settings: Settings, plan: Plan, program: Program, spool_root: Path, target: Path, stop: threading.Event,
-    *, is_forced: bool,
-) -> StoredBatch | None:  # fmt: skip
-    """Back up what is going to be replaced, as a pinned batch in the spool; None where that failed, and is forced.
+def save(job: Job, plan: Plan) -> StoredBatch | None:
+    """Back up what is going to be replaced, as a pinned batch in the spool; None if that failed, and force was given.
 
     Raises MeosBackupError, after which nothing may be replaced; StoppedError.
     """
-    _list_unlisted(settings, plan)
-    places = (spool_root, drive.root(target))
-    sequence = max((found.batch.sequence for place in places if (found := inventory.find(place).newest)), default=0)
-    everything = replace(settings, races=(), all_races=True, skip_unchanged=False)
-    outcome = backup.Backup(everything, program, spool_root, sequence).tick(
-        datetime.now().astimezone().replace(microsecond=0), stop
+    _list_unlisted(job.settings, plan)
+    roots = (job.spool, drive.root(job.target))
+    sequence = max((found.batch.sequence for root in roots if (found := inventory.find(root).newest)), default=0)
+    everything = replace(job.settings, races=(), all_races=True, skip_unchanged=False)
+    outcome = backup.Backup(everything, job.dump_program, job.spool, sequence).tick(
+        datetime.now().astimezone().replace(microsecond=0), job.stop
     )
     good = {entry.database for entry in outcome.stored.batch.databases if not entry.error} if outcome.stored else set()
-    unsaved = [found.database for found in plan.replaced if not found.is_shell and found.database not in good]
-    if (unsaved or outcome.stored is None) and not is_forced:
+    unsaved = [race.database for race in plan.replaced if not race.is_shell and race.database not in good]
+    if (unsaved or outcome.stored is None) and not job.options.force:
         reasons = "".join(f" {failure.error.what}" for failure in outcome.failures)
         raise MeosBackupError(
             f"What the server has of {', '.join(unsaved) or 'the race list'} can't be saved.{reasons}",
             "Nothing was restored.",
-            "--force restores all the same; what the server has of it is lost then.",
+            "--force restores anyway; what the server has of it will be lost.",
         )
     if outcome.stored is not None:
         (outcome.stored.folder / PIN_FILE).touch()
     return outcome.stored
 
 
-def bring_to_drive(settings: Settings, target: Path, spool_root: Path, console: Console, stop: threading.Event) -> None:
-    """Bring what was saved to the drive as well; where that fails, it is in the spool. Raises StoppedError."""
+def bring_to_drive(job: Job) -> None:
+    """Copy what was saved to the drive as well; if that fails, it is still in the spool. Raises StoppedError."""
     now = datetime.now().astimezone()
     try:
-        shipper = Shipper(spool_root, drive.place(target), settings.reserve_mb, stop, console.say)
+        shipper = Shipper(job.spool, drive.place(job.target), job.settings.reserve_mb, job.stop, job.console.say)
         shipping.ship_waiting(shipper, shipping.attach(shipper, now))
     except MeosBackupError as error:
         log.warning("what was saved is in the spool only", exc_info=True)
-        console.result("NOTE", "the drive", f"{clean(error.what)} What was saved is in the spool {spool_root}.")
+        job.console.result("NOTE", "the drive", f"{clean(error.what)} What was saved is in the spool {job.spool}.")
 
 
 def _list_unlisted(settings: Settings, plan: Plan) -> None:
-    """Put on the race list what is replaced and isn't listed: a backup takes what the list has."""
+    """Put races that will be replaced on the race list if they aren't on it: a backup takes those of the list."""
     with sessions.session(settings) as session:
         name = sessions.spelled("MeOSMain", sessions.databases(session))
         rows = race_list.listed_races(session, name) if name else ()
         listed = {row.race.name_id.lower() for row in rows if not row.removed}
-        for entry, found in zip(plan.dumps, plan.standings, strict=True):
-            if entry.race and found and not found.is_shell and entry.race.name_id.lower() not in listed:
-                replacement.put_on_list(session, entry.race, found.database)
+        for dump in plan.dumps:
+            race, status = dump.entry.race, dump.status
+            if race and status and not status.is_shell and race.name_id.lower() not in listed:
+                replacement.put_on_list(session, race, status.database)

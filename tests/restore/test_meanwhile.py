@@ -133,7 +133,7 @@ def test_a_race_that_is_opened_while_others_come_back_is_left_alone(
         held.let_go()
         code, said = ended(process)
     assert code == 1, said
-    assert re.search(rf"FAIL {NAMES[RELAY]}[^:]*: MeOS has it open by now, on Målet\.", said), said
+    assert re.search(rf"FAIL {NAMES[RELAY]}[^:]*: MeOS now has it open on Målet\.", said), said
     after = races(server)
     assert after[RELAY] == before[RELAY]
     assert isinstance(then, dict)
@@ -148,7 +148,7 @@ def test_a_race_that_is_opened_while_others_come_back_is_left_alone(
     ("moment", "words"),
     [
         ("--version", "Stopped. Nothing was done."),
-        ("--result-file", "Stopped. Nothing was restored; what is on the server is as it was."),
+        ("--result-file", "Stopped. Nothing was restored; the server is unchanged."),
     ],
     ids=["before anything is shown", "while the server's races are saved"],
 )
@@ -183,13 +183,13 @@ def test_ctrl_c_while_tables_change_places_says_what_is_true(
         held.wait_until_it_runs()
         cursor.execute(f"LOCK TABLES `{database}`.orunner WRITE")
         held.let_go()
-        wait_until(lambda: is_changing_places(server, database), "the change of places")
+        wait_until(lambda: is_replacing_tables(server, database), "the tables to be replaced")
         for _ in range(3):  # by somebody who is in a hurry
             process.send_signal(signal.SIGINT)
         cursor.execute("UNLOCK TABLES")
         code, said = ended(process)
     assert code == 1, said
-    assert "Stopped. What has an OK above is restored; everything else on the server is as it was." in said
+    assert "Stopped. What has an OK above is restored; everything else on the server is unchanged." in said
     after = races(server)
     for race in RACES:
         is_back = f"OK {NAMES[race]}" in said
@@ -202,7 +202,7 @@ def test_ctrl_c_while_tables_change_places_says_what_is_true(
     assert_tidy(server)
 
 
-def is_changing_places(server: PrivateServer, database: str) -> bool:
+def is_replacing_tables(server: PrivateServer, database: str) -> bool:
     statements = [str(row[7]) for row in query(server, "SHOW FULL PROCESSLIST")]
     return any(statement.startswith(f"RENAME TABLE `{database}`") for statement in statements)
 
@@ -216,7 +216,7 @@ def test_two_restores_dont_meet_on_a_server(server: PrivateServer, spare: Privat
     with closing(connect(spare)) as other, closing(other.cursor()) as cursor:
         cursor.execute("SELECT GET_LOCK('meosbackup restore', 0)")
         assert cursor.fetchall() == [(1,)]
-        assert "Another restore works on this server" in tent.restore(spare, expected=1)
+        assert "Another restore is still running on this server" in tent.restore(spare, expected=1)
     assert databases(spare) == set()
     tent.restore(spare)
 
@@ -289,11 +289,11 @@ def test_where_the_drive_is_bad_the_copy_in_the_spool_is_taken(
     (stored.folder / entry.reference.file).unlink()
     copy = next(tent.spool(server).glob(f"*/*/{dump_file(entry).file}"))
     flip_a_byte(copy)
-    assert "is not what it was when it was made" in tent.restore(spare, *its_spool, expected=1)
+    assert "differ from what was written" in tent.restore(spare, *its_spool, expected=1)
     assert databases(spare) == set()
     flip_a_byte(copy)  # and back
     said = tent.restore(spare, *its_spool)
-    assert said.count("The copy in the spool is good, and is taken.") == 2
+    assert said.count("The copy in the spool is good, and is used.") == 2
     assert [rows_of(spare, name) for name in RACES] == [rows_of(server, name) for name in RACES]
 
 

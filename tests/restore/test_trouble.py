@@ -124,7 +124,7 @@ def test_nothing_of_a_damaged_dump_reaches_the_server_and_an_earlier_one_is_offe
         flip_a_byte(bad.folder / dump_file(dump_of(bad.batch, INDIVIDUAL)).file)
     said = tent.restore(spare, expected=1)
     assert databases(spare) == set()
-    assert "is not what it was when it was made" in said
+    assert "differ from what was written" in said
     offered = re.search(r'--batch "([^"]+)" --race (\S+)', said)
     assert offered is not None, said
     assert offered[1] == batches[1].when
@@ -135,7 +135,7 @@ def test_nothing_of_a_damaged_dump_reaches_the_server_and_an_earlier_one_is_offe
 
 def test_where_no_batch_has_a_good_dump_that_is_told(spare: PrivateServer, tent: Tent, stored: StoredBatch) -> None:
     flip_a_byte(stored.folder / dump_file(dump_of(stored.batch, RELAY)).file)
-    assert "No earlier batch has it whole" in tent.restore(spare, expected=1)
+    assert "No earlier batch has a good dump of it" in tent.restore(spare, expected=1)
     (stored.folder / dump_file(dump_of(stored.batch, RELAY)).file).unlink()
     assert "can't be read" in tent.restore(spare, expected=1)
     assert databases(spare) == set()
@@ -173,7 +173,7 @@ def test_a_client_program_that_dies_leaves_the_races_whole(
     said = tent.restore(server, "--batch", stored.when, "--mysql", bad, expected=1)
     assert races(server) == before
     assert said.count("FAIL") >= len(RACES)
-    assert "is as it was" in said
+    assert "server is unchanged" in said
     assert f'--batch "{stored.when}"' in said
     assert_tidy(server)
 
@@ -189,7 +189,7 @@ def test_a_server_that_dies_leaves_the_races_whole(
         slow.end()
         code, said = ended(process)
     assert code == 1, said
-    assert "is as it was" in said
+    assert "server is unchanged" in said
     assert "OK Höst" not in said
     server.start()
     assert races(server) == before
@@ -210,7 +210,7 @@ def test_ctrl_c_leaves_the_races_whole_and_says_so(
         assert not slow.is_at_work()
     assert code == 1
     assert "Stopped" in said
-    assert "as it was" in said
+    assert "server is unchanged" in said
     assert races(server) == before
     assert_tidy(server)
     assert list(tent.spool(server).glob("work-*")) == []
@@ -277,7 +277,7 @@ def test_the_line_that_is_named_gives_the_rights_that_are_missing(
     query(spare, f"GRANT {rights} {place} TO {MEOS_USER}@'%'")
     said = tent.restore(spare, "--race", INDIVIDUAL, expected=1)
     assert databases(spare) == set()
-    line = re.search(r"administrator: (GRANT [^;]+);", said)
+    line = re.search(r"administrator's mysql prompt: (GRANT [^;]+);", said)
     assert line is not None, said
     query(spare, line[1])
     tent.restore(spare, "--race", INDIVIDUAL)
@@ -340,8 +340,8 @@ def test_a_full_disk_of_this_computer_leaves_the_server_as_it_was(
     fill(small_disk, copies * sum(size + 4096 for size in sizes) + 40_000)
     options = ("--spool", small_disk / "spool")
     said = tent.restore(spare, *options, expected=1)
-    assert "the disk of this computer, where the spool is" in said.lower()
-    assert ("is as it was" if copies else "Nothing was restored") in said
+    assert "this computer's disk, where the spool is" in said.lower()
+    assert ("server is unchanged" if copies else "Nothing was restored") in said
     assert list((small_disk / "spool").iterdir()) == []
     assert_tidy(spare)
     (small_disk / "filler").unlink()
