@@ -1,4 +1,4 @@
-"""One database dumped, made portable, and held against what a good dump is."""
+"""One database dumped, made portable, and checked for what a good dump must have."""
 
 import logging
 import os
@@ -26,10 +26,10 @@ from meosbackup.settings.model import Settings
 log = logging.getLogger(__name__)
 
 _LARGEST_STATEMENT = 1 << 24
-"""What a MariaDB takes that nobody has set otherwise (max_allowed_packet); MySQL 5.7 takes a quarter of it."""
+"""The bytes that MariaDB accepts by default (max_allowed_packet); MySQL 5.7 accepts a quarter of it."""
 
 _PAUSE = 1.0
-"""Seconds between a dump that was ended and the next try, in which whoever waited for the tables goes on."""
+"""Seconds between a dump that was ended and the next try, in which anyone who waited for the tables continues."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def dump_race_tables(
         raise PrivilegeMissingError(
             f"The database {state.database} has no table oEvent that the user may read.",
             "It is not backed up.",
-            f"If it is a race's, the user lacks a right: {grant_line(program.account)}",
+            f"If it is a race's, the user is missing a privilege: {grant_line(program.account)}",
         )
     left_out = [table.name for table in state.tables if changes.is_reference(table.name)]
     good = _dump(program, state, left_out, stop, relisting.statements(race, state.database, own_event), sinks=sinks)
@@ -88,14 +88,14 @@ def dump_race_tables(
         good.path.unlink()
         raise EmptyShellError(
             f"The database {state.database} is an empty shell, such as MeOS makes when it opens a lost race.",
-            "It holds no race, so it replaces no dump of one.",
+            "It holds no race, so it doesn't replace the dump of one.",
             "If the race should be there, restore it from an earlier batch.",
         )
     return good
 
 
 def dump_reference_tables(program: DumpProgram, state: DatabaseState, stop: threading.Event) -> GoodDump | None:
-    """Dump the reference tables of a race; None where they hold no rows. Raises as `mysqldump.dump` does."""
+    """Dump the reference tables of a race; None if they hold no rows. Raises as `mysqldump.dump` does."""
     left_out = [table.name for table in state.tables if not changes.is_reference(table.name)]
     if len(left_out) == len(state.tables):
         return None
@@ -120,7 +120,7 @@ def _dump(
     sinks: Sequence[Sink] = (),
     is_waited_for: bool = True,
 ) -> GoodDump:
-    """Dump a database; `is_waited_for` where MeOS waits for these tables while they are locked."""
+    """Dump a database; `is_waited_for` if MeOS waits for these tables while they are locked."""
     taken = datetime.now().astimezone().replace(microsecond=0)
     raw, finished = _new_file(program.folder, ".raw"), _new_file(program.folder, ".sql")
     try:
@@ -132,14 +132,14 @@ def _dump(
             _lock_shortly(run, program.settings, stop)
         else:
             run()
-        # From here on the server is out of it: nothing below keeps a table locked.
+        # From here on the server isn't involved: nothing below keeps a table locked.
         inspection = Inspection()
         written = portable.make_portable(raw, finished, stop, ending, changes.MONITOR_TABLE, [inspection, *sinks])
     except FileNotFoundError as error:
         raise DumpFailedError(
-            "The dump program ended without an error, and wrote no dump.",
+            "The dump program ended without an error, but wrote no dump.",
             "This race is not in the newest backup.",
-            "Name another program by --mysqldump PROGRAM.",
+            "Name another program with --mysqldump PROGRAM.",
         ) from error
     finally:
         raw.unlink(missing_ok=True)
@@ -148,8 +148,9 @@ def _dump(
     _check(contents, expected)
     if written.longest > _LARGEST_STATEMENT:
         notices.tell(
-            f"a row of {state.database} takes {written.longest / 1e6:.0f} MB in a dump, more than many servers take."
-            " Before it is restored on a spare one, in a mysql prompt there: SET GLOBAL max_allowed_packet=1073741824;"
+            f"a row of {state.database} takes {written.longest / 1e6:.0f} MB in a dump, more than many servers accept."
+            " Before you restore it on a spare server, at the mysql prompt there: SET GLOBAL"
+            " max_allowed_packet=1073741824;"
         )
     return GoodDump(
         finished, written.bytes, written.sha256, written.identity, taken, contents, written.longest, sinks
@@ -171,8 +172,8 @@ def _lock_shortly(run: Callable[..., None], settings: Settings, stop: threading.
                 raise
             raise TookTooLongError(
                 f"The dump program was ended, twice, since it kept the tables locked for longer than {limit} s.",
-                "This race is not in the newest backup. MeOS waited as long, and goes on.",
-                "See whether the server or this computer's disk is busy, or a laptop is stuck; a setting, lock_limit,"
+                "This race is not in the newest backup. MeOS waited as long, and continues.",
+                "Check whether the server or this computer's disk is busy, or a laptop is stuck. The setting lock_limit"
                 " gives a dump more time.",
             ) from error
 
@@ -180,16 +181,17 @@ def _lock_shortly(run: Callable[..., None], settings: Settings, stop: threading.
 def _check(contents: Contents, expected: set[str]) -> None:
     if not contents.completed:
         raise DumpFailedError(
-            "The dump program ended without an error, and its dump is cut short.",
+            "The dump program ended without an error, but its dump is cut short.",
             "This race is not in the newest backup.",
-            "Look for a full disk on this computer; if there is room, name another program by --mysqldump PROGRAM.",
+            "Check whether this computer's disk is full; if it isn't, name another program with --mysqldump PROGRAM.",
         )
     missing = expected - {name.lower() for name in contents.tables}
     if missing:
         raise DumpFailedError(
-            f"The dump lacks tables that the server has: {', '.join(sorted(missing))}.",
+            f"The dump is missing tables that the server has: {', '.join(sorted(missing))}.",
             "This race is not in the newest backup.",
-            "If it goes on, see that the user may read all tables, and name another program by --mysqldump PROGRAM.",
+            "If this happens again, check that the user may read all tables, and name another program with --mysqldump"
+            " PROGRAM.",
         )
 
 

@@ -38,8 +38,8 @@ Format = Callable[[Value], str]
 class Kind:
     """How MeOS writes the rows of a table: each as `tag`, within `group`.
 
-    `tags` are the columns that are tags themselves, in MeOS's order, each with its tag where that is called otherwise.
-    All others go into `<oData>`, but for those in `hidden`.
+    `tags` are the columns that are tags themselves, in MeOS's order, each with its tag if that has another name.
+    All others go into `<oData>`, except those in `hidden`.
     """
 
     table: str
@@ -71,7 +71,7 @@ class Writer:
     data: tuple[_Field, ...]
 
     def cell(self, row: Row, column: str) -> Value:
-        """Return the value of a column, by its lower-case name; None where the table doesn't have it."""
+        """Return the value of a column, by its lower-case name; None if the table doesn't have it."""
         return row[self.places[column]] if column in self.places else None
 
     def written(self, row: Row, within: str = "") -> str:
@@ -80,11 +80,11 @@ class Writer:
         return f"<{tag}>\n{_fields(self.tags, row)}{within}{self.written_data(row)}</{tag}>\n"
 
     def written_tags(self, row: Row) -> str:
-        """Return a row's tags alone."""
+        """Return a row's tags only."""
         return _fields(self.tags, row)
 
     def written_data(self, row: Row) -> str:
-        """Return a row's oData; nothing where its kind has none, but what a newer MeOS may have put there."""
+        """Return a row's oData; if its kind has none, only what a newer MeOS may have put there."""
         data = _fields(self.data, row)
         return f"<oData>\n{data}</oData>\n" if data or self.kind.has_data else ""
 
@@ -114,24 +114,24 @@ def writer(kind: Kind, table: Table, version: int, zone: tzinfo = UTC) -> Writer
 
 
 def escaped(text: str) -> str:
-    """Return a text as it stands in XML, in a tag or in an attribute."""
+    """Return a text as it is written in XML, in a tag or an attribute."""
     return _SPECIAL.sub(lambda special: _ESCAPES.get(special[0], " "), text)
 
 
 def fit(text: str) -> str:
-    """Return XML with a blank for each character that no XML can hold."""
+    """Return XML with a space for each character that XML can't hold."""
     return _UNFIT.sub(" ", text)
 
 
 def plain(value: Value) -> str:
-    """Return a value as it stands in XML; bytes that are no UTF-8 as what can be read of them."""
+    """Return a value as it is written in XML; of bytes that aren't UTF-8, what can be read."""
     if isinstance(value, int):
         return str(value)
     return escaped(value.decode("utf-8", "replace") if isinstance(value, bytes) else value or "")
 
 
 def is_tag(name: str) -> bool:
-    """Tell whether a name can be a tag."""
+    """Return whether a name can be a tag."""
     return _TAG.fullmatch(name) is not None
 
 
@@ -161,14 +161,15 @@ def _format(column: str, is_double: bool, version: int, zone: tzinfo) -> Format:
 
 
 def _number(value: Value) -> int | None:
-    """Return a whole number, which some dump programs put in quotes."""
-    if isinstance(value, str):
-        return int(value) if re.fullmatch(r"-?[0-9]{1,18}", value) else None
-    return value if isinstance(value, int) else None
+    """Return a whole number; some dump programs put it in quotes, or write it as bytes."""
+    if isinstance(value, int):
+        return value
+    text = plain(value)
+    return int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else None
 
 
 def _tenths(value: Value) -> str:
-    """Write a time in seconds. -1 is no time; -10 is a second before, which MeOS must tell from it."""
+    """Write a time in seconds. -1 means no time, and -10 a second before; MeOS must be able to tell them apart."""
     time = _number(value)
     if time is None or time == -1:
         return plain(value)

@@ -1,13 +1,13 @@
-"""Whether XML is well-formed, without keeping any of it."""
+"""Check that XML is well-formed, without keeping any of it."""
 
 from collections.abc import Iterable
 from xml.parsers import expat
 
 
 def fault(pieces: Iterable[bytes], root: str) -> str:
-    """Return why XML isn't well-formed, or that its outermost tag isn't `root`; an empty text where all is right.
+    """Return why XML isn't well-formed, or that its outermost tag isn't `root`; an empty text if all is right.
 
-    No document type is taken, so that no text of a stranger can grow by its entities.
+    A document type is refused, so that no text from elsewhere can grow by its entities.
     """
     outermost = ""
 

@@ -172,7 +172,8 @@ def only(tmp_path: Path, table: str, row: Mapping[str, Value], where: str, versi
     ("tenths", "seconds"),
     [
         (54321, "5432.1"), (54320, "5432"), (5, "0.5"), (10, "1"), (-1, "-1"), (-10, "-1.0"), (-11, "-1.1"),
-        (-20, "-2"), (-5, "-0.5"), (0, None), (None, None), ("54321", "5432.1"), (2**31 - 1, "214748364.7"),
+        (-20, "-2"), (-5, "-0.5"), (0, None), (None, None), ("54321", "5432.1"),
+        (b"54321", "5432.1"), ("-1", "-1"), (b"-1", "-1"), (2**31 - 1, "214748364.7"),
     ],
 )  # fmt: skip
 def test_times(tmp_path: Path, tenths: Value, seconds: str | None) -> None:
@@ -278,7 +279,7 @@ def held(value: Value, *, is_time: bool) -> str | None:
     if value is None or not value:
         return None
     text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-    if is_time and value != -1 and (isinstance(value, int) or re.fullmatch(r"-?[0-9]{1,18}", text)):
+    if is_time and text != "-1" and (isinstance(value, int) or re.fullmatch(r"-?[0-9]{1,18}", text)):
         return "-1.0" if int(text) == -10 else format((Decimal(int(text)) / 10), "f").removesuffix(".0")
     return re.sub("[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", " ", text)
 
