@@ -16,13 +16,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meosbackup.dump import reader
-from meosbackup.dump.contents import inspect
+from meosbackup.dump import portable, reader
+from meosbackup.dump.contents import Inspection, inspect
 from meosbackup.dump.reader import BadDumpError, Row, Table, Value
 from meosbackup.errors import MeosBackupError, StoppedError
 from meosbackup.meosxml import convert
-from meosbackup.meosxml.convert import Source, UnconvertibleError
+from meosbackup.meosxml.convert import Draft, Source, UnconvertibleError
 from meosbackup.meosxml.extras import encoded
+from meosbackup.meosxml.tags import Writer
 from meosbackup.mysql.private_server import PrivateServer
 from tests.toolkit.dumps import COMPLETED, MYSQL, STYLES, Style, contents, every_style
 from tests.toolkit.meosfiles import LISTS, MAPS, VERSION, converted, decoded, in_style, made_by_meos, race_of, tree
@@ -159,6 +160,18 @@ def test_it_stops_when_it_is_told_to(tmp_path: Path) -> None:
     with pytest.raises(StoppedError):
         convert.convert(Source(DATA / "big.sql", VERSION), tmp_path / "race.meosxml", stop)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_draft_that_fails_costs_the_dump_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Writer, "written", lambda *_: 1 / 0)
+    dump, copy = DATA / "relay.sql", tmp_path / "copy.sql"
+    inspection, draft = Inspection(), Draft(tmp_path / "draft.meosxml", VERSION)
+    portable.make_portable(dump, copy, threading.Event(), sinks=[draft, inspection])
+    assert copy.read_bytes() == dump.read_bytes().partition(b"\n")[2]  # all but the sandbox line
+    assert inspection.contents() == inspect(dump)
+    with pytest.raises(ZeroDivisionError):
+        draft.finish(Source(copy, VERSION), tmp_path / "race.meosxml", threading.Event())
+    assert list(tmp_path.iterdir()) == [copy]
 
 
 # Value by value
