@@ -36,31 +36,32 @@ def run(
 ) -> process.Result:
     """Run a program with the login of the folder's option file.
 
-    With PREFERRED, if it and the server can't agree on encryption, it is run once more, in the other way. Raises
-    OSError if it can't be started, StoppedError, UnfitProgramError, ServerUnreachableError.
+    With PREFERRED, if it and the server can't agree on encryption, it is run again without it. Raises OSError if it
+    can't be started, StoppedError, UnfitProgramError, ServerUnreachableError.
     """
     with encrypted_if_required(program, settings):
         return _agreed(program, settings, arguments, limit=limit, stop=stop, folder=folder, patience=patience)[1]
 
 
 def arguments_that_log_in(client: Program, settings: Settings, folder: Path, stop: threading.Event) -> list[str]:
-    """Return the program with the arguments that log it in; found by trying, since it can be fed only once.
+    """Return the program with the arguments that log it in. They are tried first, since it can be fed only once.
 
     Raises as `run` does.
     """
     asked = ["--execute=SELECT 1"]
     patience = process.PATIENCE
-    return _agreed(client, settings, asked, limit=_LOGIN_LIMIT, stop=stop, folder=folder, patience=patience)[0]
+    with encrypted_if_required(client, settings):
+        return _agreed(client, settings, asked, limit=_LOGIN_LIMIT, stop=stop, folder=folder, patience=patience)[0]
 
 
 @contextmanager
 def encrypted_if_required(program: Program, settings: Settings) -> Iterator[None]:
     """Check, if encryption is required, that the server offers it before and after a program's run.
 
-    MySQL's programs insist on it themselves. MariaDB's encrypt with a server that offers it, and otherwise go on
-    unencrypted without a word (seen: 10.11 and 11.8, with --ssl). Raises ServerUnreachableError.
+    MySQL's programs insist on it themselves. MariaDB's encrypt if the server offers it, and otherwise silently continue
+    unencrypted (seen: 10.11 and 11.8, with --ssl and --skip-ssl-verify-server-cert). Raises ServerUnreachableError.
     """
-    is_unsure = settings.ssl_mode == "REQUIRED" and settings.socket is None and "ssl-mode" not in program.options
+    is_unsure = _is_required(settings) and "ssl-mode" not in program.options
     if is_unsure:
         with sessions.session(settings):
             pass
@@ -87,20 +88,15 @@ def _agreed(
         result = process.run([*login, *arguments], limit=limit, stop=stop, folder=folder, patience=patience)
         return login, result
 
-    if settings.ssl_mode != "PREFERRED":
-        return tried(_encrypted(program, settings) if settings.ssl_mode == "REQUIRED" else _unencrypted(program))
-    first = tried(())
-    number = error(first[1])[1]
-    if first[1].code == 0 or first[1].timed_out or number not in TLS_REFUSED | TLS_WANTED:
+    if settings.ssl_mode == "DISABLED":
+        return tried(_unencrypted(program))
+    first = tried(_encrypted(program, settings))
+    if _is_required(settings) or first[1].code == 0 or first[1].timed_out or error(first[1])[1] not in TLS_REFUSED:
         return first
-    # MySQL's programs encrypt by themselves; MariaDB's before 2024 did so only when told.
-    more = _unencrypted(program) if number in TLS_REFUSED else ["--ssl"] if _has_switch(program) else []
-    if not more:
-        return first
-    again = tried(more)
+    again = tried(_unencrypted(program))
     if again[1].code != 0 and error(again[1])[1] in TLS_REFUSED | TLS_WANTED:
         return first
-    if number in TLS_REFUSED:
+    if settings.socket is None:
         notices.tell(f"{Path(program.path).name}: the server {OUTDATED_ENCRYPTION}")
     return again
 
@@ -122,18 +118,23 @@ def _unencrypted(program: Program) -> list[str]:
 
 
 def _encrypted(program: Program, settings: Settings) -> list[str]:
-    """Return what makes a program encrypt. What goes through a socket file never leaves this computer."""
-    if settings.socket is not None:
-        return []
+    """Return what makes a program encrypt. MySQL's programs do by themselves; MariaDB's before 11.4 only if told."""
     if "ssl-mode" in program.options:
-        return ["--ssl-mode=REQUIRED"]
+        return ["--ssl-mode=REQUIRED"] if _is_required(settings) else []
     if _has_switch(program):
         return ["--ssl"]
+    if not _is_required(settings):
+        return []
     raise UnfitProgramError(
         f"{program.path} can't encrypt its connection, and ssl_mode is REQUIRED.",
         "Nothing was sent to the server.",
-        "Install the programs of MySQL or MariaDB anew, or allow an unencrypted connection with --ssl-mode PREFERRED.",
+        "Reinstall the programs of MySQL or MariaDB, or allow an unencrypted connection with --ssl-mode PREFERRED.",
     )
+
+
+def _is_required(settings: Settings) -> bool:
+    """Return whether the connection must be encrypted. What goes through a socket file never leaves this computer."""
+    return settings.ssl_mode == "REQUIRED" and settings.socket is None
 
 
 def _has_switch(program: Program) -> bool:

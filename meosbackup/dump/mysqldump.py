@@ -104,13 +104,13 @@ def dump(
     limit = limit or program.settings.dump_limit
     try:
         _run(program, database, wanted, stop, limit)
-    except UnfitProgramError:
+    except UnfitProgramError as error:
         for other in programs.others(program.program):
             try:
                 _run(replace(program, program=other), database, wanted, stop, limit)
             except UnfitProgramError:
                 continue
-            notices.tell(f"{program.program.path} can't dump a server as old as this one; {other.path} is used instead")
+            notices.tell(f"{error.what} {other.path} is used instead")
             return
         raise
 

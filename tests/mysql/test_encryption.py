@@ -1,17 +1,24 @@
 """Encryption as servers want it: none, demanded, self-signed, and too old for this computer."""
 
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from meosbackup.dump import client, mysqldump
+from meosbackup.errors import ServerUnreachableError
 from meosbackup.mysql.private_server import PrivateServer, private_server
+from meosbackup.mysql.programs import find_client_program, find_dump_program
+from meosbackup.settings.model import Settings
 from tests.toolkit.broken import Place, new_place, once
-from tests.toolkit.installations import Certificate
+from tests.toolkit.installations import Certificate, had
 from tests.toolkit.runs import run_meosbackup, told, with_password
 from tests.toolkit.runs import server_options as options_of
-from tests.toolkit.servers import FILES, MEOS_USER, RACE_LIST, RELAY, contents, make_pristine, query
+from tests.toolkit.servers import FILES, MEOS_PASSWORD, MEOS_USER, RACE_LIST, RELAY, contents, make_pristine, query
 from tests.tools.matrix.installations import Installation
 
 # The first test that needs a server may have to fetch it.
@@ -23,6 +30,11 @@ TWO = {RACE_LIST: FILES[RACE_LIST], RELAY: FILES[RELAY]}
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     return new_place(tmp_path)
+
+
+@pytest.fixture
+def mariadb_11() -> Installation:
+    return had("MariaDB 11.8")
 
 
 @contextmanager
@@ -88,6 +100,35 @@ def test_a_server_without_encryption(place: Place, own: Installation) -> None:
         told(once(place, server), 0)
 
 
+def feed(installation: Installation, settings: Settings, folder: Path, statement: str) -> None:
+    never = threading.Event()
+    feeder = client.logged_in(find_client_program(installation.client), settings, folder, None, never)
+    client.feed(feeder, [statement.encode()], never)
+
+
+@pytest.mark.parametrize("program", ["own", "mariadb_11", "mysql"])
+def test_no_program_asks_a_server_without_encryption_for_a_race_if_encryption_is_required(
+    own: Installation, program: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    installation: Installation = request.getfixturevalue(program)
+    never = threading.Event()
+    with running(own, "--skip-ssl") as server:
+        log = log_of_logins(server, tmp_path)
+        settings = Settings(
+            host=server.host, port=server.port, user=MEOS_USER, password=MEOS_PASSWORD, ssl_mode="REQUIRED"
+        )
+        with mysqldump.logged_in(find_dump_program(installation.dump), settings, tmp_path) as dumper:
+            with pytest.raises(ServerUnreachableError, match="encrypt"):
+                mysqldump.dump(dumper, RELAY, left_out=(), one_transaction=False, file="x.sql", stop=never)
+            with pytest.raises(ServerUnreachableError, match="encrypt"):
+                feed(installation, settings, tmp_path, f"SELECT * FROM {RELAY}.oevent;")
+        assert RELAY not in log.read_text("utf-8", "replace")
+        settings = replace(settings, ssl_mode="PREFERRED")
+        with mysqldump.logged_in(find_dump_program(installation.dump), settings, tmp_path) as dumper:
+            mysqldump.dump(dumper, RELAY, left_out=(), one_transaction=False, file="x.sql", stop=never)
+        assert RELAY in log.read_text("utf-8", "replace")
+
+
 @pytest.mark.parametrize("program", ["own", "mysql"])
 @pytest.mark.parametrize(("mode", "is_encrypted"), [("REQUIRED", True), ("PREFERRED", True), ("DISABLED", False)])
 def test_all_connections_are_encrypted_or_none(
@@ -130,3 +171,17 @@ def test_a_server_that_insists_on_outdated_encryption(
 ) -> None:
     with running(own, *certificate.options, "--tls-version=TLSv1.1", "--require-secure-transport=ON") as server:
         told(once(place, server), 75, "can't agree on an encrypted connection", "Remove require_secure_transport")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such socket")
+@pytest.mark.parametrize("program", ["own", "mysql"])
+def test_a_socket_needs_no_encryption(
+    place: Place, own: Installation, program: str, request: pytest.FixtureRequest
+) -> None:
+    installation: Installation = request.getfixturevalue(program)
+    with running(own, "--skip-ssl") as server:
+        login = ("--socket", server.socket or "", "--user", MEOS_USER, "--ssl-mode", "REQUIRED")
+        programs = ("--mysqldump", installation.dump, "--mysql", installation.client)
+        told(run_meosbackup(*place.options, "--once", *login, *programs, env=with_password()), 0)
+        arguments = [*place.options[:-2], *login, *programs, "--yes", "--race", "Stafett"]
+        told(run_meosbackup("restore", *arguments, env=with_password()), 0)
