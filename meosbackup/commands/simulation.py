@@ -15,8 +15,8 @@ from typing import Any
 import mysql.connector
 from mysql.connector.connection import MySQLConnection
 
+from meosbackup.mysql.identifiers import quoted, spelled
 from meosbackup.mysql.private_server import PrivateServer, connect
-from meosbackup.mysql.sessions import quoted, spelled
 
 log = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from meosbackup.dump import connecting, scanner
 from meosbackup.dump.scanner import Kind
 from meosbackup.errors import MeosBackupError, PrivilegeMissingError, ServerUnreachableError
+from meosbackup.mysql.identifiers import quoted
 from meosbackup.mysql.programs import Program
 from meosbackup.mysql.server_errors import PRIVILEGE_MISSING, UNREACHABLE, explained, is_about_tls
-from meosbackup.mysql.sessions import quoted
 from meosbackup.settings.model import Settings
 from meosbackup.system import process
 

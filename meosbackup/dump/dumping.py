@@ -19,7 +19,7 @@ from meosbackup.dump.reader import Sink
 from meosbackup.errors import DumpFailedError, PrivilegeMissingError
 from meosbackup.meos import changes, relisting
 from meosbackup.meos.changes import DatabaseState
-from meosbackup.mysql import sessions
+from meosbackup.mysql import identifiers
 from meosbackup.mysql.server_errors import grant_line
 from meosbackup.settings.model import Settings
 
@@ -75,7 +75,7 @@ def dump_race_tables(
 
     Raises EmptyShellError, PrivilegeMissingError, and as `mysqldump.dump` does.
     """
-    own_event = sessions.spelled("oEvent", [table.name for table in state.tables])
+    own_event = identifiers.spelled("oEvent", [table.name for table in state.tables])
     if own_event is None:
         raise PrivilegeMissingError(
             f"The database {state.database} has no table oEvent that the user may read.",

@@ -9,8 +9,9 @@ from meosbackup.batch.choosing import matching
 from meosbackup.batch.model import Race
 from meosbackup.batch.names import RACE_LIST
 from meosbackup.errors import RaceListMissingError
+from meosbackup.mysql.identifiers import quoted, spelled
 from meosbackup.mysql.server_errors import grant_line
-from meosbackup.mysql.sessions import Session, quoted, spelled
+from meosbackup.mysql.sessions import Session
 from meosbackup.wording import number
 
 

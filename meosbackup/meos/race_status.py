@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 from meosbackup.batch.model import Freshness
 from meosbackup.errors import MeosBackupError
+from meosbackup.mysql.identifiers import quoted, spelled
 from meosbackup.mysql.server_errors import DAMAGED
-from meosbackup.mysql.sessions import Session, quoted, spelled
+from meosbackup.mysql.sessions import Session
 from meosbackup.text import clean
 
 CONNECTED_SECONDS = 30

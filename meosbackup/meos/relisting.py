@@ -5,7 +5,7 @@ oEvent is the one in the race list.
 """
 
 from meosbackup.batch.model import Race
-from meosbackup.mysql.sessions import quoted
+from meosbackup.mysql.identifiers import quoted
 
 MARK = b"/* race list */ "
 """What each of these lines begins with."""

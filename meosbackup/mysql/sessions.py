@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -124,17 +124,6 @@ def version_number(version: str) -> tuple[int, ...]:
 def databases(session: Session) -> tuple[str, ...]:
     """Return the names of the databases that the user may see, as the server spells them."""
     return tuple(str(next(iter(row.values()))) for row in session.rows("SHOW DATABASES"))
-
-
-def spelled(name: str, names: Iterable[str]) -> str | None:
-    """Return a name as the server spells it: the very same one, or the one that differs in case only."""
-    same = [candidate for candidate in names if candidate.lower() == name.lower()]
-    return name if name in same else next(iter(same), None)
-
-
-def quoted(identifier: str) -> str:
-    """Quote a name for SQL (MySQL manual, "Schema Object Names")."""
-    return "`" + identifier.replace("`", "``") + "`"
 
 
 def sees_everything(session: Session) -> bool:

@@ -10,7 +10,7 @@ from meosbackup.console import Console
 from meosbackup.errors import MeosBackupError, WrongUsageError
 from meosbackup.meos import race_status
 from meosbackup.meos.race_status import RaceStatus
-from meosbackup.mysql import sessions
+from meosbackup.mysql import identifiers, sessions
 from meosbackup.restore.job import Job
 from meosbackup.settings.model import Settings
 from meosbackup.store import drive, inventory
@@ -138,7 +138,7 @@ def _compared_with_server(settings: Settings, entries: Iterable[Entry]) -> tuple
             )
     except MeosBackupError as error:
         raise type(error)(error.what, "Nothing was done.", error.do) from error
-    return dumps, sessions.spelled(names.RACE_LIST, databases) is not None
+    return dumps, identifiers.spelled(names.RACE_LIST, databases) is not None
 
 
 def _refuse_open_races(dumps: Sequence[PlannedDump]) -> None:

@@ -16,7 +16,8 @@ from meosbackup.dump.mysqldump import DumpProgram
 from meosbackup.errors import MeosBackupError, ServerUnreachableError
 from meosbackup.meos import changes, race_status, relisting
 from meosbackup.mysql import sessions
-from meosbackup.mysql.sessions import Session, quoted, spelled
+from meosbackup.mysql.identifiers import quoted, spelled
+from meosbackup.mysql.sessions import Session
 
 log = logging.getLogger(__name__)
 

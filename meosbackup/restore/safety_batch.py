@@ -9,7 +9,7 @@ from meosbackup.batch.model import StoredBatch
 from meosbackup.batch.names import PIN_FILE
 from meosbackup.errors import MeosBackupError
 from meosbackup.meos import race_list
-from meosbackup.mysql import sessions
+from meosbackup.mysql import identifiers, sessions
 from meosbackup.restore import replacement
 from meosbackup.restore.job import Job
 from meosbackup.restore.plan import Plan
@@ -61,7 +61,7 @@ def bring_to_drive(job: Job) -> None:
 def _list_unlisted(settings: Settings, plan: Plan) -> None:
     """Put races that will be replaced on the race list if they aren't on it: a backup takes those of the list."""
     with sessions.session(settings) as session:
-        name = sessions.spelled("MeOSMain", sessions.databases(session))
+        name = identifiers.spelled("MeOSMain", sessions.databases(session))
         rows = race_list.listed_races(session, name) if name else ()
         listed = {row.race.name_id.lower() for row in rows if not row.removed}
         for dump in plan.dumps:

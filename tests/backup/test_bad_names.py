@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from meosbackup.mysql.identifiers import quoted
 from meosbackup.mysql.private_server import PrivateServer, connect, load
-from meosbackup.mysql.sessions import quoted
 from meosbackup.store import inventory
 from tests.toolkit.batches import assert_batches_are_whole, dump_file
 from tests.toolkit.broken import Place, in_terminal, new_place, once

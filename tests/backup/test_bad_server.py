@@ -232,14 +232,14 @@ def test_a_missing_right_is_named_with_the_line_that_cures_it(
 
 def test_a_server_without_a_race_list(place: Place, spare: PrivateServer) -> None:
     result = once(place, spare)
-    said = told(result, 1, "no race list", "There is nothing to back up yet", "name that one by --host")
+    said = told(result, 1, "no race list", "There is nothing to back up yet", "name that one with --host")
     assert_no_backup(place.target)
     assert "no database meosmain" in said
 
 
 def test_a_race_list_without_its_table(place: Place, server: PrivateServer) -> None:
     query(server, f"DROP TABLE {RACE_LIST}.oevent")
-    told(once(place, server), 1, f"{RACE_LIST} has no table oEvent", "none of them is backed up", "Open MeOS once")
+    told(once(place, server), 1, f"{RACE_LIST} has no table oEvent", "none is backed up", "Open MeOS once")
     assert_no_backup(place.target)
 
 

@@ -304,7 +304,7 @@ def test_a_server_that_stops_and_starts_again_needs_no_hand(day: Day) -> None:
         day.server.stop()
         banner = r"={20,} \d\d:\d\d:\d\d FAIL The server at 127\.0\.0\.1, port \d+ doesn't answer"
         screen.wait_for(banner)
-        screen.wait_for(r"No race is backed up while this lasts\. Check that MySQL or MariaDB runs there")
+        screen.wait_for(r"No race is backed up while this lasts\. Check that MySQL or MariaDB is running there")
         screen.wait_for(r"FAIL The server at \S+ port \d+ doesn't answer", times=3)
         assert len(re.findall(banner, screen.words)) <= 2  # how it went, and then that it is gone
         assert screen.rang

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from meosbackup.batch.model import Race
 from meosbackup.dump import client
 from meosbackup.meos import relisting
-from meosbackup.mysql.sessions import quoted
+from meosbackup.mysql.identifiers import quoted
 
 ROWS = b"INSERT INTO `oEvent` VALUES (1,'USE `x`;\\nCREATE DATABASE `y`');\n"
 

@@ -34,4 +34,4 @@ def test_a_path_that_is_too_long_for_the_dump_program_is_refused(tmp_path: Path,
     place = new_place(tmp_path)
     spool = tmp_path.joinpath(*["å" * 100] * 3)
     spool.mkdir(parents=True)
-    told(once(place, server, "--spool", spool), 2, "path of the spool is too long", "by --spool")
+    told(once(place, server, "--spool", spool), 2, "path of the spool is too long", "with --spool")

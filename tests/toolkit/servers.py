@@ -5,8 +5,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from meosbackup.mysql.identifiers import quoted, spelled
 from meosbackup.mysql.private_server import PrivateServer, connect, load
-from meosbackup.mysql.sessions import quoted, spelled
 
 DATA = Path(__file__).parents[1] / "data"
 RACE_LIST = "meosmain"

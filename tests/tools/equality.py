@@ -25,8 +25,8 @@ from meosbackup.commands.simulation import Laptop
 from meosbackup.errors import MeosBackupError
 from meosbackup.meos import changes
 from meosbackup.mysql import programs
+from meosbackup.mysql.identifiers import quoted
 from meosbackup.mysql.private_server import PrivateServer, connect, load, private_server
-from meosbackup.mysql.sessions import quoted
 from meosbackup.settings.model import Settings
 from meosbackup.store import spool
 from tests.toolkit.servers import (

@@ -18,8 +18,8 @@ import click
 from meosbackup.batch import names
 from meosbackup.commands.simulation import Laptop
 from meosbackup.meos import changes
+from meosbackup.mysql.identifiers import quoted
 from meosbackup.mysql.private_server import PrivateServer, load, private_server
-from meosbackup.mysql.sessions import quoted
 from meosbackup.store import drive, inventory
 from tests.toolkit.batches import faults, leftovers, waiting
 from tests.toolkit.drives import EXFAT, FAT32, Drive, Slot, make_drive, slot

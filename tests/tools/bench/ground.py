@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from meosbackup.mysql.identifiers import quoted
 from meosbackup.mysql.private_server import PrivateServer, load, private_server
-from meosbackup.mysql.sessions import quoted
 from tests.toolkit.servers import BIG, DATA, MEOS_PASSWORD, MEOS_USER, RACE_LIST, fill_reference_tables, query
 
 REGISTER = 200_000

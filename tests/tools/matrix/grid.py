@@ -11,8 +11,8 @@ from typing import Any
 
 from meosbackup.batch.model import StoredBatch
 from meosbackup.dump import portable
+from meosbackup.mysql.identifiers import quoted
 from meosbackup.mysql.private_server import PrivateServer, connect, private_server
-from meosbackup.mysql.sessions import quoted
 from tests.toolkit.day import Day
 from tests.toolkit.runs import run_meosbackup, server_options, with_password
 from tests.toolkit.servers import FILES, MEOS_PASSWORD, MEOS_USER, databases, make_pristine, query
