@@ -73,12 +73,12 @@ def options(stored: StoredBatch, race: Race) -> str:
     return f'--batch "{stored.when}" --race {clean(race.name_id, 64)}'
 
 
-def dumps_named(dumps: Iterable[Entry], names: Sequence[str]) -> tuple[Entry, ...]:
+def entries_named(entries: Iterable[Entry], names: Sequence[str]) -> tuple[Entry, ...]:
     """Return the races' entries that are meant: all, or those with these names, NameIds, or a part that only one has.
 
     Raises WrongUsageError if a name means none of them, or more than one.
     """
-    by_id = {entry.race.name_id: entry for entry in dumps if entry.race is not None}
+    by_id = {entry.race.name_id: entry for entry in entries if entry.race is not None}
     if not names:
         return tuple(by_id.values())
     races = [entry.race for entry in by_id.values() if entry.race is not None]

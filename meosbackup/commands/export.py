@@ -50,10 +50,10 @@ def run(target: Path | None, when: str, called: tuple[str, ...], folder: Path, s
     """
     found = inventory.take(inventory.root_of(target))
     chosen = choosing.batch_at(found.batches, when)
-    dumps = choosing.dumps_named(chosen.stored.batch.races, called)
+    entries = choosing.entries_named(chosen.stored.batch.races, called)
     _make_folder(folder)
     screen.say(str(chosen))
-    done = [_told(chosen.stored, entry, folder, screen) for entry in dumps]
+    done = [_told(chosen.stored, entry, folder, screen) for entry in entries]
     if any(done):
         screen.say(
             "On one laptop, start MeOS: page Competition (Tävling), Import Competition (Importera tävling), and"

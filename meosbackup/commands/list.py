@@ -172,9 +172,9 @@ def _local(moment: datetime, taken: datetime) -> str:
     return local.isoformat()[11:19] if local.date() == taken.date() else local.isoformat()[:10]
 
 
-def _faults(dumps: Iterable[Entry]) -> list[str]:
+def _faults(entries: Iterable[Entry]) -> list[str]:
     """Return which dumps a batch lacks, and which are older than the batch."""
-    called = [(entry, clean(entry.race.name, _NAME_WIDTH) if entry.race else "race list") for entry in dumps]
+    called = [(entry, clean(entry.race.name, _NAME_WIDTH) if entry.race else "race list") for entry in entries]
     return [
         f"{name or 'a race'} is {'missing' if entry.dump is None else 'older'}"
         for entry, name in called
@@ -188,5 +188,5 @@ def _by_time(batches: Sequence[StoredBatch], letters: int) -> list[Run]:
 
 
 def _of_race(found: Batch, name_id: str) -> Batch:
-    dumps = tuple(entry for entry in found.races if entry.race and entry.race.name_id.casefold() == name_id)
-    return replace(found, databases=dumps, complete=all(entry.error is None for entry in dumps))
+    entries = tuple(entry for entry in found.races if entry.race and entry.race.name_id.casefold() == name_id)
+    return replace(found, databases=entries, complete=all(entry.error is None for entry in entries))

@@ -81,7 +81,7 @@ def make(job: Job) -> Plan:
     options = job.options
     batches = inventory.find(drive.root(job.target)).batches
     chosen = choosing.batch_at(batches, options.when)
-    named = choosing.dumps_named(chosen.stored.batch.databases, options.races)
+    named = choosing.entries_named(chosen.stored.batch.databases, options.races)
     entries = tuple(entry for entry in named if entry.dump is not None)
     missing = tuple(
         MissingRace(entry.race, entry.error or "", choosing.newest_good(batches, entry.race))

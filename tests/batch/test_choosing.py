@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from meosbackup.batch.choosing import batch_at, dumps_named
+from meosbackup.batch.choosing import batch_at, entries_named
 from meosbackup.batch.model import Batch, Entry, Race, Server, StoredBatch, StoredFile
 from meosbackup.errors import WrongUsageError
 
@@ -247,13 +247,13 @@ RACES = (LIST, LONG, MIDDLE, RELAY, ODD)
     ],
 )
 def test_races_are_called_by_name_nameid_or_a_part(names: list[str], meant: list[Entry]) -> None:
-    assert list(dumps_named(RACES, names)) == meant
+    assert list(entries_named(RACES, names)) == meant
 
 
 @pytest.mark.parametrize(("name", "candidates"), [("distans", (LONG, MIDDLE)), ("20261122", (LONG, RELAY))])
 def test_a_name_that_several_races_have_lists_them(name: str, candidates: tuple[Entry, ...]) -> None:
     with pytest.raises(WrongUsageError) as caught:
-        dumps_named(RACES, ["Stafett", name])
+        entries_named(RACES, ["Stafett", name])
     shown = [entry for entry in RACES if entry.race and entry.race.name_id in caught.value.what]
     assert shown == list(candidates)
 
@@ -261,14 +261,14 @@ def test_a_name_that_several_races_have_lists_them(name: str, candidates: tuple[
 def test_two_races_of_one_name_are_told_apart_by_nameid() -> None:
     twins = (race("Natt-KM", "meos_1"), race("Natt-KM", "meos_2"))
     with pytest.raises(WrongUsageError, match=r"meos_1.*meos_2"):
-        dumps_named(twins, ["natt-km"])
-    assert dumps_named(twins, ["meos_2"]) == twins[1:]
+        entries_named(twins, ["natt-km"])
+    assert entries_named(twins, ["meos_2"]) == twins[1:]
 
 
 @pytest.mark.parametrize("name", ["sprint", "meosmain", "\x1b[31m", "långdistans "])
 def test_a_race_that_isnt_there_lists_those_that_are(name: str) -> None:
     with pytest.raises(WrongUsageError) as caught:
-        dumps_named(RACES, [name])
+        entries_named(RACES, [name])
     assert "Långdistans" in caught.value.what
     assert "\x1b" not in str(caught.value)
 
@@ -278,12 +278,12 @@ names = st.text(st.sampled_from("abåÅ_1 "), min_size=1, max_size=4)
 
 @given(st.lists(st.tuples(names, names), max_size=5, unique_by=lambda pair: pair[1].casefold()), names)
 def test_a_name_means_one_race_that_bears_it_or_none(pairs: list[tuple[str, str]], name: str) -> None:
-    dumps = [race(*pair) for pair in pairs]
-    bearing = [entry for entry in dumps if entry.race and name.casefold() in
+    entries = [race(*pair) for pair in pairs]
+    bearing = [entry for entry in entries if entry.race and name.casefold() in
                f"{entry.race.name}\n{entry.race.name_id}".casefold()]  # fmt: skip
     assume(bearing)
     try:
-        [found] = dumps_named(dumps, [name])
+        [found] = entries_named(entries, [name])
     except WrongUsageError:
         assert len(bearing) > 1
     else:
