@@ -7,6 +7,7 @@ from functools import cache
 from types import CodeType, FunctionType, ModuleType
 
 import pytest
+from hypothesis import settings
 
 from meosbackup.errors import ProgramMissingError
 from meosbackup.mysql.private_server import PrivateServer, ServerProgram, find_server_program, private_server
@@ -18,6 +19,16 @@ from tests.tools.matrix.installations import Installation
 
 # What a test that needs a server, a mount or the matrix comes to, through its fixtures and helpers.
 _HEAVY = (private_server, find_server_program, drives.slot, drives.small_disk, installations.find)
+
+settings.register_profile("local", deadline=None)
+settings.register_profile("fast", deadline=None, max_examples=20)
+settings.register_profile("ci", deadline=None, derandomize=True)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose how hypothesis draws its examples: always the same on CI, fewer in the fast subset of tests."""
+    fast = "fast" if config.getoption("markexpr") == "not server" else "local"
+    settings.load_profile("ci" if os.environ.get("CI") else fast)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -38,7 +38,7 @@ from tests.toolkit.servers import FILES, INNODB, make_pristine, query
 BATCHES = 3
 CHECK_LINE = b"\r\n\r\n(For meosbackup verify:\r\n"
 READ = (".sql", ".meosxml")
-SAME_DRIVE = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SAME_DRIVE = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),

@@ -12,7 +12,7 @@ from itertools import groupby, pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from meosbackup.batch.model import Freshness
@@ -63,7 +63,6 @@ def filled_tables(draw: st.DrawFn) -> tuple[Table, list[Row]]:
 
 @every_style
 @given(tables=st.lists(filled_tables(), max_size=3))
-@settings(deadline=None)
 def test_what_was_written_is_read_back(file: Path, style: Style, tables: list[tuple[Table, list[Row]]]) -> None:
     file.write_bytes(b"".join(statements(*table, style) for table in tables) + COMPLETED)
     expected = [(table, [tuple(seen(value, style) for value in row) for row in rows]) for table, rows in tables]
@@ -74,7 +73,6 @@ def test_what_was_written_is_read_back(file: Path, style: Style, tables: list[tu
 
 @every_style
 @given(table=filled_tables(), order=st.randoms(use_true_random=False))
-@settings(deadline=None)
 def test_digests_depend_on_the_contents_alone(
     file: Path, style: Style, table: tuple[Table, list[Row]], order: random.Random
 ) -> None:
@@ -395,7 +393,6 @@ def never_passes(dump: Path, content: bytes) -> None:
 
 
 @given(race=st.sampled_from(["big", "individual", "meosmain"]), share=st.floats(0, 1))
-@settings(deadline=None)
 def test_a_dump_cut_short_anywhere_never_passes(file: Path, race: str, share: float) -> None:
     content = (DATA / f"{race}.sql").read_bytes()
     never_passes(file, content[: int(content.index(b"-- Dump completed") * share)])
@@ -502,7 +499,6 @@ def test_a_piece_amid_a_long_line_is_not_taken_for_a_line(tmp_path: Path) -> Non
 
 @every_style
 @given(tables=st.lists(filled_tables(), max_size=3))
-@settings(deadline=None)
 def test_a_portable_dump_holds_the_same_rows(file: Path, style: Style, tables: list[tuple[Table, list[Row]]]) -> None:
     text = b"".join(statements(*table, style) for table in tables) + COMPLETED
     file.write_bytes(SANDBOX + text)

@@ -297,7 +297,7 @@ def held(value: Value, *, is_time: bool) -> str | None:
     return re.sub("[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", " ", text)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(row=COLUMNS, style=st.sampled_from(list(STYLES.values())), place=st.sampled_from(list(PLACES.items())))
 def test_any_row_gives_well_formed_xml_that_holds_it(
     folder: Path, row: dict[str, Value], style: Style, place: tuple[str, str]
@@ -372,7 +372,6 @@ def test_lists_that_are_no_lists_lose_nothing_else(tmp_path: Path, text: str) ->
 
 
 @given(packed=st.text(st.sampled_from("$|%123aå<\n\"'&"), max_size=60), lists=NASTY)
-@settings(deadline=None)
 def test_whatever_the_packed_columns_hold(folder: Path, packed: str, lists: str) -> None:
     event: dict[str, Value] = {"Id": 1, "Machine": packed, "Lists": lists, "Maps": f"<Maps>{lists}</Maps>"}
     assert tree(converted(race_of(folder, {"oEvent": event}))).find("Machines") is not None
