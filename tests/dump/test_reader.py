@@ -137,7 +137,6 @@ def test_the_pieces_of_any_file_are_the_file(content: bytes, size: int) -> None:
 
 @every_style
 @given(tables=st.lists(filled_tables(), max_size=3), before=st.binary(max_size=200))
-@settings(deadline=None)
 def test_a_statement_is_cut_alike_wherever_it_stands(
     style: Style, tables: list[tuple[Table, list[Row]]], before: bytes
 ) -> None:

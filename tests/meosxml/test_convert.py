@@ -13,7 +13,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from meosbackup.dump import portable, reader
@@ -299,6 +299,8 @@ def held(value: Value, *, is_time: bool) -> str | None:
 
 @settings(max_examples=150)
 @given(row=COLUMNS, style=st.sampled_from(list(STYLES.values())), place=st.sampled_from(list(PLACES.items())))
+@example(row={"StartTime": b"1"}, style=MYSQL, place=("oControl", PLACES["oControl"]))
+@example(row={"StartTime": b"-1"}, style=STYLES["mariadb raw"], place=("oControl", PLACES["oControl"]))
 def test_any_row_gives_well_formed_xml_that_holds_it(
     folder: Path, row: dict[str, Value], style: Style, place: tuple[str, str]
 ) -> None:
