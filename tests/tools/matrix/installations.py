@@ -1,10 +1,13 @@
 """Servers and their programs side by side: this machine's own, and those of Debian's packages, without root or chroot.
 
-The packages lie unpacked in a folder for caches of the user's own, and are fetched once. Each program is started by
-the loader and with the libraries of its own folder, so that nothing of this machine has to suit it.
+The packages are fetched once, from the archive of Debian that this machine's apt uses, and unpacked into a folder of
+the user's cache. Each program is started by the loader and with the libraries of its own folder, so that nothing of
+this machine has to suit it.
 """
 
+import email
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -19,7 +22,7 @@ from meosbackup.mysql import private_server
 from meosbackup.mysql.private_server import ServerProgram
 
 _CACHE = platformdirs.user_cache_path("meosbackup-tests", appauthor=False)
-_MIRROR = "http://deb.debian.org/debian"
+_APT = Path("/etc/apt")
 _LIMIT = 120.0
 _HOUR = 3600.0
 _NOT_NEEDED = ("perl", "libperl", "libc-gconv", "gcc-", "mysql-common", "mariadb-common")
@@ -105,6 +108,34 @@ def _have(wanted: _Packages, home: Path) -> None:
             raise
 
 
+def mirror(settings: Path) -> str:
+    """Return the first archive of Debian in a folder of apt's settings. Raises NotToBeHadError if it has none."""
+    extra = settings / "sources.list.d"
+    # Debian's own file there is a .sources file; what vendors add, with paths that end like Debian's, mostly isn't.
+    for file in (settings / "sources.list", *sorted(extra.glob("*.sources")), *sorted(extra.glob("*.list"))):
+        text = re.sub(r"^[ \t]*#.*\n?", "", file.read_text("utf-8"), flags=re.MULTILINE) if file.is_file() else ""
+        for uri in _uris_of_stanzas(text) if file.suffix == ".sources" else _uris_of_lines(text):
+            if re.fullmatch(r"https?://\S+/debian/?", uri):
+                return uri
+    raise NotToBeHadError(f"no archive of Debian is in the settings of apt ({settings})")
+
+
+def _uris_of_lines(text: str) -> list[str]:
+    return re.findall(r"^[ \t]*deb[ \t]+(?:\[.*?\][ \t]+)?(\S+)[ \t].*\bmain\b", text, re.MULTILINE)
+
+
+def _uris_of_stanzas(text: str) -> list[str]:
+    stanzas = map(email.message_from_string, re.split(r"\n\s*\n", text.strip()))
+    return [
+        uri
+        for stanza in stanzas
+        if stanza.get("Enabled", "yes") != "no"
+        and "deb" in stanza.get("Types", "").split()
+        and "main" in stanza.get("Components", "").split()
+        for uri in stanza.get("URIs", "").split()
+    ]
+
+
 def _own() -> Installation:
     server = private_server.find_server_program()
     dump = shutil.which("mariadb-dump") or shutil.which("mysqldump")
@@ -129,7 +160,7 @@ def _fetch(wanted: _Packages, home: Path) -> None:
     (apt / "archives/partial").mkdir(parents=True)
     (apt / "status").touch()
     # Names of packages may be as new as the suite, whose date a machine with an odd clock doubts.
-    (apt / "sources.list").write_text(f"deb [check-valid-until=no] {_MIRROR} {wanted.suite} main\n")
+    (apt / "sources.list").write_text(f"deb [check-valid-until=no] {mirror(_APT)} {wanted.suite} main\n")
     (apt / "apt.conf").write_text(
         f'Dir::State "{apt}"; Dir::State::status "{apt}/status"; Dir::Cache "{apt}";\n'
         f'Dir::Etc::sourcelist "{apt}/sources.list"; Dir::Etc::sourceparts "/dev/null";\n'
