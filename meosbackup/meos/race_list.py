@@ -11,7 +11,7 @@ from meosbackup.batch.names import RACE_LIST
 from meosbackup.errors import RaceListMissingError
 from meosbackup.mysql.identifiers import quoted, spelled
 from meosbackup.mysql.server_errors import grant_line
-from meosbackup.mysql.sessions import Session
+from meosbackup.mysql.sessions import Session, tables
 from meosbackup.wording import number
 
 
@@ -68,9 +68,7 @@ def race_list_name(names: Iterable[str], account: str | None) -> str:
 
 def listed_races(session: Session, race_list: str) -> tuple[ListedRace, ...]:
     """Read the race list. If a NameId stands there twice, its first row counts. Raises RaceListMissingError."""
-    tables = [str(row["table_name"]) for row in session.rows(
-        "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s", (race_list,))]  # fmt: skip
-    table = spelled("oEvent", tables)
+    table = spelled("oEvent", tables(session, race_list))
     if table is None:
         raise RaceListMissingError(
             f"The database {race_list} has no table oEvent that the user may read.",

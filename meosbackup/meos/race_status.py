@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from meosbackup.batch.model import Freshness
 from meosbackup.errors import MeosBackupError
+from meosbackup.mysql import sessions
 from meosbackup.mysql.identifiers import quoted, spelled
 from meosbackup.mysql.server_errors import DAMAGED
 from meosbackup.mysql.sessions import Session
@@ -94,9 +95,7 @@ def _read(session: Session, database: str) -> RaceStatus:
 
 def _tables(session: Session, database: str) -> dict[str, str]:
     """Return a database's tables, quoted for SQL, by their names in lower case."""
-    names = [str(row["table_name"]) for row in session.rows(
-        "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s", (database,))]  # fmt: skip
-    return {name.lower(): f"{quoted(database)}.{quoted(name)}" for name in names}
+    return {name.lower(): f"{quoted(database)}.{quoted(name)}" for name in sessions.tables(session, database)}
 
 
 def _count(session: Session, tables: Mapping[str, str], table: str, condition: str = "") -> int:

@@ -126,6 +126,13 @@ def databases(session: Session) -> tuple[str, ...]:
     return tuple(str(next(iter(row.values()))) for row in session.rows("SHOW DATABASES"))
 
 
+def tables(session: Session, database: str) -> tuple[str, ...]:
+    """Return the names of a database's tables and views that the user may see, as the server spells them."""
+    return tuple(str(row["table_name"]) for row in session.rows(
+        "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s", (database,)
+    ))  # fmt: skip
+
+
 def sees_everything(session: Session) -> bool:
     """Tell whether the user may read every database, so that one that isn't shown isn't there."""
     grants = [str(next(iter(row.values()))) for row in session.rows("SHOW GRANTS")]
