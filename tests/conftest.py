@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import signal
 from collections.abc import Callable, Iterator
 from functools import cache
 from types import CodeType, FunctionType, ModuleType
@@ -26,9 +27,11 @@ settings.register_profile("ci", deadline=None, derandomize=True)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose how hypothesis draws its examples: always the same on CI, fewer in the fast subset of tests."""
+    """Choose how hypothesis draws its examples (always the same on CI, fewer in the fast subset), and allow Ctrl-C."""
     fast = "fast" if config.getoption("markexpr") == "not server" else "local"
     settings.load_profile("ci" if os.environ.get("CI") else fast)
+    # A shell has what it runs in the background ignore Ctrl-C; the programs that tests start would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
