@@ -30,7 +30,7 @@ def fetch(job: Job, stored: StoredBatch, steps: Sequence[Step], folder: Path) ->
                 from_spool = _fetch_from_spool(job.spool, step, folder, job.stop)
                 if from_spool is not None:
                     fetched[step.number] = from_spool
-                    notes.append(("NOTE", step.name, f"{error.what} The copy in the spool is good, and is used."))
+                    notes.append(("NOTE", step.name, f"{error.what} The copy on this computer is good, and is used."))
                 elif step.is_reference:
                     notes.append(("FAIL", step.name, f"{error.what} {error.means}"))
                 else:

@@ -55,7 +55,9 @@ def bring_to_drive(job: Job) -> None:
         shipping.ship_waiting(shipper, shipping.attach(shipper, now))
     except MeosBackupError as error:
         log.warning("what was saved is in the spool only", exc_info=True)
-        job.console.result("NOTE", "the drive", f"{clean(error.what)} What was saved is in the spool {job.spool}.")
+        job.console.result(
+            "NOTE", "the drive", f"{clean(error.what)} What was saved is on this computer, in {job.spool}."
+        )
 
 
 def _list_unlisted(settings: Settings, plan: Plan) -> None:

@@ -36,7 +36,7 @@ def differs(path: Path) -> DriveFailedError:
     """Return the words for a drive that keeps something other than what was written to it."""
     return DriveFailedError(
         f"What was read back from {path} is not what was written.",
-        "The drive can't be trusted. This batch is in the spool, not on the drive.",
+        "The drive can't be trusted. This batch is on this computer, not on the drive.",
         "Use another drive.",
     )
 

@@ -182,7 +182,7 @@ def gone(target: Path, error: OSError | None = None) -> DriveGoneError:
     """Return the error for a drive that is away."""
     reason = f" ({error.strerror or error})" if error else ""
     return DriveGoneError(
-        f"The drive is missing from {target}{reason}.", "Backups go on in the spool.", "Plug it in again."
+        f"The drive is missing from {target}{reason}.", "Backups continue on this computer.", "Plug it in again."
     )
 
 
@@ -193,14 +193,14 @@ def explained(target: Path, error: OSError) -> MeosBackupError:
     if error.errno == errno.EROFS:
         return DriveFailedError(
             f"The drive at {target} is write-protected.",
-            "Backups go on in the spool.",
+            "Backups continue on this computer.",
             "Look for a switch on its side. If there is none, pull it out and plug it in again: after an error, the"
             " system itself may write-protect a drive.",
         )
     if error.errno == errno.EFBIG:
         return DriveFailedError(
             f"The drive at {target} can't hold a file of this size (FAT32: 4 GB at most).",
-            "The batch is in the spool, not on the drive.",
+            "The batch is on this computer, not on the drive.",
             "Use a drive that is formatted as exFAT or NTFS.",
         )
     if error.errno in {errno.ENOENT, errno.ENOTCONN, errno.ECONNABORTED, errno.ENODEV, errno.ENXIO}:
@@ -213,7 +213,7 @@ def explained(target: Path, error: OSError) -> MeosBackupError:
         )
     return DriveFailedError(
         f"The drive at {target} doesn't work ({error.strerror or error}).",
-        "Backups go on in the spool.",
+        "Backups continue on this computer.",
         "Pull it out and plug it in again; if that doesn't help, use another drive.",
     )
 
@@ -222,6 +222,6 @@ def full(target: Path) -> DriveFailedError:
     """Return the error for a drive that is full."""
     return DriveFailedError(
         f"The drive at {target} is full, and every batch on it must be kept.",
-        "Nothing on it was deleted; backups go on in the spool.",
+        "Nothing on it was deleted; backups continue on this computer.",
         "Delete other files (photos …) from it, or use a larger drive.",
     )

@@ -293,7 +293,7 @@ def test_where_the_drive_is_bad_the_copy_in_the_spool_is_taken(
     assert databases(spare) == set()
     flip_a_byte(copy)  # and back
     said = tent.restore(spare, *its_spool)
-    assert said.count("The copy in the spool is good, and is used.") == 2
+    assert said.count("The copy on this computer is good, and is used.") == 2
     assert [rows_of(spare, name) for name in RACES] == [rows_of(server, name) for name in RACES]
 
 

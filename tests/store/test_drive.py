@@ -88,7 +88,7 @@ def test_a_drive_pulled_out_amid_copying_costs_nothing(stick: Slot, busy: Privat
         wait_until(lambda: any(root.glob("reference/*.partial")), "a file that is being copied")
         stick.pull()  # the place answers ENOTCONN
         first = day.expect(rf"  FAIL  The drive is missing from {re.escape(str(stick.place))}")
-        assert_banner(day, first, "Backups go on in the spool.", "Plug it in again.")
+        assert_banner(day, first, "Backups continue on this computer.", "Plug it in again.")
         waits = [waiting_told(day.expect(r"  FAIL  The drive is missing .* \d+ batch")) for _ in range(2)]
         stick.leave()  # the place is an empty folder on the system's disk
         day.skip()
@@ -127,7 +127,7 @@ def test_an_unmounted_drive_is_gone_and_comes_back(stick: Slot, busy: PrivateSer
         day.expect(BACKED_UP)
         stick.leave()
         assert_banner(
-            day, day.expect("  FAIL  The drive is missing"), "Backups go on in the spool.", "Plug it in again."
+            day, day.expect("  FAIL  The drive is missing"), "Backups continue on this computer.", "Plug it in again."
         )
         assert BELL in day.expect("  FAIL  The drive is missing")
         assert not any(stick.place.iterdir())
@@ -335,7 +335,7 @@ def test_a_file_that_is_too_large_for_the_drive_is_told(stick: Slot, busy: Priva
     with running(busy, stick.place, tmp_path, *EVERY_SECOND) as day:
         told = day.expect(r"  FAIL  The drive at .* can't hold a file of this size \(FAT32: 4 GB at most\)\.")
         assert_banner(
-            day, told, "The batch is in the spool, not on the drive.",
+            day, told, "The batch is on this computer, not on the drive.",
             "Use a drive that is formatted as exFAT or NTFS.",
         )  # fmt: skip
         day.stop()
