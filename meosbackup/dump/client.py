@@ -11,7 +11,7 @@ from meosbackup.dump.scanner import Kind
 from meosbackup.errors import MeosBackupError, PrivilegeMissingError, ServerUnreachableError
 from meosbackup.mysql.identifiers import quoted
 from meosbackup.mysql.programs import Program
-from meosbackup.mysql.server_errors import PRIVILEGE_MISSING, UNREACHABLE, explained, is_about_tls
+from meosbackup.mysql.server_errors import PRIVILEGE_MISSING, UNREACHABLE, explained, is_about_tls, quoted_account
 from meosbackup.settings.model import Settings
 from meosbackup.system import process
 
@@ -82,11 +82,11 @@ def feed(client: Client, pieces: Iterable[bytes], stop: threading.Event) -> None
 def failure(client: Client, said: str, number: int | None) -> MeosBackupError:
     """Return the error for a server that refused part of a restore. Its races are unchanged, whatever it was."""
     if number in PRIVILEGE_MISSING:
-        user, _, host = (client.account or f"{client.settings.user}@%").rpartition("@")
+        account = client.account or f"{client.settings.user}@%"
         return PrivilegeMissingError(
-            f"The user {user} may not restore on this server ({said}).",
+            f"The user {account.rpartition('@')[0]} may not restore on this server ({said}).",
             UNTOUCHED,
-            f"In an administrator's mysql prompt: GRANT {_PRIVILEGES} ON *.* TO '{user}'@'{host}';",
+            f"In an administrator's mysql prompt: GRANT {_PRIVILEGES} ON *.* TO {quoted_account(account)};",
         )
     if number in _READ_ONLY:
         return MeosBackupError(
@@ -106,5 +106,5 @@ def failure(client: Client, said: str, number: int | None) -> MeosBackupError:
     return MeosBackupError(
         f"The server refused the dump ({said or 'the client program said nothing'}).",
         UNTOUCHED,
-        "If its disk is full, make room; otherwise take another batch, or another server.",
+        "If its disk is full, make room; otherwise choose another batch, or another server.",
     )

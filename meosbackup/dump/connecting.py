@@ -11,7 +11,7 @@ from meosbackup import notices
 from meosbackup.errors import UnfitProgramError
 from meosbackup.mysql import sessions
 from meosbackup.mysql.programs import Program
-from meosbackup.mysql.server_errors import OUTDATED_ENCRYPTION, TLS_REFUSED, TLS_WANTED
+from meosbackup.mysql.server_errors import TLS_REFUSED, TLS_WANTED, unencrypted_notice
 from meosbackup.settings.model import Settings
 from meosbackup.system import process
 
@@ -97,7 +97,7 @@ def _agreed(
     if again[1].code != 0 and error(again[1])[1] in TLS_REFUSED | TLS_WANTED:
         return first
     if settings.socket is None:
-        notices.tell(f"{Path(program.path).name}: the server {OUTDATED_ENCRYPTION}")
+        notices.tell(f"{Path(program.path).name}: {unencrypted_notice(settings, 'uses outdated encryption')}")
     return again
 
 

@@ -17,6 +17,7 @@ from meosbackup.mysql.programs import Program
 from meosbackup.mysql.server_errors import (
     DAMAGED,
     LOGIN_REFUSED,
+    NOT_THERE,
     PRIVILEGE_MISSING,
     UNREACHABLE,
     damaged_table,
@@ -30,11 +31,10 @@ from meosbackup.text import clean
 
 log = logging.getLogger(__name__)
 
-# What MariaDB's dump programs since 10.6 answer a MySQL before 5.7: its information_schema lacks that column.
+# MariaDB's dump programs since 10.6 need a column that the information_schema of MySQL before 5.7 doesn't have.
 _NO_SUCH_COLUMN = 1054
-# If an option file's path has more than 511 bytes, MariaDB's programs go on without it, and say nothing.
+# If an option file's path has more than 511 bytes, MariaDB's programs silently continue without it.
 _LONGEST_PATH = 490
-_GONE = frozenset({1049, 1146})
 
 
 class TookTooLongError(DumpFailedError):
@@ -70,7 +70,7 @@ def logged_in(program: Program, settings: Settings, folder: Path, account: str |
     if settings.socket is not None:
         login["socket"] = str(settings.socket)
     else:
-        # Without it, clients take "localhost" for the socket, and meosbackup asks the port.
+        # Without the protocol, clients would connect to "localhost" through the socket, not the port.
         login |= {"host": settings.host, "port": str(settings.port), "protocol": "tcp"}
     path = folder / OPTION_FILE
     option_file.write(path, login)
@@ -164,7 +164,7 @@ def _failure(result: process.Result, database: str, program: DumpProgram) -> Meo
             "In MeOS, page Competition, close the race and choose Repair Selected Competition (Reparera vald tävling)."
             " If that doesn't help, restore the race from an earlier batch.",
         )
-    if number in _GONE:
+    if number in NOT_THERE:
         return DumpFailedError(
             f"The database {database} is missing from the server, or one of its tables is ({said}).",
             "This race is not in the newest backup.",

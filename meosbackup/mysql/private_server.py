@@ -209,7 +209,7 @@ def _make_data_folder(server: PrivateServer) -> None:
 
 
 def _options(home: Path, lower_case_table_names: int, more: Sequence[str]) -> tuple[str, ...]:
-    """Return what the server program is always told; an option with `loose-` is ignored by one that doesn't know it."""
+    """Return the server program's options; one with `loose-` is ignored by programs that don't know it."""
     # The folder for temporary files is its own: in a common one, a server that starts removes those of all others.
     options = [
         "--no-defaults", f"--datadir={home / 'data'}", f"--tmpdir={home}",
@@ -232,7 +232,7 @@ def _temporary_folder(below: Path | None) -> Iterator[Path]:
 
 
 def _undisturbed(action: Callable[[], None]) -> None:
-    """Do to its end what Ctrl-C must not cut in two: it strikes the main thread alone."""
+    """Finish what Ctrl-C must not interrupt: it interrupts the main thread alone."""
     with ThreadPoolExecutor(1) as other_thread:
         other_thread.submit(copy_context().run, action).result()
 

@@ -20,6 +20,7 @@ _HELP_LIMIT = 20.0
 _NO_PROGRAM_ON_WINDOWS = (193, 216)
 """ERROR_BAD_EXE_FORMAT and ERROR_EXE_MACHINE_TYPE_MISMATCH."""
 
+# Where installers put programs: below the folders of Windows programs, and below the top of the file system.
 _PROGRAM_FILES = ("MySQL/*/bin", "MySQL/*", "MariaDB */bin")
 _WINDOWS = (
     "xampp/mysql/bin", "wamp64/bin/mysql/*/bin", "wamp64/bin/mariadb/*/bin", "wamp/bin/mysql/*/bin",
@@ -66,7 +67,7 @@ class Program:
 
 @dataclass(frozen=True)
 class _Role:
-    """What a program is wanted for: its names, the options that it can't do without, and words for people."""
+    """What a program is needed for: its names, the options that it must have, and words for messages."""
 
     title: str
     names: tuple[str, ...]
@@ -134,6 +135,42 @@ def others(program: Program) -> Iterator[Program]:
     )
 
 
+def candidates(
+    names: Sequence[str], platform: str = sys.platform, root: Path | None = None, search_path: str | None = None
+) -> Iterator[str]:
+    """Yield the files that have one of these names: on PATH (or `search_path`), then where installers put them.
+
+    `root` is the top of the file system.
+    """
+    for name in names:
+        path = shutil.which(name, path=search_path)
+        if path:
+            yield path
+    ending = ".exe" if platform == "win32" else ""
+    for folder in installer_folders(platform, root):
+        yield from (str(folder / f"{name}{ending}") for name in names if (folder / f"{name}{ending}").is_file())
+
+
+def installer_folders(
+    platform: str = sys.platform, root: Path | None = None, environment: Mapping[str, str] = os.environ
+) -> Iterator[Path]:
+    """Yield the folders where installers put programs, of those that exist; of versions, the newest first.
+
+    `root` is the top of the file system; on Windows, that of the drive that has the system.
+    """
+    if platform == "win32":
+        top = root or Path(environment.get("SYSTEMDRIVE", "C:") + "/")
+        files = [environment.get(name, "") for name in ("ProgramFiles", "ProgramW6432", "ProgramFiles(x86)")]
+        homes = [Path(path) for path in files if path] or [top / "Program Files", top / "Program Files (x86)"]
+        places = [(home, pattern) for home in dict.fromkeys(homes) for pattern in _PROGRAM_FILES]
+        places += [(top, pattern) for pattern in _WINDOWS]
+    else:
+        top = root or Path("/")
+        places = [(top, pattern) for pattern in (_MACOS if platform == "darwin" else _LINUX)]
+    for home, pattern in places:
+        yield from sorted((path for path in home.glob(pattern) if path.is_dir()), reverse=True)
+
+
 def _find(role: _Role, wanted: str | None) -> Program:
     if wanted is not None:
         return _asked(role, shutil.which(str(Path(wanted).expanduser())) or wanted)
@@ -198,41 +235,5 @@ def _excuse(result: process.Result) -> str:
     return ""
 
 
-def candidates(
-    names: Sequence[str], platform: str = sys.platform, root: Path | None = None, search_path: str | None = None
-) -> Iterator[str]:
-    """Yield the files that have one of these names: on PATH (or `search_path`), then where installers put them.
-
-    `root` is the top of the file system.
-    """
-    for name in names:
-        path = shutil.which(name, path=search_path)
-        if path:
-            yield path
-    ending = ".exe" if platform == "win32" else ""
-    for folder in installer_folders(platform, root):
-        yield from (str(folder / f"{name}{ending}") for name in names if (folder / f"{name}{ending}").is_file())
-
-
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(map(int, re.findall(r"\d+", version)))
-
-
-def installer_folders(
-    platform: str = sys.platform, root: Path | None = None, environment: Mapping[str, str] = os.environ
-) -> Iterator[Path]:
-    """Yield the folders that exist, the newest version of an installer's first.
-
-    `root` is the top of the file system; on Windows, that of the drive that has the system.
-    """
-    if platform == "win32":
-        top = root or Path(environment.get("SYSTEMDRIVE", "C:") + "/")
-        files = [environment.get(name, "") for name in ("ProgramFiles", "ProgramW6432", "ProgramFiles(x86)")]
-        homes = [Path(path) for path in files if path] or [top / "Program Files", top / "Program Files (x86)"]
-        places = [(home, pattern) for home in dict.fromkeys(homes) for pattern in _PROGRAM_FILES]
-        places += [(top, pattern) for pattern in _WINDOWS]
-    else:
-        top = root or Path("/")
-        places = [(top, pattern) for pattern in (_MACOS if platform == "darwin" else _LINUX)]
-    for home, pattern in places:
-        yield from sorted((path for path in home.glob(pattern) if path.is_dir()), reverse=True)

@@ -15,23 +15,20 @@ UNREACHABLE = frozenset({-1, 2002, 2003, 2005, 2006, 2013, 2014, 2055, 3024})
 LOGIN_REFUSED = frozenset({1045, 1698, 2049, 2059, 2061})
 PRIVILEGE_MISSING = frozenset({1044, 1142, 1143, 1227, 1370})
 NOT_THERE = frozenset({1049, 1146})
+DAMAGED = frozenset({29, 126, 127, 130, 134, 141, 144, 145, 1017, 1033, 1034, 1035, 1194, 1195})
 TLS_REFUSED = frozenset({2026})
 TLS_WANTED = frozenset({1045, 3159})
-"""What servers answer that accept encrypted connections only; MariaDB reports a refused login instead."""
+"""The errors of a server that accepts encrypted connections only; MariaDB reports a refused login instead."""
 
-OUTDATED_ENCRYPTION = (
-    "uses outdated encryption; connecting without it. Anyone on the network can read the data (--ssl-mode REQUIRED"
-    " forbids that)"
-)
-
+_THIS_COMPUTER = frozenset({"localhost", "127.0.0.1", "::1"})
 _ALLOW_ENCRYPTION = "If the server or this account accepts encrypted connections only, use --ssl-mode PREFERRED."
 _LOGIN_METHOD = "uthentication plugin"
-DAMAGED = frozenset({29, 126, 127, 130, 134, 141, 144, 145, 1017, 1033, 1034, 1035, 1194, 1195})
+_NO_BACKUP = "No race is backed up while this lasts."
 
 
 def explained(number: int | None, message: str, settings: Settings, account: str | None = None) -> MeosBackupError:
     """Return a server's error, known by its number, in words for a user, with what the server said."""
-    place = where(settings)
+    place = address(settings)
     if number in LOGIN_REFUSED or _LOGIN_METHOD in message:
         return _login_refused(message, settings, place, account)
     if number in UNREACHABLE or is_about_tls(number, message):
@@ -46,7 +43,7 @@ def explained(number: int | None, message: str, settings: Settings, account: str
         table = damaged_table(message)
         return MeosBackupError(
             f"The table {table} is damaged ({message}).",
-            "No race is backed up while this lasts.",
+            _NO_BACKUP,
             f"In an administrator's mysql prompt: REPAIR TABLE {table};",
         )
     if number in NOT_THERE:
@@ -62,61 +59,30 @@ def explained(number: int | None, message: str, settings: Settings, account: str
     )
 
 
-def _login_refused(message: str, settings: Settings, place: str, account: str | None) -> LoginRefusedError:
-    means = "No race is backed up while this lasts."
-    if _LOGIN_METHOD in message:
-        account = quoted_account(account or f"{settings.user}@%")
-        return LoginRefusedError(
-            f"The server at {place} requires a kind of login for the user {settings.user} that meosbackup doesn't know"
-            f" ({message}).",
-            means,
-            "MeOS can't use such an account either. In an administrator's mysql prompt, MariaDB:"
-            f" ALTER USER {account} IDENTIFIED VIA mysql_native_password USING PASSWORD('PASSWORD');"
-            f" MySQL: ALTER USER {account} IDENTIFIED WITH caching_sha2_password BY 'PASSWORD';",
-        )
-    return LoginRefusedError(
-        f"The server at {place} refuses the user {settings.user} ({message}).",
-        means,
-        "Enter the user and password that MeOS uses: --user, and --ask-password or --defaults-file."
-        + (f" {_ALLOW_ENCRYPTION}" if settings.ssl_mode == "DISABLED" else ""),
-    )
-
-
 def unencrypted(settings: Settings) -> ServerUnreachableError:
     """Return the error for a server without encryption, if encryption is required."""
     return ServerUnreachableError(
-        f"The server at {where(settings)} offers no encryption, and ssl_mode is REQUIRED.",
-        "No race is backed up while this lasts.",
+        f"The server at {address(settings)} offers no encryption, and ssl_mode is REQUIRED.",
+        _NO_BACKUP,
         "Switch on TLS in the server's settings. Or allow an unencrypted connection with --ssl-mode PREFERRED: anyone"
         " on the network can read the data then.",
     )
 
 
-def _unreachable(number: int | None, message: str, settings: Settings, place: str) -> ServerUnreachableError:
-    means = "No race is backed up while this lasts."
-    if is_about_tls(number, message):
-        return ServerUnreachableError(
-            f"The server at {place} and this computer can't agree on an encrypted connection ({message}).",
-            means,
-            {
-                "DISABLED": _ALLOW_ENCRYPTION,
-                "REQUIRED": "Remove tls_version from the server's settings and restart it. Or allow an unencrypted"
-                " connection with --ssl-mode PREFERRED: anyone on the network can read the data then.",
-            }.get(
-                settings.ssl_mode,
-                "Remove require_secure_transport and tls_version from the server's settings, and restart it.",
-            ),
-        )
-    inner = re.search(r"\(Errno -?\d+: ([^()]+)\)", message)
-    return ServerUnreachableError(
-        f"The server at {place} doesn't answer ({inner.group(1) if inner else message}).",
-        means,
-        "Check that MySQL or MariaDB is running there and that the network cable is plugged in.",
-    )
+def unencrypted_notice(settings: Settings, flaw: str) -> str:
+    """Return the notice that the connection isn't encrypted, for a server that `flaw` ("offers no encryption")."""
+    text = f"the server at {address(settings)} {flaw}; connecting without it"
+    risk = ". Anyone on the network can read the data (--ssl-mode REQUIRED forbids that)"
+    return text if is_on_this_computer(settings) else text + risk
+
+
+def is_on_this_computer(settings: Settings) -> bool:
+    """Return whether the address is this computer's own, so that nothing crosses the network."""
+    return settings.socket is not None or settings.host.lower() in _THIS_COMPUTER
 
 
 def is_about_tls(number: int | None, message: str) -> bool:
-    """Tell whether a connection failed because client and server don't agree on encryption."""
+    """Return whether a connection failed because client and server don't agree on encryption."""
     # The connector reports a lost connection, with the words of Python's ssl.
     return number in TLS_REFUSED or number == 3159 or "[SSL" in message
 
@@ -138,6 +104,47 @@ def damaged_table(message: str) -> str:
     return re.sub(r"[/\\]", ".", re.sub(r"\.MY[ID]$", "", found.group(1))) if found else "(see the log)"
 
 
-def where(settings: Settings) -> str:
-    """Return where the server is, in words."""
+def address(settings: Settings) -> str:
+    """Return the server's address, in words."""
     return str(settings.socket) if settings.socket else f"{settings.host}, port {settings.port}"
+
+
+def _login_refused(message: str, settings: Settings, place: str, account: str | None) -> LoginRefusedError:
+    if _LOGIN_METHOD in message:
+        account = quoted_account(account or f"{settings.user}@%")
+        return LoginRefusedError(
+            f"The server at {place} requires a kind of login for the user {settings.user} that meosbackup doesn't know"
+            f" ({message}).",
+            _NO_BACKUP,
+            "MeOS can't use such an account either. In an administrator's mysql prompt, MariaDB:"
+            f" ALTER USER {account} IDENTIFIED VIA mysql_native_password USING PASSWORD('PASSWORD');"
+            f" MySQL: ALTER USER {account} IDENTIFIED WITH caching_sha2_password BY 'PASSWORD';",
+        )
+    return LoginRefusedError(
+        f"The server at {place} refuses the user {settings.user} ({message}).",
+        _NO_BACKUP,
+        "Enter the user and password that MeOS uses: --user, and --ask-password or --defaults-file."
+        + (f" {_ALLOW_ENCRYPTION}" if settings.ssl_mode == "DISABLED" else ""),
+    )
+
+
+def _unreachable(number: int | None, message: str, settings: Settings, place: str) -> ServerUnreachableError:
+    if is_about_tls(number, message):
+        return ServerUnreachableError(
+            f"The server at {place} and this computer can't agree on an encrypted connection ({message}).",
+            _NO_BACKUP,
+            {
+                "DISABLED": _ALLOW_ENCRYPTION,
+                "REQUIRED": "Remove tls_version from the server's settings and restart it. Or allow an unencrypted"
+                " connection with --ssl-mode PREFERRED: anyone on the network can read the data then.",
+            }.get(
+                settings.ssl_mode,
+                "Remove require_secure_transport and tls_version from the server's settings, and restart it.",
+            ),
+        )
+    inner = re.search(r"\(Errno -?\d+: ([^()]+)\)", message)
+    return ServerUnreachableError(
+        f"The server at {place} doesn't answer ({inner.group(1) if inner else message}).",
+        _NO_BACKUP,
+        "Check that MySQL or MariaDB is running there and that the network cable is plugged in.",
+    )

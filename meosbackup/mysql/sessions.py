@@ -12,7 +12,14 @@ from mysql.connector.abstracts import MySQLConnectionAbstract
 from meosbackup import notices
 from meosbackup.batch.model import Server
 from meosbackup.errors import ServerUnreachableError
-from meosbackup.mysql.server_errors import OUTDATED_ENCRYPTION, explained, is_about_tls, unencrypted, where
+from meosbackup.mysql.server_errors import (
+    address,
+    explained,
+    is_about_tls,
+    is_on_this_computer,
+    unencrypted,
+    unencrypted_notice,
+)
 from meosbackup.settings.model import Settings
 
 log = logging.getLogger(__name__)
@@ -63,7 +70,7 @@ def session(settings: Settings) -> Iterator[Session]:
         # What is not MySQL at all makes the connector fail in any way.
         log.warning("the connector failed", exc_info=True)
         raise ServerUnreachableError(
-            f"The server at {where(settings)} doesn't answer as MySQL and MariaDB do.",
+            f"The server at {address(settings)} doesn't answer as MySQL and MariaDB do.",
             "No race is backed up while this lasts.",
             "Check that --host and --port are those of the server that MeOS uses.",
         ) from error
@@ -76,8 +83,39 @@ def session(settings: Settings) -> Iterator[Session]:
         _close(connection)
 
 
+def facts(session: Session, settings: Settings) -> Server:
+    """Return what a batch records about the server."""
+    row = session.rows("SELECT @@version AS v, @@version_comment AS c, @@lower_case_table_names AS l")[0]
+    flavour = "MariaDB" if "mariadb" in f"{row['v']} {row['c']}".lower() else "MySQL"
+    version = ".".join(map(str, version_number(str(row["v"]))))
+    return Server(settings.host, settings.port, flavour, version, int(row["l"]))
+
+
+def version_number(version: str) -> tuple[int, ...]:
+    """Return a server's version as numbers, (10, 11, 6); MariaDB may put an old MySQL's before it."""
+    return tuple(map(int, re.findall(r"\d+", version.removeprefix("5.5.5-").partition("-")[0])))
+
+
+def databases(session: Session) -> tuple[str, ...]:
+    """Return the names of the databases that the user may see, as the server spells them."""
+    return tuple(str(next(iter(row.values()))) for row in session.rows("SHOW DATABASES"))
+
+
+def tables(session: Session, database: str) -> tuple[str, ...]:
+    """Return the names of a database's tables and views that the user may see, as the server spells them."""
+    return tuple(str(row["table_name"]) for row in session.rows(
+        "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s", (database,)
+    ))  # fmt: skip
+
+
+def sees_everything(session: Session) -> bool:
+    """Return whether the user may read every database, so that one that isn't shown doesn't exist."""
+    grants = [str(next(iter(row.values()))) for row in session.rows("SHOW GRANTS")]
+    return any(re.match(r"GRANT (ALL PRIVILEGES|.*\bSELECT\b.*) ON \*\.\*", grant) for grant in grants)
+
+
 def _connected(settings: Settings) -> Any:
-    """Connect as `ssl_mode` says: PREFERRED tries once more without encryption if the server's is outdated."""
+    """Connect as `ssl_mode` says: PREFERRED tries again without encryption if the server's is outdated."""
     address: dict[str, Any] = {"host": settings.host, "port": settings.port}
     if settings.socket is not None:
         address = {"unix_socket": str(settings.socket)}
@@ -97,7 +135,10 @@ def _connected(settings: Settings) -> Any:
         except mysql.connector.Error as other:
             log.warning("not without encryption either: %s", other)
             raise error from other
-        notices.tell(f"the server at {where(settings)} {OUTDATED_ENCRYPTION}")
+        notices.tell(unencrypted_notice(settings, "uses outdated encryption"))
+        return connection
+    if settings.ssl_mode == "PREFERRED" and not connection.is_secure and not is_on_this_computer(settings):
+        notices.tell(unencrypted_notice(settings, "offers no encryption"))
     return connection
 
 
@@ -106,34 +147,3 @@ def _close(connection: Any) -> None:
         connection.close()
     except (mysql.connector.Error, OSError) as error:
         log.debug("closing a dead connection: %s", error)
-
-
-def facts(session: Session, settings: Settings) -> Server:
-    """Return what a batch and its readers are told about the server."""
-    row = session.rows("SELECT @@version AS v, @@version_comment AS c, @@lower_case_table_names AS l")[0]
-    flavour = "MariaDB" if "mariadb" in f"{row['v']} {row['c']}".lower() else "MySQL"
-    version = ".".join(map(str, version_number(str(row["v"]))))
-    return Server(settings.host, settings.port, flavour, version, int(row["l"]))
-
-
-def version_number(version: str) -> tuple[int, ...]:
-    """Return a server's version as numbers, (10, 11, 6); a MariaDB may have an old MySQL's stand before it."""
-    return tuple(map(int, re.findall(r"\d+", version.removeprefix("5.5.5-").partition("-")[0])))
-
-
-def databases(session: Session) -> tuple[str, ...]:
-    """Return the names of the databases that the user may see, as the server spells them."""
-    return tuple(str(next(iter(row.values()))) for row in session.rows("SHOW DATABASES"))
-
-
-def tables(session: Session, database: str) -> tuple[str, ...]:
-    """Return the names of a database's tables and views that the user may see, as the server spells them."""
-    return tuple(str(row["table_name"]) for row in session.rows(
-        "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s", (database,)
-    ))  # fmt: skip
-
-
-def sees_everything(session: Session) -> bool:
-    """Tell whether the user may read every database, so that one that isn't shown isn't there."""
-    grants = [str(next(iter(row.values()))) for row in session.rows("SHOW GRANTS")]
-    return any(re.match(r"GRANT (ALL PRIVILEGES|.*\bSELECT\b.*) ON \*\.\*", grant) for grant in grants)

@@ -1,1 +1,1 @@
-"""Races brought back into a server, and rehearsals of that."""
+"""Races restored to a server, and rehearsals of that."""

@@ -133,27 +133,6 @@ def _counted(pieces: Iterator[bytes], total: int, advance: Callable[[int], None]
     advance(total)  # the lines that were left out
 
 
-def _tidy_up(session: Session, step: Step) -> None:
-    """Remove what is left on the server; if the server is lost, the next restore does."""
-    try:
-        for name in (step.new, step.old):
-            session.rows(f"DROP DATABASE IF EXISTS {quoted(name)}")
-    except MeosBackupError:
-        log.warning("%s and %s may be left on the server", step.new, step.old, exc_info=True)
-
-
-@contextmanager
-def _explained(restorer: Restorer) -> Iterator[None]:
-    """Raise a server's error as one that explains it to a person who restores."""
-    try:
-        yield
-    except MeosBackupError as error:
-        number = getattr(error.__cause__, "errno", None)
-        if number is None:
-            raise
-        raise client.failure(restorer.client, str(error.__cause__), number) from error
-
-
 def _compare(restorer: Restorer, session: Session, step: Step, path: Path) -> int:
     """Compare each row of the database that was fed with its dump; return how many there are."""
     program = restorer.dump_program
@@ -172,16 +151,16 @@ def _compare(restorer: Restorer, session: Session, step: Step, path: Path) -> in
     return int(session.rows(f"SELECT {' + '.join(counts)} AS n")[0]["n"])
 
 
-def _compare_rows(path: Path, other: Path) -> None:
-    differing = fingerprint.differing_tables(fingerprint.table_digests(path), fingerprint.table_digests(other))
-    if differing:
-        raise MeosBackupError(f"They differ in {', '.join(differing)}.", UNTOUCHED, "Restore on another server.")
-
-
 def _is_same_text(path: Path, other: Path) -> bool:
     """Return whether two dumps hold the same statements; comments, which describe the server, don't count."""
     one, another = (client.redirected(dump, "any", with_comments=False) for dump in (path, other))
     return all(piece == same for piece, same in zip_longest(one, another))
+
+
+def _compare_rows(path: Path, other: Path) -> None:
+    differing = fingerprint.differing_tables(fingerprint.table_digests(path), fingerprint.table_digests(other))
+    if differing:
+        raise MeosBackupError(f"They differ in {', '.join(differing)}.", UNTOUCHED, "Restore on another server.")
 
 
 def _put_in_place(restorer: Restorer, session: Session, step: Step) -> None:
@@ -254,6 +233,27 @@ def _swap(session: Session, statement: str) -> None:
             "This race may be restored, or unchanged; what the server had of it was saved first.",
             "Start the server, and restore this race again.",
         ) from error
+
+
+def _tidy_up(session: Session, step: Step) -> None:
+    """Remove what is left on the server; if the server is lost, the next restore does."""
+    try:
+        for name in (step.new, step.old):
+            session.rows(f"DROP DATABASE IF EXISTS {quoted(name)}")
+    except MeosBackupError:
+        log.warning("%s and %s may be left on the server", step.new, step.old, exc_info=True)
+
+
+@contextmanager
+def _explained(restorer: Restorer) -> Iterator[None]:
+    """Raise a server's error as one that explains it to a person who restores."""
+    try:
+        yield
+    except MeosBackupError as error:
+        number = getattr(error.__cause__, "errno", None)
+        if number is None:
+            raise
+        raise client.failure(restorer.client, str(error.__cause__), number) from error
 
 
 def _tables(session: Session, database: str) -> list[str]:

@@ -12,10 +12,10 @@ from pathlib import Path
 from meosbackup.console import Console
 from meosbackup.dump import client, mysqldump
 from meosbackup.errors import MeosBackupError, StoppedError
-from meosbackup.mysql import programs, sessions
-from meosbackup.restore import fetching, plan, replacement
+from meosbackup.mysql import programs, server_errors, sessions
+from meosbackup.restore import fetching, planning, replacement
 from meosbackup.restore.job import Job, RestoreOptions
-from meosbackup.restore.plan import Plan
+from meosbackup.restore.planning import Plan
 from meosbackup.restore.replacement import Restorer, Step
 from meosbackup.settings.model import Settings
 from meosbackup.store import spool
@@ -27,8 +27,6 @@ log = logging.getLogger(__name__)
 
 _SIDE_BY_SIDE = 3
 """How many dumps are restored at a time: more would wait for each other's disk."""
-
-_THIS_COMPUTER = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True)
@@ -52,8 +50,8 @@ def run(settings: Settings, target: Path, spool_root: Path, options: RestoreOpti
         )  # fmt: skip
         spool.prepare(spool_root)
         spool.tidy(spool_root)
-        made = plan.make(job)
-        plan.show(made, console, datetime.now().astimezone())
+        plan = planning.make(job)
+        planning.show(plan, console, datetime.now().astimezone())
     except KeyboardInterrupt:
         console.say("Stopped. Nothing was done.")
         raise
@@ -65,38 +63,38 @@ def run(settings: Settings, target: Path, spool_root: Path, options: RestoreOpti
         return True
     # From here on, Ctrl-C interrupts nothing halfway: what is replacing tables finishes, and the rest is given up.
     with signals.stopping(job.stop, is_patient=True):
-        return _run(job, made)
+        return _run(job, plan)
 
 
-def _run(job: Job, made: Plan) -> bool:
+def _run(job: Job, plan: Plan) -> bool:
     """Save what will be replaced, restore the races, and say so."""
     restored: list[Step] = []
     try:
         if not job.options.yes and not job.options.force:
-            plan.refuse_if_opened_meanwhile(job.settings, made)
-        if made.replaces_something:
-            _save(job, made)
-        is_done = _restore_all(job, made, restored) and not made.missing
+            planning.refuse_if_opened_meanwhile(job.settings, plan)
+        if plan.replaces_something:
+            _save(job, plan)
+        is_done = _restore_all(job, plan, restored) and not plan.missing
     except StoppedError:
         job.console.say(
             "Stopped. What has an OK above is restored; everything else on the server is unchanged."
             if restored else "Stopped. Nothing was restored; the server is unchanged."
         )  # fmt: skip
         return False
-    for missing in made.missing:
+    for missing in plan.missing:
         job.console.result("FAIL", missing.race.display_name, f"not in this batch. {missing.advice}")
     if restored:
         _show_next_steps(job.settings, job.console)
     if not is_done:
-        job.console.say(f'To try again with the same batch: --batch "{made.stored.when}"')
+        job.console.say(f'To try again with the same batch: --batch "{plan.stored.when}"')
     return is_done
 
 
-def _save(job: Job, made: Plan) -> None:
+def _save(job: Job, plan: Plan) -> None:
     """Save what is going to be replaced, in the spool and on the drive. Raises MeosBackupError, StoppedError."""
     from meosbackup.restore import safety_batch  # noqa: PLC0415 - half of all modules, and a spare server needs none
 
-    saved = safety_batch.save(job, made)
+    saved = safety_batch.save(job, plan)
     if saved is not None:
         job.console.result(
             "OK", "what the server has now", f"saved as the batch from {saved.when}; to undo, restore that one"
@@ -104,7 +102,7 @@ def _save(job: Job, made: Plan) -> None:
         safety_batch.bring_to_drive(job)
 
 
-def _restore_all(job: Job, made: Plan, restored: list[Step]) -> bool:
+def _restore_all(job: Job, plan: Plan, restored: list[Step]) -> bool:
     """Restore the dumps side by side, and add to `restored` those that are; return whether all of them are.
 
     Raises MeosBackupError if nothing was restored, StoppedError.
@@ -120,8 +118,8 @@ def _restore_all(job: Job, made: Plan, restored: list[Step]) -> bool:
         with mysqldump.logged_in(dump_program, job.settings, folder, session.account) as dumper:
             feeder = client.logged_in(client_program, job.settings, folder, session.account, job.stop)
             restorer = Restorer(feeder, dumper, job.stop, job.options.force)
-            steps = replacement.steps(made.entries)
-            paths = fetching.fetch(job, made.stored, steps, folder)
+            steps = replacement.steps(plan.entries)
+            paths = fetching.fetch(job, plan.stored, steps, folder)
             _run_steps(job, restorer, [step for step in steps if step.number in paths], paths, restored)
         if job.stop.is_set() and len(restored) < len(steps):
             raise StoppedError
@@ -195,7 +193,7 @@ def _show_next_steps(settings: Settings, console: Console) -> None:
 
 def _address(settings: Settings) -> str:
     """Return the server's address for other computers: this computer's if the server is on it."""
-    if settings.socket is None and settings.host.lower() not in _THIS_COMPUTER:
+    if not server_errors.is_on_this_computer(settings):
         return settings.host
     # No packet is sent: the system only says from which address it would be.
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:

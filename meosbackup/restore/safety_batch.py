@@ -12,7 +12,7 @@ from meosbackup.meos import race_list
 from meosbackup.mysql import identifiers, sessions
 from meosbackup.restore import replacement
 from meosbackup.restore.job import Job
-from meosbackup.restore.plan import Plan
+from meosbackup.restore.planning import Plan
 from meosbackup.settings.model import Settings
 from meosbackup.store import drive, inventory, shipping
 from meosbackup.store.shipping import Shipper

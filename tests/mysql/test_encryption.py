@@ -24,6 +24,9 @@ from tests.tools.matrix.installations import Installation
 # The first test that needs a server may have to fetch it.
 pytestmark = pytest.mark.timeout(300)
 
+ELSEWHERE = "127.1"
+"""127.0.0.1 in other words, as if it were another computer."""
+
 TWO = {RACE_LIST: FILES[RACE_LIST], RELAY: FILES[RELAY]}
 
 
@@ -83,7 +86,14 @@ def test_a_server_whose_encryption_is_outdated(
     with running(own, *certificate.options, "--tls-version=TLSv1.1") as server:
         said = told(once(place, server, "--mysqldump", installation.dump), 0)
         assert said.count("uses outdated encryption; connecting without it") == 2
+        assert "Anyone on the network" not in said
+        said = told(once(place, server, "--mysqldump", installation.dump, "--host", ELSEWHERE), 0)
+        assert said.count("uses outdated encryption; connecting without it") == 2
         assert said.count("Anyone on the network can read the data") == 2
+        checked = run_meosbackup(
+            "check", *place.options[:-2], *options_of(server), "--mysqldump", installation.dump, env=with_password()
+        )
+        assert "uses outdated encryption; connecting without it" in told(checked, 0)
         said = brought_back(place, server, installation)
         assert "uses outdated encryption; connecting without it" in said
         told(
@@ -97,7 +107,10 @@ def test_a_server_without_encryption(place: Place, own: Installation) -> None:
     with running(own, "--skip-ssl") as server:
         told(once(place, server, "--ssl-mode", "REQUIRED"), 75, "offers no encryption", "--ssl-mode PREFERRED")
         assert place.batches == []
-        told(once(place, server), 0)
+        assert "encryption" not in told(once(place, server), 0)
+        risk = "offers no encryption; connecting without it. Anyone on the network can read the data"
+        assert told(once(place, server, "--host", ELSEWHERE), 0).count(risk) == 1
+        assert "encryption" not in told(once(place, server, "--host", ELSEWHERE, "--ssl-mode", "DISABLED"), 0)
 
 
 def feed(installation: Installation, settings: Settings, folder: Path, statement: str) -> None:

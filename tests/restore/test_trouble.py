@@ -249,10 +249,10 @@ def test_a_running_writer_is_not_written_over(server: PrivateServer, tent: Tent,
     assert [laptop.failures for laptop in laptops] == [0, 0]
 
 
-def weaken(server: PrivateServer, rights: str) -> None:
-    """Leave the user meos these rights alone."""
+def weaken(server: PrivateServer, privileges: str) -> None:
+    """Leave the user meos these privileges alone."""
     query(server, f"REVOKE ALL PRIVILEGES, GRANT OPTION FROM {MEOS_USER}@'%'")
-    query(server, f"GRANT {rights} ON *.* TO {MEOS_USER}@'%'")
+    query(server, f"GRANT {privileges} ON *.* TO {MEOS_USER}@'%'")
 
 
 def test_a_read_only_server_is_told_as_that(server: PrivateServer, tent: Tent, stored: StoredBatch) -> None:
@@ -268,13 +268,13 @@ def test_a_read_only_server_is_told_as_that(server: PrivateServer, tent: Tent, s
     tent.restore(server, "--batch", stored.when)
 
 
-@pytest.mark.parametrize("rights", ["SELECT, LOCK TABLES", "SELECT, LOCK TABLES, DROP", "ALL"])
+@pytest.mark.parametrize("privileges", ["SELECT, LOCK TABLES", "SELECT, LOCK TABLES, DROP", "ALL"])
 def test_the_line_that_is_named_gives_the_rights_that_are_missing(
-    server: PrivateServer, spare: PrivateServer, tent: Tent, stored: StoredBatch, rights: str
+    server: PrivateServer, spare: PrivateServer, tent: Tent, stored: StoredBatch, privileges: str
 ) -> None:
-    place = "ON meosmain.*" if rights == "ALL" else "ON *.*"
+    place = "ON meosmain.*" if privileges == "ALL" else "ON *.*"
     query(spare, f"REVOKE ALL PRIVILEGES, GRANT OPTION FROM {MEOS_USER}@'%'")
-    query(spare, f"GRANT {rights} {place} TO {MEOS_USER}@'%'")
+    query(spare, f"GRANT {privileges} {place} TO {MEOS_USER}@'%'")
     said = tent.restore(spare, "--race", INDIVIDUAL, expected=1)
     assert databases(spare) == set()
     line = re.search(r"administrator's mysql prompt: (GRANT [^;]+);", said)
