@@ -61,7 +61,7 @@ def encrypted_if_required(program: Program, settings: Settings) -> Iterator[None
     MySQL's programs insist on it themselves. MariaDB's encrypt if the server offers it, and otherwise silently continue
     unencrypted (seen: 10.11 and 11.8, with --ssl and --skip-ssl-verify-server-cert). Raises ServerUnreachableError.
     """
-    is_unsure = _is_required(settings) and "ssl-mode" not in program.options
+    is_unsure = sessions.requires_encryption(settings) and "ssl-mode" not in program.options
     if is_unsure:
         with sessions.session(settings):
             pass
@@ -91,7 +91,12 @@ def _agreed(
     if settings.ssl_mode == "DISABLED":
         return tried(_unencrypted(program))
     first = tried(_encrypted(program, settings))
-    if _is_required(settings) or first[1].code == 0 or first[1].timed_out or error(first[1])[1] not in TLS_REFUSED:
+    if (
+        sessions.requires_encryption(settings)
+        or first[1].code == 0
+        or first[1].timed_out
+        or error(first[1])[1] not in TLS_REFUSED
+    ):
         return first
     again = tried(_unencrypted(program))
     if again[1].code != 0 and error(again[1])[1] in TLS_REFUSED | TLS_WANTED:
@@ -120,21 +125,16 @@ def _unencrypted(program: Program) -> list[str]:
 def _encrypted(program: Program, settings: Settings) -> list[str]:
     """Return what makes a program encrypt. MySQL's programs do by themselves; MariaDB's before 11.4 only if told."""
     if "ssl-mode" in program.options:
-        return ["--ssl-mode=REQUIRED"] if _is_required(settings) else []
+        return ["--ssl-mode=REQUIRED"] if sessions.requires_encryption(settings) else []
     if _has_switch(program):
         return ["--ssl"]
-    if not _is_required(settings):
+    if not sessions.requires_encryption(settings):
         return []
     raise UnfitProgramError(
         f"{program.path} can't encrypt its connection, and ssl_mode is REQUIRED.",
         "Nothing was sent to the server.",
         "Reinstall the programs of MySQL or MariaDB, or allow an unencrypted connection with --ssl-mode PREFERRED.",
     )
-
-
-def _is_required(settings: Settings) -> bool:
-    """Return whether the connection must be encrypted. What goes through a socket file never leaves this computer."""
-    return settings.ssl_mode == "REQUIRED" and settings.socket is None
 
 
 def _has_switch(program: Program) -> bool:

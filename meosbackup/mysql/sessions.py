@@ -75,12 +75,16 @@ def session(settings: Settings) -> Iterator[Session]:
             "Check that --host and --port are those of the server that MeOS uses.",
         ) from error
     try:
-        # What goes through a socket file never leaves this computer; the connector counts it as secure.
-        if settings.ssl_mode == "REQUIRED" and not connection.is_secure:
+        if requires_encryption(settings) and not connection.is_secure:
             raise unencrypted(settings)
         yield Session(connection, settings)
     finally:
         _close(connection)
+
+
+def requires_encryption(settings: Settings) -> bool:
+    """Return whether the connection must be encrypted. What goes through a socket file never leaves this computer."""
+    return settings.ssl_mode == "REQUIRED" and settings.socket is None
 
 
 def facts(session: Session, settings: Settings) -> Server:
@@ -116,19 +120,20 @@ def sees_everything(session: Session) -> bool:
 
 def _connected(settings: Settings) -> Any:
     """Connect as `ssl_mode` says: PREFERRED tries again without encryption if the server's is outdated."""
-    address: dict[str, Any] = {"host": settings.host, "port": settings.port}
+    where: dict[str, Any] = {"host": settings.host, "port": settings.port}
     if settings.socket is not None:
-        address = {"unix_socket": str(settings.socket)}
+        where = {"unix_socket": str(settings.socket)}
     # The collation is named since the connector's own default is unknown to MariaDB 11.0 to 11.3.
     arguments = {
-        **address, "user": settings.user, "password": settings.password or "", "use_pure": True, "charset": "utf8mb4",
+        **where, "user": settings.user, "password": settings.password or "", "use_pure": True, "charset": "utf8mb4",
         "collation": "utf8mb4_general_ci", "connection_timeout": CONNECT_LIMIT, "read_timeout": ANSWER_LIMIT,
         "write_timeout": ANSWER_LIMIT, "autocommit": True, "ssl_disabled": settings.ssl_mode == "DISABLED",
     }  # fmt: skip
     try:
         connection = mysql.connector.connect(**arguments)
     except mysql.connector.Error as error:
-        if settings.ssl_mode != "PREFERRED" or not is_about_tls(error.errno, str(error)):
+        is_decided = settings.ssl_mode == "DISABLED" or requires_encryption(settings)
+        if is_decided or not is_about_tls(error.errno, str(error)):
             raise
         try:
             connection = mysql.connector.connect(**{**arguments, "ssl_disabled": True})

@@ -1,4 +1,4 @@
-"""Encryption as servers want it: none, demanded, self-signed, and too old for this computer."""
+"""Encryption by `ssl_mode`, with servers that have none, a self-signed certificate, or outdated protocols only."""
 
 import sys
 import threading
@@ -51,7 +51,7 @@ def running(installation: Installation, *options: str) -> Iterator[PrivateServer
 
 
 def brought_back(place: Place, server: PrivateServer, client: Installation) -> str:
-    """Delete a race, have it restored, and see that it is as it was; return what was said."""
+    """Delete a race, have it restored, and check that it is unchanged; return what was said."""
     before = contents(server, RELAY)
     query(server, f"DROP DATABASE {RELAY}")
     result = run_meosbackup(
