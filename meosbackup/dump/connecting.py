@@ -32,15 +32,14 @@ def run(
     limit: float,
     stop: threading.Event,
     folder: Path,
-    patience: float,
 ) -> process.Result:
-    """Run a program with the login of the folder's option file.
+    """Run a program with the login of the folder's option file; if it is stopped, it is killed at once.
 
     With PREFERRED, if it and the server can't agree on encryption, it is run again without it. Raises OSError if it
     can't be started, StoppedError, UnfitProgramError, ServerUnreachableError.
     """
     with encrypted_if_required(program, settings):
-        return _agreed(program, settings, arguments, limit=limit, stop=stop, folder=folder, patience=patience)[1]
+        return _agreed(program, settings, arguments, limit=limit, stop=stop, folder=folder, patience=0)[1]
 
 
 def arguments_that_log_in(client: Program, settings: Settings, folder: Path, stop: threading.Event) -> list[str]:

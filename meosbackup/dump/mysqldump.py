@@ -133,7 +133,6 @@ def _run(program: DumpProgram, database: str, wanted: list[str], stop: threading
             limit=limit,
             stop=stop,
             folder=program.folder,
-            patience=0,
         )
     except OSError as error:
         raise DumpFailedError(

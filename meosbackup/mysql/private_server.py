@@ -48,7 +48,7 @@ class ServerProgram:
 class PrivateServer:
     """A server for this program alone, on 127.0.0.1; `socket` is None on Windows.
 
-    It can be stopped and started as often as one likes: its port and its data stay the same.
+    It can be stopped and started any number of times: its port and its data stay the same.
     """
 
     program: ServerProgram
@@ -63,7 +63,7 @@ class PrivateServer:
 
     @property
     def log_file(self) -> Path:
-        """What the server itself has written down since it was last started."""
+        """The server's own log since it was last started."""
         return self.folder / "server.log"
 
     @property
@@ -84,7 +84,7 @@ class PrivateServer:
             time.sleep(0.02)
 
     def stop(self) -> None:
-        """End the server as its administrator would. On Windows, too, this is no crash: the server is asked in SQL."""
+        """Shut the server down as its administrator would: in SQL, so that it isn't a crash on Windows either."""
         if self._process is not None:
             with suppress(mysql.connector.Error, OSError), closing(connect(self)) as connection:
                 connection.cmd_query("SHUTDOWN")
@@ -107,7 +107,7 @@ class PrivateServer:
         if self.program.flavour == "MySQL":
             arguments += ["--loose-mysqlx=OFF", "--secure-file-priv=NULL"]
             if sys.platform == "win32":
-                # Else it runs as two processes, and the one that is known here is not the server.
+                # Otherwise it runs as two processes, and the one started here is not the server.
                 arguments.append("--no-monitor")
         self.log_file.write_text("", "utf-8")
         try:
@@ -138,14 +138,14 @@ def private_server(
     program: ServerProgram | None = None,
     options: Sequence[str] = (),
 ) -> Iterator[PrivateServer]:
-    """Run a new, empty server; when the block ends, in whatever way, the server is ended and its data are removed.
+    """Run a new, empty server; however the block ends, the server is ended and its data are removed.
 
-    Its files lie in a new folder below `folder`, or below the system's temporary one. `options` go to the server
-    program, also when it makes its data folder. The server knows one user: root, without a password, from this
+    Its files are in a new folder below `folder`, or below the system's temporary one. `options` go to the server
+    program, also when it creates its data folder. The server has one user: root, without a password, from this
     computer alone. Raises ProgramMissingError if there is no server program, or it doesn't run.
     """
     program = program or find_server_program()
-    # The socket lies apart, since the path of `folder` may be too long for one (108 letters on Linux, 104 on macOS).
+    # The socket is elsewhere, since the path of `folder` may be too long for one (108 letters on Linux, 104 on macOS).
     with _temporary_folder(folder) as home, _temporary_folder(None) as short:
         server = PrivateServer(
             program=program, folder=home, port=_free_port(), options=_options(home, lower_case_table_names, options),
@@ -170,7 +170,7 @@ def connect(server: PrivateServer, database: str | None = None) -> MySQLConnecti
 
 
 def load(server: PrivateServer, path: Path) -> None:
-    """Feed an SQL file to a private server through the `mariadb` or `mysql` program, its own one if there is one.
+    """Feed an SQL file to a private server through the `mariadb` or `mysql` program, the server's own if possible.
 
     Raises ProgramMissingError if there is none, MeosBackupError if it fails, OSError if `path` can't be read.
     """
@@ -184,7 +184,7 @@ def load(server: PrivateServer, path: Path) -> None:
     if result.code != 0:
         raise MeosBackupError(
             f"{path.name} can't be loaded into a private server ({_why(result)}).",
-            "Races and backups are untouched: the private server holds copies.",
+            "Races and backups are unchanged: the private server has copies.",
             "Check whether the file is complete.",
         )
 
@@ -197,7 +197,7 @@ def _make_data_folder(server: PrivateServer) -> None:
         if sys.platform == "win32":  # another program of the same name, with options of its own
             arguments.append(f"--datadir={server.folder / 'data'}")
         else:
-            # A shell script, which breaks if a path holds a space: it gets paths from the folder that it runs in.
+            # A shell script, which breaks if a path has a space: it gets paths relative to the folder that it runs in.
             arguments += [option.replace(str(server.folder), ".") for option in server.options]
             arguments += ["--skip-test-db", "--auth-root-authentication-method=normal"]
     try:
@@ -210,7 +210,7 @@ def _make_data_folder(server: PrivateServer) -> None:
 
 def _options(home: Path, lower_case_table_names: int, more: Sequence[str]) -> tuple[str, ...]:
     """Return the server program's options; one with `loose-` is ignored by programs that don't know it."""
-    # The folder for temporary files is its own: in a common one, a server that starts removes those of all others.
+    # Its folder for temporary files is its own: in a shared one, a server that starts removes those of all others.
     options = [
         "--no-defaults", f"--datadir={home / 'data'}", f"--tmpdir={home}",
         f"--lower-case-table-names={lower_case_table_names}", "--skip-log-bin", "--performance-schema=OFF",
@@ -227,7 +227,7 @@ def _temporary_folder(below: Path | None) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        # Windows keeps files of a killed server open for a moment: what can't be removed then is left to the system.
+        # Windows keeps files of a killed server open for a moment: what can't be removed then is left for the system.
         _undisturbed(lambda: shutil.rmtree(folder, ignore_errors=sys.platform == "win32"))
 
 
@@ -238,7 +238,7 @@ def _undisturbed(action: Callable[[], None]) -> None:
 
 
 def _free_port() -> int:
-    """Choose a port below those that a system hands out itself: nobody takes it while the server is stopped."""
+    """Choose a port below those that the system hands out, so that nobody takes it while the server is stopped."""
     while True:
         port = _PORTS.start + secrets.randbelow(len(_PORTS))
         with socket.socket() as probe, suppress(OSError):
@@ -255,7 +255,7 @@ def _answers(server: PrivateServer) -> bool:
 
 
 def _found(names: Sequence[str], folders: Sequence[str]) -> Iterator[Path]:
-    """Find programs by their names: in these folders, then where installers put them, the newest first."""
+    """Find programs by name: in these folders, then where installers put them, the newest first."""
     for place in [*folders, *map(str, programs.installer_folders())]:
         for name in names:
             path = shutil.which(name, path=place)
