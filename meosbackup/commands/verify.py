@@ -1,6 +1,7 @@
 """`meosbackup verify`: every file of every batch on a drive, read back and compared with what was written."""
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -224,7 +225,8 @@ def _top_guide(plan: Plan) -> Iterator[Finding]:
 
 def _leads_to(text: bytes, stored: StoredBatch) -> bool:
     """Return whether the RESTORE.txt at the top of a drive describes a batch."""
-    return stored.name in text.decode(restore_txt.ENCODING, "replace") and _names_dumps(text, stored)
+    names_folder = re.search(rf"{re.escape(stored.name)}(?![_\d])", text.decode(restore_txt.ENCODING, "replace"))
+    return names_folder is not None and _names_dumps(text, stored)
 
 
 def _in_batch(stored: StoredBatch, reader: Reader) -> Iterator[Finding]:
