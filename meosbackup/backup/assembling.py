@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from meosbackup.batch import batch_file, names
-from meosbackup.batch.model import Batch, Entry, StoredBatch, StoredFile
+from meosbackup.batch.model import RACE_LIST, Batch, Entry, StoredBatch, StoredFile
 from meosbackup.dump.dumping import GoodDump
 from meosbackup.guide import restore_txt
 from meosbackup.meosxml.batch_files import MeosFiles
@@ -39,7 +39,7 @@ class BatchFolder:
         """
         stems = names.stems([entry.race for entry in entries if entry.race is not None])
         return tuple(
-            self._with_files(entry, stems[entry.race.name_id] if entry.race else names.RACE_LIST,
+            self._with_files(entry, stems[entry.race.name_id] if entry.race else RACE_LIST,
                              changed, references, meosfiles, stop)
             for entry in entries
         )  # fmt: skip

@@ -7,8 +7,7 @@ from datetime import datetime
 
 from meosbackup.backup.dumps import NewDumps
 from meosbackup.backup.survey import Survey
-from meosbackup.batch import names
-from meosbackup.batch.model import Entry, Race, Server, StoredBatch, StoredFile
+from meosbackup.batch.model import RACE_LIST, Entry, Race, Server, StoredBatch, StoredFile
 from meosbackup.dump.dumping import EmptyShellError, GoodDump
 from meosbackup.errors import MeosBackupError, PrivilegeMissingError
 from meosbackup.meos.race_list import LeftOutRace
@@ -38,7 +37,7 @@ def earlier_entries(newest: StoredBatch | None, server: Server) -> dict[str, Ent
     if newest is None or (newest.batch.server.host, newest.batch.server.port) != (server.host, server.port):
         return {}
     return {
-        _key(entry.race): entry.carried(newest.batch.sequence)
+        entry.key: entry.carried(newest.batch.sequence)
         for entry in newest.batch.databases
         if entry.dump is not None and newest.path(entry.dump).is_file()
     }
@@ -49,7 +48,7 @@ def decide(seen: Survey, earlier: Mapping[str, Entry], changed: Mapping[str, Goo
     decision = Decision()
     everything = [(None, seen.race_list), *((chosen.race, chosen.database) for chosen in seen.selection.chosen)]
     for race, database in everything:
-        before = earlier.get(_key(race))
+        before = earlier.get(race.key if race else RACE_LIST)
         error = _no_database(race, seen) if database is None else new.errors.get(database)
         if database is not None and database in changed:
             decision.entries.append(_new_entry(database, race, changed[database], before))
@@ -79,13 +78,8 @@ def differs(entries: Sequence[Entry], references: Mapping[str, GoodDump | None],
     ) != _outline(newest.batch.databases)
 
 
-def _key(race: Race | None) -> str:
-    """Return what identifies a race from batch to batch."""
-    return race.name_id.lower() if race else names.RACE_LIST
-
-
 def _outline(entries: Sequence[Entry]) -> list[tuple[str, bool]]:
-    return [(_key(entry.race), entry.error is None) for entry in entries]
+    return [(entry.key, entry.error is None) for entry in entries]
 
 
 def _new_entry(database: str, race: Race | None, good: GoodDump, before: Entry | None) -> Entry:
@@ -97,7 +91,7 @@ def _new_entry(database: str, race: Race | None, good: GoodDump, before: Entry |
 
 
 def _no_database(race: Race | None, seen: Survey) -> MeosBackupError:
-    database = race.name_id if race else names.RACE_LIST
+    database = race.name_id if race else RACE_LIST
     if re.search(r"[A-Za-z0-9]", database) and not seen.sees_everything:
         return PrivilegeMissingError(
             f"The server shows the user no database {database}: it doesn't exist, or the user is missing a privilege.",

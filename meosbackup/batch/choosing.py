@@ -122,7 +122,7 @@ def _before(batches: Sequence[StoredBatch], wanted: str) -> Chosen:
 
 def _is_good(stored: StoredBatch, race: Race) -> bool:
     for entry in stored.batch.races:
-        if entry.race is not None and entry.race.name_id.lower() == race.name_id.lower() and entry.dump is not None:
+        if entry.race is not None and entry.key == race.key and entry.dump is not None:
             try:
                 return files.sha256(stored.path(entry.dump)) == entry.dump.sha256
             except OSError:

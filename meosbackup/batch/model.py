@@ -7,6 +7,7 @@ from pathlib import Path
 
 from meosbackup.text import clean
 
+RACE_LIST = "meosmain"
 _NAME_WIDTH = 40
 
 
@@ -20,6 +21,11 @@ class Race:
     name_id: str
     id: int
     version: int
+
+    @property
+    def key(self) -> str:
+        """What identifies the race from batch to batch: its NameId in lower case, as servers differ in case."""
+        return self.name_id.lower()
 
     @property
     def display_name(self) -> str:
@@ -72,6 +78,11 @@ class Entry:
     error: str | None = None
     reference: StoredFile | None = None
     meosxml: StoredFile | None = None
+
+    @property
+    def key(self) -> str:
+        """What identifies the database from batch to batch: the race's key; `meosmain` for the race list."""
+        return self.race.key if self.race else RACE_LIST
 
     @property
     def display_name(self) -> str:

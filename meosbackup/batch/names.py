@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from itertools import count
 
-from meosbackup.batch.model import Race
+from meosbackup.batch.model import RACE_LIST, Race
 
-RACE_LIST = "meosmain"
 ROOT_FOLDER = "meosbackup"
 """The folder on a drive that holds everything that meosbackup writes to it."""
 BATCH_FILE = "batch.json"

@@ -76,9 +76,9 @@ def of_race(batches: Sequence[StoredBatch], called: str) -> tuple[StoredBatch, .
     `called` is the race's name, its NameId, or a part that only one race has; anything else raises WrongUsageError.
     """
     every = list(dict.fromkeys(entry.race for stored in batches for entry in stored.batch.races if entry.race))
-    meant = {race.name_id.casefold(): race for race in choosing.matching(called, every)}
+    meant = {race.key: race for race in choosing.matching(called, every)}
     if len(meant) != 1:
-        choice = meant or {race.name_id.casefold(): race for race in every}
+        choice = meant or {race.key: race for race in every}
         listed = "; ".join(f"{race.display_name}, {clean(race.name_id, _NAME_WIDTH)}" for race in choice.values())
         raise WrongUsageError(
             f"{'Several races match' if meant else 'No race on the drive matches'} {clean(called, _NAME_WIDTH)}.",
@@ -188,5 +188,5 @@ def _by_time(batches: Sequence[StoredBatch], letters: int) -> list[Run]:
 
 
 def _of_race(found: Batch, name_id: str) -> Batch:
-    entries = tuple(entry for entry in found.races if entry.race and entry.race.name_id.casefold() == name_id)
+    entries = tuple(entry for entry in found.races if entry.key == name_id)
     return replace(found, databases=entries, complete=all(entry.error is None for entry in entries))

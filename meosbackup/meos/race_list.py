@@ -6,8 +6,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from meosbackup.batch.choosing import matching
-from meosbackup.batch.model import Race
-from meosbackup.batch.names import RACE_LIST
+from meosbackup.batch.model import RACE_LIST, Race
 from meosbackup.errors import RaceListMissingError
 from meosbackup.mysql.identifiers import quoted, spelled
 from meosbackup.mysql.server_errors import grant_line
@@ -86,7 +85,7 @@ def listed_races(session: Session, race_list: str) -> tuple[ListedRace, ...]:
     races: dict[str, ListedRace] = {}
     for row in rows:
         race = _race(row)
-        races.setdefault(race.name_id.lower(), ListedRace(race, bool(row.get("removed"))))
+        races.setdefault(race.key, ListedRace(race, bool(row.get("removed"))))
     return tuple(races.values())
 
 
@@ -146,7 +145,7 @@ def _reason(item: ListedRace, asked_for: set[str] | None, days: int | None, toda
     """Return why a race is left out; None if it is backed up."""
     if item.removed:
         return "marked as removed"
-    if item.race.name_id.lower() == RACE_LIST:
+    if item.race.key == RACE_LIST:
         return "its database is the race list itself"
     if asked_for is not None:
         return None if item.race.name_id in asked_for else "not among the races asked for"

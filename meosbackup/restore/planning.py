@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from meosbackup.batch import choosing, names
-from meosbackup.batch.model import Entry, Freshness, Race, StoredBatch
+from meosbackup.batch import choosing
+from meosbackup.batch.model import RACE_LIST, Entry, Freshness, Race, StoredBatch
 from meosbackup.console import Console
 from meosbackup.errors import MeosBackupError, WrongUsageError
 from meosbackup.meos import race_status
@@ -138,7 +138,7 @@ def _compared_with_server(settings: Settings, entries: Iterable[Entry]) -> tuple
             )
     except MeosBackupError as error:
         raise type(error)(error.what, "Nothing was done.", error.do) from error
-    return dumps, identifiers.spelled(names.RACE_LIST, databases) is not None
+    return dumps, identifiers.spelled(RACE_LIST, databases) is not None
 
 
 def _refuse_open_races(dumps: Sequence[PlannedDump]) -> None:

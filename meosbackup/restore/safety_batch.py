@@ -65,8 +65,8 @@ def _list_unlisted(settings: Settings, plan: Plan) -> None:
     with sessions.session(settings) as session:
         name = identifiers.spelled("MeOSMain", sessions.databases(session))
         rows = race_list.listed_races(session, name) if name else ()
-        listed = {row.race.name_id.lower() for row in rows if not row.removed}
+        listed = {row.race.key for row in rows if not row.removed}
         for dump in plan.dumps:
             race, status = dump.entry.race, dump.status
-            if race and status and not status.is_shell and race.name_id.lower() not in listed:
+            if race and status and not status.is_shell and race.key not in listed:
                 replacement.put_on_list(session, race, status.database)

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from meosbackup.batch.model import Entry, StoredBatch
-from meosbackup.batch.names import RACE_LIST
+from meosbackup.batch.model import StoredBatch
 from meosbackup.store import inventory, spool
 
 log = logging.getLogger(__name__)
@@ -44,7 +43,7 @@ def kept_from(stored: StoredBatch, *, frees: int, pinned: bool) -> Kept:
     return Kept(
         folder=stored.folder, sequence=stored.batch.sequence, taken=stored.batch.taken, frees=frees,
         complete=stored.batch.complete, pinned=pinned,
-        good=frozenset(_key(entry) for entry in stored.batch.databases if entry.dump and entry.error is None),
+        good=frozenset(entry.key for entry in stored.batch.databases if entry.dump and entry.error is None),
     )  # fmt: skip
 
 
@@ -97,10 +96,6 @@ def _groups(kept: Kept, now: datetime) -> Iterator[Hashable]:
     ten_minutes = (kept.taken - _START) // _TEN_MINUTES
     if ten_minutes >= (now - _ONE_EACH_TEN_MINUTES - _START) // _TEN_MINUTES:
         yield "ten minutes", ten_minutes
-
-
-def _key(entry: Entry) -> str:
-    return entry.race.name_id.lower() if entry.race else RACE_LIST
 
 
 def used_bytes(folder: Path) -> int:

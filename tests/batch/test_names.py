@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meosbackup.batch.model import Race
-from meosbackup.batch.names import RACE_LIST, dump_name, first_free, folder_name, reference_name, stems
+from meosbackup.batch.model import RACE_LIST, Race
+from meosbackup.batch.names import dump_name, first_free, folder_name, reference_name, stems
 
 TAKEN = datetime(2026, 11, 22, 14, 3, tzinfo=UTC)
 SHA256 = "3f9a2c71" * 8

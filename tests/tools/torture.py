@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 
 from meosbackup.batch import names
+from meosbackup.batch.model import RACE_LIST
 from meosbackup.commands.simulation import Laptop
 from meosbackup.meos import changes
 from meosbackup.mysql.identifiers import quoted
@@ -75,7 +76,7 @@ def state(server: PrivateServer, database: str) -> tuple[State, State]:
 @contextmanager
 def laptops(server: PrivateServer, seed: int) -> Iterator[set[State]]:
     """Have a laptop at work on each of three races; give all states that any database was ever in."""
-    states: set[State] = set(state(server, names.RACE_LIST))
+    states: set[State] = set(state(server, RACE_LIST))
     states.update(found for database in databases(server) for found in state(server, database))
     stop = threading.Event()
     threads = [
