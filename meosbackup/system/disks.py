@@ -7,6 +7,7 @@ import string
 import sys
 import tempfile
 from dataclasses import dataclass
+from glob import glob
 from pathlib import Path
 
 _MOUNT_FOLDERS = ("/media", "/run/media", "/mnt", "/Volumes")
@@ -65,6 +66,10 @@ def _mount_points() -> list[Path]:
         letters = ctypes.windll.kernel32.GetLogicalDrives()
         roots = [f"{letter}:\\" for place, letter in enumerate(string.ascii_uppercase) if letters >> place & 1]
         return [Path(root) for root in roots if ctypes.windll.kernel32.GetDriveTypeW(root) == _WINDOWS_REMOVABLE]
-    # Desktops mount sticks two levels below (/media/anna/STICK), people by hand one (/media/usb).
-    below = [path for folder in _MOUNT_FOLDERS for pattern in ("*", "*/*") for path in Path(folder).glob(pattern)]
-    return sorted({path for path in below if path.is_mount()})
+    # Desktops mount sticks two levels below (/media/anna/STICK), people by hand one (/media/usb). A mount point whose
+    # drive was pulled out answers with errors, which glob.glob and ismount pass over, and pathlib does not.
+    below = [
+        path for folder in _MOUNT_FOLDERS for pattern in ("*", "*/*")
+        for path in glob(f"{folder}/{pattern}")  # noqa: PTH207
+    ]  # fmt: skip
+    return sorted({Path(path) for path in below if os.path.ismount(path)})
