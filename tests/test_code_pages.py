@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from meosbackup.mysql.private_server import PrivateServer
-from tests.toolkit.broken import Place, new_place
+from tests.toolkit.place import Place, new_place
 from tests.toolkit.runs import server_options, with_password
 from tests.toolkit.waiting import PATIENCE
 
@@ -37,7 +37,7 @@ def run(code_page: str, *arguments: str | Path) -> tuple[int, str]:
 
 @pytest.mark.parametrize("code_page", list(RACE))
 def test_each_command_in_an_old_code_page(place: Place, server: PrivateServer, code_page: str) -> None:
-    login, drive = server_options(server), [*place.options[:3], *place.options[3:-2]]
+    login, drive = server_options(server), place.folders
     name = RACE[code_page]
     commands: list[tuple[str | Path, ...]] = [
         (*place.options, "--once", *login),

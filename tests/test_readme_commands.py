@@ -87,7 +87,7 @@ class Terminal:
             "PATH": f"{programs}:{os.environ['PATH']}", "PYTHONPATH": str(Path(__file__).parents[1]),
             "HOME": str(self.tent.folder), "LC_ALL": "C.UTF-8", "COLUMNS": "200",
             "MEOSBACKUP_PORT": str(self.server.port), "MEOSBACKUP_ANY_DISK": "true", "MEOSBACKUP_ALL_RACES": "true",
-            "MEOSBACKUP_SPOOL": str(self.tent.spool(self.server)),
+            "MEOSBACKUP_SPOOL": str(self.tent.at(self.server).spool),
         }  # fmt: skip
 
 

@@ -11,10 +11,11 @@ from meosbackup.mysql.identifiers import quoted
 from meosbackup.mysql.private_server import PrivateServer, connect, load
 from meosbackup.store import inventory
 from tests.toolkit.batches import assert_batches_are_whole, dump_file
-from tests.toolkit.broken import Place, in_terminal, new_place, once
+from tests.toolkit.place import Place, new_place, once
 from tests.toolkit.programs import dump_wrapper
 from tests.toolkit.runs import told
 from tests.toolkit.servers import EMPTY, INDIVIDUAL, RACE_LIST, contents, query
+from tests.toolkit.terminals import in_terminal
 
 STEERING = "\x1b[2J\x1b]0;owned\x07\x9b31m\x1b[8m\r\b\u202egnp"
 """What clears a screen, renames its window, rings, hides and turns what follows."""
@@ -68,7 +69,7 @@ def test_races_of_any_name_are_backed_up(place: Place, server: PrivateServer) ->
     said = told(once(place, server), 0, f"race list + {len(RACE_NAMES)} races")
     assert "\x1b" not in said
     assert_batches_are_whole(place)
-    (folder,) = place.batches
+    (folder,) = place.batch_folders
     races = inventory.read(folder).races
     assert [entry.race.name for entry in races if entry.race] == RACE_NAMES
     files = [path for path in place.target.rglob("*") if path.is_file()]
@@ -118,7 +119,7 @@ def test_databases_of_any_name_are_dumped_and_restored(
         add_race(server, f"Race {number}", name, number)
     told(once(place, server), 0, f"race list + {len(DATABASES)} races")
     assert_batches_are_whole(place)
-    (folder,) = place.batches
+    (folder,) = place.batch_folders
     races = inventory.read(folder).races
     assert [entry.database for entry in races] == DATABASES
     for entry in races:

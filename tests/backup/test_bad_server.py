@@ -16,8 +16,9 @@ import pytest
 from meosbackup.mysql.private_server import HOST, PrivateServer, connect, load
 from meosbackup.store import inventory
 from tests.toolkit.batches import assert_batches_are_whole, assert_no_backup
-from tests.toolkit.broken import Place, new_place, once, running
+from tests.toolkit.place import Place, new_place, once
 from tests.toolkit.programs import waiting_dump
+from tests.toolkit.running import running
 from tests.toolkit.runs import Completed, run_meosbackup, server_options, told, with_password
 from tests.toolkit.servers import FILES, INDIVIDUAL, MEOS_PASSWORD, RACE_LIST, RELAY, contents, damaged, query
 from tests.toolkit.waiting import limit, wait_until
@@ -92,7 +93,7 @@ def test_the_day_goes_on_when_the_server_is_lost_during_dumps_and_comes_back(
         tool.waits_for("all is well again; trouble from")
         told(tool.press_ctrl_c(), 0, "stopped; 1 batch made, the newest is from")
     assert_batches_are_whole(place)
-    assert [inventory.read(folder).complete for folder in place.batches] == [True]
+    assert [inventory.read(folder).complete for folder in place.batch_folders] == [True]
 
 
 def test_a_server_that_is_lost_during_every_dump_of_the_only_batch(place: Place, server: PrivateServer) -> None:
@@ -122,7 +123,7 @@ def test_a_server_that_is_lost_while_a_dump_waits_for_it(place: Place, server: P
             result = tool.ended()
     told(result, 75, "O'Cup", "doesn't answer", "Lost connection", "Check that MySQL or MariaDB is running there")
     assert_batches_are_whole(place)
-    for folder in place.batches:
+    for folder in place.batch_folders:
         assert not inventory.read(folder).complete
 
 
@@ -227,7 +228,7 @@ def test_a_missing_right_is_named_with_the_line_that_cures_it(
     assert len(lines) == 1, said
     query(server, lines.pop())
     told(once(place, server, "--user", "svea"), 0, ALL_IS_WELL)
-    assert inventory.read(place.batches[-1]).complete
+    assert inventory.read(place.batch_folders[-1]).complete
 
 
 def test_a_server_without_a_race_list(place: Place, spare: PrivateServer) -> None:
@@ -264,13 +265,13 @@ def test_a_damaged_table_fails_alone(place: Place, server: PrivateServer, file: 
         )  # fmt: skip
         assert said.count("is damaged") == 1
         assert_batches_are_whole(place)
-        dumps = {entry.database: entry for entry in inventory.read(place.batches[-1]).databases}
+        dumps = {entry.database: entry for entry in inventory.read(place.batch_folders[-1]).databases}
         assert {name for name, entry in dumps.items() if entry.error is None} == set(FILES) - {INDIVIDUAL}
         assert dumps[INDIVIDUAL].dump is None
         if repairable:
             query(server, f"REPAIR TABLE {INDIVIDUAL}.orunner EXTENDED")
             told(once(place, server), 0, ALL_IS_WELL)
-            assert inventory.read(place.batches[-1]).complete
+            assert inventory.read(place.batch_folders[-1]).complete
 
 
 def test_a_damaged_table_leaves_the_dump_from_before(place: Place, server: PrivateServer, spare: PrivateServer) -> None:
@@ -280,14 +281,14 @@ def test_a_damaged_table_leaves_the_dump_from_before(place: Place, server: Priva
         query(server, f"INSERT INTO {RELAY}.oclub (Name) VALUES ('new')")
         told(once(place, server), 1, "The table orunner of this race is damaged", "Its newest good dump is from")
     assert_batches_are_whole(place)
-    newest = inventory.read(place.batches[-1])
+    newest = inventory.read(place.batch_folders[-1])
     entry = next(entry for entry in newest.databases if entry.database == INDIVIDUAL)
     assert entry.error is not None
     assert entry.dump is not None
     assert not newest.complete
-    load(spare, place.batches[-1] / entry.dump.file)
+    load(spare, place.batch_folders[-1] / entry.dump.file)
     assert entry.reference is not None
-    load(spare, place.batches[-1] / entry.reference.file)
+    load(spare, place.batch_folders[-1] / entry.reference.file)
     assert contents(spare, INDIVIDUAL) == good
 
 
@@ -295,7 +296,7 @@ def test_a_damaged_register_does_not_keep_its_race_from_being_saved(place: Place
     with damaged(server, RELAY, "dbrunner.MYI", 0):
         said = told(once(place, server), 1, "dbrunner", "is damaged", "Repair Selected Competition")
         assert "This race is not in the newest backup" not in said
-        dumps = {entry.database: entry for entry in inventory.read(place.batches[-1]).databases}
+        dumps = {entry.database: entry for entry in inventory.read(place.batch_folders[-1]).databases}
         assert dumps[RELAY].dump is not None
         assert dumps[RELAY].error is None
 

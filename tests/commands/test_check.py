@@ -10,9 +10,10 @@ import pytest
 
 from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.store import inventory
-from tests.toolkit.broken import Place, new_place, once, running
 from tests.toolkit.drives import small_disk
+from tests.toolkit.place import Place, new_place, once
 from tests.toolkit.programs import dump_wrapper, waiting_dump
+from tests.toolkit.running import running
 from tests.toolkit.runs import Completed, run_meosbackup, server_options, told, with_password
 from tests.toolkit.servers import INDIVIDUAL, RACE_LIST, query
 from tests.toolkit.waiting import wait_until
@@ -80,7 +81,7 @@ def test_it_does_not_disturb_a_backup_that_is_under_way(place: Place, server: Pr
         told(check(place, server, "--log-file", place.folder / "check.log"), 0)
         (place.folder / "gate").touch()
         told(tool.ended(), 0, "race list + 4 races")
-    assert inventory.read(place.batches[0]).complete
+    assert inventory.read(place.batch_folders[0]).complete
 
 
 @pytest.mark.parametrize("rights", [
@@ -160,7 +161,7 @@ def test_a_spool_without_room_for_a_dump(place: Place, server: PrivateServer) ->
 def test_a_drive_without_room_and_a_clock_that_is_behind(place: Place, server: PrivateServer) -> None:
     with small_disk(place.target, "2m"):
         told(once(place, server), 0)
-        path = place.batches[0] / "batch.json"
+        path = place.batch_folders[0] / "batch.json"
         document = json.loads(path.read_text("utf-8"))
         document["taken"] = (datetime.now().astimezone() + timedelta(hours=1)).isoformat()
         path.write_text(json.dumps(document), "utf-8")

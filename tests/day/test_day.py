@@ -19,8 +19,9 @@ from meosbackup.commands.simulation import Laptop, delete_race
 from meosbackup.mysql.private_server import PrivateServer, load
 from meosbackup.store import drive
 from tests.toolkit.batches import dump_file, dump_of
-from tests.toolkit.day import Day, frozen
+from tests.toolkit.day import Day
 from tests.toolkit.programs import dump_program, needed
+from tests.toolkit.running import frozen
 from tests.toolkit.servers import (
     BIG,
     DATA,
@@ -58,7 +59,7 @@ A_BATCH = (
 
 @pytest.fixture
 def day(server: PrivateServer, tmp_path: Path) -> Day:
-    return Day(server, tmp_path)
+    return Day(tmp_path, server=server)
 
 
 def enter_runner(server: PrivateServer, database: str, name: str = "Zoë O'Brien") -> None:

@@ -14,6 +14,7 @@ from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.store import drive, inventory
 from tests.toolkit.batches import faults, leftovers, waiting
 from tests.toolkit.drives import EXFAT, EXT4, FAT32, Drive, Slot, copy_of, make_drive, repair, slot
+from tests.toolkit.place import Place
 from tests.toolkit.running import running
 from tests.toolkit.servers import INDIVIDUAL
 from tests.toolkit.waiting import PATIENCE, wait_until
@@ -52,7 +53,7 @@ def test_the_next_start_minds_no_lock_and_removes_leftovers_alone(
 ) -> None:
     stick.plug(make_drive(EXFAT, tmp_path / "image"))
     root = drive.root(stick.place)
-    with running(busy, stick.place, tmp_path, *EVERY_SECOND) as day:
+    with running(Place(tmp_path, stick.place), busy, *EVERY_SECOND, terminal=True) as day:
         day.expect("  OK    race list ")
         wait_until(lambda: not waiting(tmp_path / "spool"), "an empty spool")
         day.kill()
@@ -69,7 +70,7 @@ def test_the_next_start_minds_no_lock_and_removes_leftovers_alone(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("cut sho", "utf-8")
     empty.mkdir()  # FAT keeps no more than that of a folder whose renaming the power cut
-    with running(busy, stick.place, tmp_path, *EVERY_SECOND) as day:
+    with running(Place(tmp_path, stick.place), busy, *EVERY_SECOND, terminal=True) as day:
         day.expect("  OK    race list ")
         wait_until(lambda: not waiting(tmp_path / "spool"), "an empty spool")
         day.stop()
@@ -87,7 +88,7 @@ def test_a_power_cut_leaves_whole_batches_and_nothing_that_was_shipped_is_lost(
     root, spool_root = drive.root(stick.place), tmp_path / "spool"
     stick.plug(used)
     cuts: list[Drive] = []
-    with running(busy, stick.place, tmp_path, *EVERY_SECOND) as day:
+    with running(Place(tmp_path, stick.place), busy, *EVERY_SECOND, terminal=True) as day:
         day.expect("  OK    race list ")
         end = time.monotonic() + PATIENCE
         while len(cuts) < POWER_CUTS:
@@ -108,7 +109,7 @@ def test_a_power_cut_leaves_whole_batches_and_nothing_that_was_shipped_is_lost(
         shipped = set(range(1, max(sequences(left)) + 1)) - {stored.batch.sequence for stored in waiting(left)}
         assert shipped <= set(sequences(root)), "what is marked as shipped has reached the medium"
     highest = max(sequences(left) + sequences(root))
-    with running(busy, stick.place, tmp_path / f"day {number}", *EVERY_SECOND) as day:
+    with running(Place(tmp_path / f"day {number}", stick.place), busy, *EVERY_SECOND, terminal=True) as day:
         day.expect("  OK    race list ")
         wait_until(lambda: not waiting(left), "an empty spool")
         day.stop()

@@ -16,8 +16,9 @@ from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.mysql.programs import find_dump_program
 from meosbackup.store import inventory
 from tests.toolkit.batches import assert_batches_are_whole, assert_no_backup, dump_file
-from tests.toolkit.broken import Place, new_place, once, running
+from tests.toolkit.place import Place, new_place, once
 from tests.toolkit.programs import dump_wrapper, shell_script
+from tests.toolkit.running import running
 from tests.toolkit.runs import Completed, run_meosbackup, told
 from tests.toolkit.servers import FILES, INDIVIDUAL, INNODB, RELAY, query
 from tests.toolkit.waiting import wait_until
@@ -123,7 +124,7 @@ def test_a_dump_program_that_hangs_is_ended(place: Place, server: PrivateServer)
     )  # fmt: skip
     assert "InnoDB-tävlingen (2026-11-22): The dump program" not in said
     assert_batches_are_whole(place)
-    newest = inventory.read(place.batches[-1])
+    newest = inventory.read(place.batch_folders[-1])
     assert {entry.database for entry in newest.databases if entry.dump is not None} == {"meosmain", INNODB}
     assert not newest.complete
 
@@ -158,7 +159,7 @@ def test_a_dump_that_keeps_tables_locked_is_ended_and_tried_once_more(
     wait_until(lambda: query(server, locking, RELAY) == [(0,)], "nothing of the dump program is left on the server")
     if times == 2:
         told(result, 1, "Relais", "kept the tables locked for longer than 1 s", "MeOS waited as long", "lock_limit")
-        assert not inventory.read(place.batches[-1]).complete
+        assert not inventory.read(place.batch_folders[-1]).complete
     else:
         told(result, 0, "race list + 4 races")
     assert_batches_are_whole(place)
@@ -169,9 +170,8 @@ def test_a_race_list_that_is_not_dumped_is_not_said_to_be_saved(place: Place, se
     said = told(once(place, server, "--mysqldump", wrapper), 1, "race list: The dump program ended with code 2")
     assert "race list + 4 races" not in said
     assert_batches_are_whole(place)
-    assert {entry.database for entry in inventory.read(place.batches[-1]).databases if entry.dump} == set(FILES) - {
-        "meosmain"
-    }
+    entries = inventory.read(place.batch_folders[-1]).databases
+    assert {entry.database for entry in entries if entry.dump} == set(FILES) - {"meosmain"}
 
 
 @pytest.mark.parametrize("text", [FAILS, IS_CUT_SHORT], ids=["error", "cut short"])
@@ -181,7 +181,7 @@ def test_a_race_that_fails_later_keeps_its_dump_from_before(place: Place, server
     wrapper = dump_wrapper(place.folder, f'case "$database" in {INDIVIDUAL}) {text} ;; *) exec "$real" "$@" ;; esac')
     told(once(place, server, "--mysqldump", wrapper), 1, "O'Cup", "Its newest good dump is from")
     assert_batches_are_whole(place)
-    first, second = (inventory.read(folder) for folder in place.batches)
+    first, second = (inventory.read(folder) for folder in place.batch_folders)
     before, after = (next(entry for entry in whole.races if entry.database == INDIVIDUAL) for whole in (first, second))
     assert (dump_file(after), after.taken) == (dump_file(before), before.taken)
     assert before.error is None

@@ -43,7 +43,7 @@ class Helper:
 @pytest.fixture
 def day(server: PrivateServer, tmp_path: Path) -> Day:
     """A day with one batch on the drive, and changes of every kind in it."""
-    day = Day(server, tmp_path)
+    day = Day(tmp_path, server=server)
     for seed, database in enumerate((INDIVIDUAL, INNODB)):
         laptop = Laptop(server, database, seed=seed)
         for change in (laptop.enter_late, laptop.read_card, laptop.add_punch, laptop.change_status):

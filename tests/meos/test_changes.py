@@ -19,8 +19,9 @@ from meosbackup.mysql.sessions import session
 from meosbackup.settings.model import Settings
 from meosbackup.store import inventory
 from tests.toolkit.batches import assert_batches_are_whole, dump_file
-from tests.toolkit.broken import Place, new_place, running
+from tests.toolkit.place import Place, new_place
 from tests.toolkit.programs import waiting_dump
+from tests.toolkit.running import running
 from tests.toolkit.runs import run_meosbackup, told
 from tests.toolkit.servers import (
     DATA,
@@ -56,7 +57,7 @@ def test_a_race_that_comes_and_one_that_goes_while_others_are_dumped(place: Plac
         (place.folder / "gate").touch()
         told(tool.ended(), 0, "race list + 4 races")
     assert_batches_are_whole(place)
-    [folder] = place.batches
+    [folder] = place.batch_folders
     whole = inventory.read(folder)
     assert whole.complete
     assert {entry.database for entry in whole.databases} == {*FILES, NEW} - {EMPTY}
@@ -81,10 +82,10 @@ def test_the_drive_tells_until_when_its_batch_held(place: Place, server: Private
         wait_until(lambda: top.stat().st_mtime_ns != before, "RESTORE.txt written anew")
         second = restore_txt.held_in(top.read_text(restore_txt.ENCODING))
         assert second is not None
-        assert second > inventory.read(place.batches[-1]).taken.replace(tzinfo=None)
+        assert second > inventory.read(place.batch_folders[-1]).taken.replace(tzinfo=None)
         server.start()
         query(server, f"INSERT INTO {INDIVIDUAL}.oclub (Name) VALUES ('new')")
-        wait_until(lambda: len(place.batches) == 2, "another batch")
+        wait_until(lambda: len(place.batch_folders) == 2, "another batch")
         tool.waits_for("all is well again")
         wait_until(
             lambda: restore_txt.held_in(top.read_text(restore_txt.ENCODING)) is None, "RESTORE.txt of that batch"
@@ -94,7 +95,7 @@ def test_the_drive_tells_until_when_its_batch_held(place: Place, server: Private
     third = restore_txt.held_in(top.read_text(restore_txt.ENCODING))
     assert first is None
     assert third is not None
-    assert third > inventory.read(place.batches[-1]).taken.replace(tzinfo=None)
+    assert third > inventory.read(place.batch_folders[-1]).taken.replace(tzinfo=None)
     told(run_meosbackup("verify", "--target", place.target), 0)
 
 
@@ -226,7 +227,7 @@ def test_everything_is_dumped_each_time_where_that_is_wanted(place: Place, serve
         tool.waits_for("OK race list + 4 races", times=3)
         told(tool.press_ctrl_c(), 0)
     assert_batches_are_whole(place)
-    assert {entry.unchanged_since for entry in inventory.read(place.batches[-1]).databases} == {None}
+    assert {entry.unchanged_since for entry in inventory.read(place.batch_folders[-1]).databases} == {None}
 
 
 def config(place: Place, text: str) -> Path:

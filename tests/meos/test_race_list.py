@@ -126,7 +126,7 @@ def test_of_two_databases_that_differ_in_case_the_one_that_is_meant_is_taken() -
 
 @pytest.fixture
 def day(server: PrivateServer, tmp_path: Path) -> Day:
-    return Day(server, tmp_path)
+    return Day(tmp_path, server=server)
 
 
 def backed_up(day: Day) -> set[str]:
@@ -281,7 +281,7 @@ def case_sensitive_server(server_program: ServerProgram) -> Iterator[PrivateServ
 def test_names_are_taken_as_the_server_spells_them(
     case_sensitive_server: PrivateServer, spare: PrivateServer, tmp_path: Path
 ) -> None:
-    day, race = Day(case_sensitive_server, tmp_path), "meos_20261122_211713_94ABC"
+    day, race = Day(tmp_path, server=case_sensitive_server), "meos_20261122_211713_94ABC"
     day.once()
     [stored] = day.stored()
     assert stored.batch.server.lower_case_table_names == 0

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from meosbackup.mysql.private_server import PrivateServer, ServerProgram, private_server
-from tests.toolkit.broken import Place, new_place, once
+from tests.toolkit.place import Place, new_place, once
 from tests.toolkit.runs import run_meosbackup, server_options, told, with_password
 from tests.toolkit.servers import FILES, RACE_LIST, RELAY, make_pristine, query
 

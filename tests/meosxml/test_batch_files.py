@@ -31,7 +31,7 @@ OFF = {"MEOSBACKUP_MEOSXML": "false", **UTC_CLOCK}
 
 @pytest.fixture
 def day(server: PrivateServer, tmp_path: Path) -> Day:
-    return Day(server, tmp_path)
+    return Day(tmp_path, server=server)
 
 
 def file_of(stored: StoredBatch, database: str) -> Path:

@@ -14,8 +14,8 @@ from meosbackup.errors import ServerUnreachableError
 from meosbackup.mysql.private_server import PrivateServer, private_server
 from meosbackup.mysql.programs import find_client_program, find_dump_program
 from meosbackup.settings.model import Settings
-from tests.toolkit.broken import Place, new_place, once
 from tests.toolkit.installations import Certificate, had
+from tests.toolkit.place import Place, new_place, once
 from tests.toolkit.runs import run_meosbackup, told, with_password
 from tests.toolkit.runs import server_options as options_of
 from tests.toolkit.servers import FILES, MEOS_PASSWORD, MEOS_USER, RACE_LIST, RELAY, contents, make_pristine, query
@@ -55,7 +55,7 @@ def brought_back(place: Place, server: PrivateServer, client: Installation) -> s
     before = contents(server, RELAY)
     query(server, f"DROP DATABASE {RELAY}")
     result = run_meosbackup(
-        "restore", *place.options[:-2], *options_of(server), "--mysql", client.client, "--yes", "--race", "Stafett",
+        "restore", *place.folders, *options_of(server), "--mysql", client.client, "--yes", "--race", "Stafett",
         env=with_password(),
     )  # fmt: skip
     said = told(result, 0)
@@ -91,7 +91,7 @@ def test_a_server_whose_encryption_is_outdated(
         assert said.count("uses outdated encryption; connecting without it") == 2
         assert said.count("Anyone on the network can read the data") == 2
         checked = run_meosbackup(
-            "check", *place.options[:-2], *options_of(server), "--mysqldump", installation.dump, env=with_password()
+            "check", *place.folders, *options_of(server), "--mysqldump", installation.dump, env=with_password()
         )
         assert "uses outdated encryption; connecting without it" in told(checked, 0)
         said = brought_back(place, server, installation)
@@ -106,7 +106,7 @@ def test_a_server_whose_encryption_is_outdated(
 def test_a_server_without_encryption(place: Place, own: Installation) -> None:
     with running(own, "--skip-ssl") as server:
         told(once(place, server, "--ssl-mode", "REQUIRED"), 75, "offers no encryption", "--ssl-mode PREFERRED")
-        assert place.batches == []
+        assert place.batch_folders == []
         assert "encryption" not in told(once(place, server), 0)
         risk = "offers no encryption; connecting without it. Anyone on the network can read the data"
         assert told(once(place, server, "--host", ELSEWHERE), 0).count(risk) == 1
@@ -159,7 +159,7 @@ def test_all_connections_are_encrypted_or_none(
         assert len(backed_up) >= 3
         assert set(backed_up) == {is_encrypted}
         query(server, f"DROP DATABASE {RELAY}")
-        arguments = [*place.options[:-2], *options_of(server), "--mysql", installation.client, "--yes"]
+        arguments = [*place.folders, *options_of(server), "--mysql", installation.client, "--yes"]
         result = run_meosbackup(
             "restore", *arguments, "--race", "Stafett", "--ssl-mode", mode, env=with_password()
         )  # fmt: skip
@@ -196,5 +196,5 @@ def test_a_socket_needs_no_encryption(
         login = ("--socket", server.socket or "", "--user", MEOS_USER, "--ssl-mode", "REQUIRED")
         programs = ("--mysqldump", installation.dump, "--mysql", installation.client)
         told(run_meosbackup(*place.options, "--once", *login, *programs, env=with_password()), 0)
-        arguments = [*place.options[:-2], *login, *programs, "--yes", "--race", "Stafett"]
+        arguments = [*place.folders, *login, *programs, "--yes", "--race", "Stafett"]
         told(run_meosbackup("restore", *arguments, env=with_password()), 0)

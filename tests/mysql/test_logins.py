@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from meosbackup.mysql.private_server import PrivateServer, private_server
-from tests.toolkit.broken import Place, new_place
+from tests.toolkit.place import Place, new_place
 from tests.toolkit.runs import run_meosbackup, told
 from tests.toolkit.servers import FILES, RACE_LIST, RELAY, contents, make_pristine, query
 from tests.tools.matrix.installations import Installation
@@ -43,7 +43,7 @@ def there_and_back(place: Place, server: PrivateServer, of: Installation, user: 
     told(run_meosbackup(*place.options, "--once", *login, env=secret), 0, "race list + 1 race")
     before = contents(server, RELAY)
     query(server, f"DROP DATABASE {RELAY}")
-    arguments = [*place.options[:-2], *login, "--yes", "--race", "Stafett"]
+    arguments = [*place.folders, *login, "--yes", "--race", "Stafett"]
     told(run_meosbackup("restore", *arguments, env=secret), 0)
     assert contents(server, RELAY) == before
 

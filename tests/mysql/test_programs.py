@@ -13,7 +13,7 @@ from meosbackup.errors import UnfitProgramError
 from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.mysql.programs import Program, candidates, find_dump_program, fitting, others, reason
 from meosbackup.settings.model import Settings
-from tests.toolkit.broken import Place, new_place, once
+from tests.toolkit.place import Place, new_place, once
 from tests.toolkit.programs import dump_wrapper, shell_script
 from tests.toolkit.runs import run_meosbackup, server_options, told, with_password
 from tests.toolkit.servers import MEOS_PASSWORD, MEOS_USER, RELAY

@@ -167,7 +167,7 @@ def test_ctrl_c_before_anything_is_restored(
     assert words in said
     assert "OK" not in said
     assert races(server) == before
-    assert [*tent.spool(server).glob("work-*"), *tent.saved()] == []
+    assert [*tent.at(server).spool.glob("work-*"), *tent.saved()] == []
 
 
 @pytest.mark.parametrize("database", [INDIVIDUAL, INNODB])
@@ -283,11 +283,11 @@ def test_where_the_drive_is_bad_the_copy_in_the_spool_is_taken(
     server: PrivateServer, spare: PrivateServer, tent: Tent
 ) -> None:
     stored = tent.back_up(server)
-    entry, its_spool = dump_of(stored.batch, INDIVIDUAL), ("--spool", tent.spool(server))
+    entry, its_spool = dump_of(stored.batch, INDIVIDUAL), ("--spool", tent.at(server).spool)
     assert entry.reference is not None
     flip_a_byte(stored.folder / dump_file(entry).file)
     (stored.folder / entry.reference.file).unlink()
-    copy = next(tent.spool(server).glob(f"*/*/{dump_file(entry).file}"))
+    copy = next(tent.at(server).spool.glob(f"*/*/{dump_file(entry).file}"))
     flip_a_byte(copy)
     assert "differ from what was written" in tent.restore(spare, *its_spool, expected=1)
     assert databases(spare) == set()

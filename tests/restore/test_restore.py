@@ -96,7 +96,7 @@ def test_all_races_come_back_on_an_empty_server(
     assert "not there; it will be created" in said
     assert f"Port {spare.port}" in re.sub(" +", " ", said)
     assert tent.batches() == [backed_up]  # nothing was replaced, so nothing was saved
-    assert list(tent.spool(spare).iterdir()) == []
+    assert list(tent.at(spare).spool.iterdir()) == []
 
 
 def test_the_tables_keep_their_engines(
@@ -199,7 +199,7 @@ def test_what_is_replaced_is_saved_first_and_comes_back_by_another_restore(
     assert saved.batch.sequence > backed_up.batch.sequence
     assert f"saved as the batch from {saved.when}" in said
     assert [
-        (stored.batch, (stored.folder / PIN_FILE).exists()) for stored in inventory.find(tent.spool(server)).batches
+        (stored.batch, (stored.folder / PIN_FILE).exists()) for stored in inventory.find(tent.at(server).spool).batches
     ][-1] == (saved.batch, True)
 
     tent.restore(server, "--batch", saved.when)

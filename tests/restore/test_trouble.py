@@ -213,7 +213,7 @@ def test_ctrl_c_leaves_the_races_whole_and_says_so(
     assert "server is unchanged" in said
     assert races(server) == before
     assert_tidy(server)
-    assert list(tent.spool(server).glob("work-*")) == []
+    assert list(tent.at(server).spool.glob("work-*")) == []
 
 
 def test_what_a_killed_restore_left_behind_goes_with_the_next(
@@ -230,7 +230,7 @@ def test_what_a_killed_restore_left_behind_goes_with_the_next(
     query(server, "CREATE TABLE meosbackup_old.orunner (Id INT)")
     tent.restore(server, "--batch", stored.when, "--race", RELAY)
     assert_tidy(server)
-    assert list(tent.spool(server).glob("work-*")) == []
+    assert list(tent.at(server).spool.glob("work-*")) == []
 
 
 # Refused

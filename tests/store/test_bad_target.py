@@ -10,8 +10,8 @@ import pytest
 
 from meosbackup.mysql.private_server import PrivateServer
 from tests.toolkit.batches import assert_batches_are_whole, assert_no_backup
-from tests.toolkit.broken import Place, new_place, once
 from tests.toolkit.drives import small_disk
+from tests.toolkit.place import Place, new_place, once
 from tests.toolkit.runs import Completed, run_meosbackup, told
 
 
@@ -154,4 +154,4 @@ def test_a_log_disk_that_fills_up_stops_no_backup(place: Place, server: PrivateS
         (disk / "log").write_bytes(b"x" * 4096)
         said = told(once(place, server, "--log-file", disk / "log", "--verbose"), 0, "race list + 4 races")
     assert not re.search(r"Errno|No space|Logging error", said)
-    assert len(place.batches) == 1
+    assert len(place.batch_folders) == 1

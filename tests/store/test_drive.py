@@ -17,6 +17,7 @@ from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.store import drive, inventory
 from tests.toolkit.batches import faults, leftovers, waiting
 from tests.toolkit.drives import EXFAT, EXT4, FAT32, FUSEFAT, NTFS, TMPFS, Slot, check, make_drive, slot
+from tests.toolkit.place import Place
 from tests.toolkit.running import BELL, Running, running
 from tests.toolkit.runs import STOPS_WITHIN, run_meosbackup, server_options, with_password
 from tests.toolkit.servers import INDIVIDUAL, fill_reference_tables
@@ -66,7 +67,7 @@ def test_batches_arrive_whole(kind: str, stick: Slot, busy: PrivateServer, tmp_p
     """Names, times and links that a file system can't hold would be found here: see `faults`."""
     used = make_drive(kind, tmp_path / "image")
     stick.plug(used)
-    with running(busy, stick.place, tmp_path, *EVERY_SECOND) as day:
+    with running(Place(tmp_path, stick.place), busy, *EVERY_SECOND, terminal=True) as day:
         day.expect(BACKED_UP)
         day.expect(BACKED_UP)
         stop_when_all_is_shipped(day, tmp_path / "spool")
@@ -84,7 +85,7 @@ def test_a_drive_pulled_out_amid_copying_costs_nothing(stick: Slot, busy: Privat
     used = make_drive(EXFAT, tmp_path / "image", 256)
     stick.plug(used)
     root = drive.root(stick.place)
-    with running(busy, stick.place, tmp_path, *EVERY_SECOND) as day:
+    with running(Place(tmp_path, stick.place), busy, *EVERY_SECOND, terminal=True) as day:
         wait_until(lambda: any(root.glob("reference/*.partial")), "a file that is being copied")
         stick.pull()  # the place answers ENOTCONN
         first = day.expect(rf"  FAIL  The drive is missing from {re.escape(str(stick.place))}")
@@ -123,7 +124,7 @@ def waiting_told(line: str) -> int:
 def test_an_unmounted_drive_is_gone_and_comes_back(stick: Slot, busy: PrivateServer, tmp_path: Path) -> None:
     used = make_drive(EXT4, tmp_path / "image")
     stick.plug(used)
-    with running(busy, stick.place, tmp_path, *EVERY_SECOND) as day:
+    with running(Place(tmp_path, stick.place), busy, *EVERY_SECOND, terminal=True) as day:
         day.expect(BACKED_UP)
         stick.leave()
         assert_banner(
@@ -139,7 +140,7 @@ def test_an_unmounted_drive_is_gone_and_comes_back(stick: Slot, busy: PrivateSer
 
 def test_a_drive_write_protected_for_a_while(stick: Slot, busy: PrivateServer, tmp_path: Path) -> None:
     stick.plug(make_drive(EXFAT, tmp_path / "image"))
-    with running(busy, stick.place, tmp_path, *EVERY_SECOND) as day:
+    with running(Place(tmp_path, stick.place), busy, *EVERY_SECOND, terminal=True) as day:
         day.expect(BACKED_UP)
         stick.protect()
         told = day.expect("  FAIL  The drive at .* is write-protected")
@@ -153,7 +154,7 @@ def test_a_drive_write_protected_for_a_while(stick: Slot, busy: PrivateServer, t
 def test_an_empty_drive_in_place_of_the_first(stick: Slot, busy: PrivateServer, tmp_path: Path) -> None:
     first, second = (make_drive(EXFAT, tmp_path / name) for name in ("first", "second"))
     stick.plug(first)
-    with running(busy, stick.place, tmp_path, *EVERY_SECOND) as day:
+    with running(Place(tmp_path, stick.place), busy, *EVERY_SECOND, terminal=True) as day:
         day.expect(BACKED_UP)
         day.expect(BACKED_UP)
         stick.leave()
@@ -178,7 +179,7 @@ def test_the_newest_batch_goes_to_a_second_drive_though_nothing_waits(
     stick: Slot, server: PrivateServer, tmp_path: Path
 ) -> None:
     stick.plug(make_drive(EXFAT, tmp_path / "first"))
-    with running(server, stick.place, tmp_path, *EVERY_SECOND) as day:
+    with running(Place(tmp_path, stick.place), server, *EVERY_SECOND, terminal=True) as day:
         day.expect(BACKED_UP)
         day.expect("  OK    no changes")
         stick.plug(make_drive(EXFAT, tmp_path / "second"))
@@ -195,13 +196,13 @@ def test_a_drive_of_another_run_with_higher_sequences(stick: Slot, busy: Private
     first, second = (make_drive(EXFAT, tmp_path / name) for name in ("first", "second"))
     stick.plug(second)
     theirs = tmp_path / "theirs"
-    with running(busy, stick.place, theirs, *EVERY_SECOND) as day:
+    with running(Place(theirs, stick.place), busy, *EVERY_SECOND, terminal=True) as day:
         day.expect(BACKED_UP)
         stop_when_all_is_shipped(day, theirs / "spool")
     renumber(drive.root(stick.place), 500)
     others = set(sequences(drive.root(stick.place)))
     stick.plug(first)
-    with running(busy, stick.place, tmp_path, *EVERY_SECOND) as day:
+    with running(Place(tmp_path, stick.place), busy, *EVERY_SECOND, terminal=True) as day:
         day.expect(BACKED_UP)
         stick.plug(second)
         day.expect("  NOTE  another drive is plugged in")
@@ -232,7 +233,7 @@ def test_a_slow_drive_delays_no_tick_and_no_end(stick: Slot, busy: PrivateServer
     kept = tmp_path / "kept"
     kept.mkdir()
     stick.plug_passing_through(kept, bytes_per_second=2e6)
-    with running(busy, stick.place, tmp_path, "--interval", "3") as day:
+    with running(Place(tmp_path, stick.place), busy, "--interval", "3", terminal=True) as day:
         ticks = [tick_time(day.expect("  OK    race list .*; the drive is slow: ")) for _ in range(3)]
         assert leftovers(drive.root(kept)), "the reference tables are still on their way"
         assert day.stop() < limit(STOPS_WITHIN)
@@ -240,7 +241,7 @@ def test_a_slow_drive_delays_no_tick_and_no_end(stick: Slot, busy: PrivateServer
     assert all(timedelta(seconds=2) <= interval <= timedelta(seconds=4) for interval in intervals), day.text
     assert faults(drive.root(kept)) == []
     stick.plug_passing_through(kept)
-    with running(busy, stick.place, tmp_path, *EVERY_SECOND) as day:
+    with running(Place(tmp_path, stick.place), busy, *EVERY_SECOND, terminal=True) as day:
         stop_when_all_is_shipped(day, tmp_path / "spool")
     assert_all_is_shipped(stick.place, tmp_path / "spool")
 
@@ -263,7 +264,7 @@ def test_a_drive_that_tells_no_size_is_not_said_to_be_full(stick: Slot, server: 
     kept = tmp_path / "kept"
     kept.mkdir()
     stick.plug_passing_through(kept, untold=True)
-    with running(server, stick.place, tmp_path, *EVERY_SECOND) as day:
+    with running(Place(tmp_path, stick.place), server, *EVERY_SECOND, terminal=True) as day:
         day.expect(BACKED_UP)
         day.expect("  OK    no changes")
         day.stop()
@@ -286,7 +287,10 @@ def test_a_drive_that_hangs_delays_no_tick_and_no_end(stick: Slot, server: Priva
     """
     spool = tmp_path / "spool"
     stick.plug(make_drive(EXFAT, tmp_path / "image"))
-    with running(server, stick.place, tmp_path, *EVERY_SECOND) as day, closing(Laptop(server, INDIVIDUAL)) as laptop:
+    with (
+        running(Place(tmp_path, stick.place), server, *EVERY_SECOND, terminal=True) as day,
+        closing(Laptop(server, INDIVIDUAL)) as laptop,
+    ):
         day.expect("  OK    no changes since .* free$")
         with stick.paused():
             for _ in range(2):
@@ -307,7 +311,7 @@ def test_a_drive_that_keeps_other_bytes_is_never_trusted(stick: Slot, busy: Priv
     kept = tmp_path / "kept"
     kept.mkdir()
     stick.plug_passing_through(kept, corrupt=True)
-    with running(busy, stick.place, tmp_path, *EVERY_SECOND) as day:
+    with running(Place(tmp_path, stick.place), busy, *EVERY_SECOND, terminal=True) as day:
         told = day.expect("  FAIL  What was read back from .* is not what was written")
         assert waiting_told(told) < waiting_told(day.expect("  FAIL  What was read back "))
         stick.plug_passing_through(kept)
@@ -320,7 +324,7 @@ def test_a_drive_that_loses_what_a_folder_holds_is_never_trusted(
     stick: Slot, busy: PrivateServer, tmp_path: Path
 ) -> None:
     stick.plug(make_drive(FUSEFAT, tmp_path / "image"))
-    with running(busy, stick.place, tmp_path, *EVERY_SECOND) as day:
+    with running(Place(tmp_path, stick.place), busy, *EVERY_SECOND, terminal=True) as day:
         waiting_told(day.expect("  FAIL  .* is not what was written"))
         day.expect("  FAIL  .* is not what was written")
         day.stop()
@@ -332,7 +336,7 @@ def test_a_file_that_is_too_large_for_the_drive_is_told(stick: Slot, busy: Priva
     kept = tmp_path / "kept"
     kept.mkdir()
     stick.plug_passing_through(kept, largest_file=30_000)
-    with running(busy, stick.place, tmp_path, *EVERY_SECOND) as day:
+    with running(Place(tmp_path, stick.place), busy, *EVERY_SECOND, terminal=True) as day:
         told = day.expect(r"  FAIL  The drive at .* can't hold a file of this size \(FAT32: 4 GB at most\)\.")
         assert_banner(
             day, told, "The batch is on this computer, not on the drive.",
@@ -348,7 +352,7 @@ def test_a_second_one_on_the_same_drive_or_spool_is_refused(stick: Slot, busy: P
     stick.plug(make_drive(TMPFS, tmp_path / "image"))
     mine = {"--target": stick.place, "--spool": tmp_path / "spool"}
     (tmp_path / "target").mkdir()
-    with running(busy, stick.place, tmp_path, *EVERY_SECOND) as day:
+    with running(Place(tmp_path, stick.place), busy, *EVERY_SECOND, terminal=True) as day:
         day.expect(BACKED_UP)
         for shared, place in mine.items():
             its = {"--target": tmp_path / "target", "--spool": tmp_path / "its", shared: place}
@@ -369,12 +373,12 @@ def test_a_reference_dump_that_went_bad_on_the_drive_is_replaced(
 ) -> None:
     stick.plug(make_drive(EXFAT, tmp_path / "image"))
     root = drive.root(stick.place)
-    with running(busy, stick.place, tmp_path, *EVERY_SECOND) as day:
+    with running(Place(tmp_path, stick.place), busy, *EVERY_SECOND, terminal=True) as day:
         day.expect(BACKED_UP)
         stop_when_all_is_shipped(day, tmp_path / "spool")
     [bad, *_] = root.glob("reference/*.dump.sql")
     bad.write_bytes(bad.read_bytes().swapcase())
-    with running(busy, stick.place, tmp_path, *EVERY_SECOND) as day:
+    with running(Place(tmp_path, stick.place), busy, *EVERY_SECOND, terminal=True) as day:
         day.expect(BACKED_UP)
         stop_when_all_is_shipped(day, tmp_path / "spool")
     assert faults(root) == []

@@ -21,6 +21,7 @@ from meosbackup.store.shipping import Shipper
 from meosbackup.system import files
 from tests.toolkit.batches import faults, leftovers, waiting
 from tests.toolkit.drives import EXFAT, FAT32, TMPFS, Slot, check, make_drive, slot
+from tests.toolkit.place import Place
 from tests.toolkit.running import Running, running
 from tests.toolkit.runs import STOPS_WITHIN, run_meosbackup, server_options, with_password
 from tests.toolkit.servers import EMPTY, INDIVIDUAL, INNODB, RELAY
@@ -147,7 +148,7 @@ def test_a_full_drive_loses_what_the_rules_let_go_and_nothing_else(
     may_go = ["relay, first", "hour, first", "ten minutes, first"]
     picture = fill(stick.place)
 
-    with running(busy, stick.place, tmp_path, *EVERY_SECOND) as day:
+    with running(Place(tmp_path, stick.place), busy, *EVERY_SECOND, terminal=True) as day:
         day.expect(r"  FAIL  The drive at .* is full, and every batch on it must be kept\. \d+ batch")
         assert [name for name, folder in old.items() if not folder.exists()] == may_go
         going = [batch_time(old[name]) for name in may_go]
@@ -238,7 +239,7 @@ def test_a_spool_over_its_limit_is_thinned_by_the_same_rules_and_told(
     add_old(seeds.without, root, 100, datetime.now().astimezone() - timedelta(days=1))
     config = tmp_path / "limit.toml"
     config.write_text("spool_mb = 1\n", "utf-8")
-    with running(busy, stick.place, tmp_path, *EVERY_SECOND, "--config", config) as day:
+    with running(Place(tmp_path, stick.place), busy, *EVERY_SECOND, "--config", config, terminal=True) as day:
         day.expect(BACKED_UP)
         stick.leave()
         day.expect("  FAIL  The drive is missing")

@@ -6,7 +6,7 @@ import pytest
 
 from meosbackup.mysql.private_server import PrivateServer
 from tests.toolkit.batches import assert_batches_are_whole
-from tests.toolkit.broken import new_place, once
+from tests.toolkit.place import new_place, once
 from tests.toolkit.runs import run_meosbackup, server_options, told, with_password
 from tests.toolkit.servers import RELAY, contents, query
 
@@ -24,7 +24,7 @@ def test_a_race_goes_there_and_back(tmp_path: Path, server: PrivateServer, names
     assert_batches_are_whole(place)
     before = contents(server, RELAY)
     query(server, f"DROP DATABASE {RELAY}")
-    options = [option for option in place.options[:-2] if option != "--any-disk"]
+    options = [option for option in place.folders if option != "--any-disk"]
     arguments = [*options, *server_options(server), "--yes", "--race", "Stafett"]
     told(run_meosbackup("restore", *arguments, env=with_password()), 0)
     assert contents(server, RELAY) == before

@@ -11,7 +11,7 @@ from pathlib import Path
 from meosbackup.batch import names
 from meosbackup.batch.model import Batch, Entry, StoredBatch, StoredFile
 from meosbackup.store import inventory, spool
-from tests.toolkit.broken import Place
+from tests.toolkit.place import Place
 
 
 def dump_file(entry: Entry) -> StoredFile:
@@ -28,15 +28,17 @@ def assert_no_backup(target: Path) -> None:
 
 def assert_batches_are_whole(place: Place) -> None:
     """See that each folder that passes for a batch is one: with dumps, and each of them as it was made."""
-    assert place.batches == sorted(stored.folder for stored in inventory.find(place.target / "meosbackup").batches)
-    for folder in place.batches:
+    assert place.batch_folders == sorted(
+        stored.folder for stored in inventory.find(place.target / "meosbackup").batches
+    )
+    for folder in place.batch_folders:
         dumps = [entry for entry in inventory.read(folder).databases if entry.dump is not None]
         assert dumps
         references = [entry.reference for entry in dumps if entry.reference is not None]
         for file in (*map(dump_file, dumps), *references):
             data = (folder / file.file).read_bytes()
             assert (len(data), hashlib.sha256(data).hexdigest()) == (file.bytes, file.sha256)
-    if not place.batches:
+    if not place.batch_folders:
         assert_no_backup(place.target)
 
 

@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import signal
 import subprocess
 import sys
 import tempfile
@@ -11,48 +10,27 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
 from meosbackup.batch import names
 from meosbackup.batch.model import Batch, StoredBatch
 from meosbackup.mysql.private_server import PrivateServer
-from meosbackup.store import drive, inventory
+from meosbackup.store import inventory
+from tests.toolkit.place import Place
 from tests.toolkit.programs import needed
 from tests.toolkit.runs import run_meosbackup, server_options, with_password
 from tests.toolkit.terminals import _COLUMNS, _ROWS, Screen
 
 
-@dataclass(frozen=True)
-class Day:
-    """A server, and a folder for everything that the tool writes on a day."""
+@dataclass(frozen=True, kw_only=True)
+class Day(Place):
+    """A place, and the server that is backed up there on a day."""
 
     server: PrivateServer
-    folder: Path
-
-    @property
-    def target(self) -> Path:
-        return self.folder / "drive"
-
-    @property
-    def root(self) -> Path:
-        return drive.root(self.target)
-
-    @property
-    def spool(self) -> Path:
-        return self.folder / "spool"
-
-    @property
-    def log(self) -> Path:
-        return self.folder / "meosbackup.log"
 
     def arguments(self, *more: str | Path) -> list[str]:
         """Return the command line of a day; all races take part unless `more` says which, since test data grow old."""
         self.target.mkdir(exist_ok=True)
         races = [] if {"--days", "--race", "--all-races"} & {str(argument) for argument in more} else ["--all-races"]
-        return [
-            "--target", str(self.target), "--any-disk", "--spool", str(self.spool), "--log-file", str(self.log),
-            *server_options(self.server), *races, *map(str, more),
-        ]  # fmt: skip
+        return [*self.folders, *server_options(self.server), *races, *map(str, more)]
 
     def once(
         self, *more: str | Path, env: Mapping[str, str] | None = None, expected: int = 0
@@ -112,19 +90,6 @@ class Day:
         """Return what is half done on the target or in the spool, and the processes that are still at work there."""
         partial = [*self.target.rglob("*.partial*"), *self.spool.glob("work-*"), *self.spool.rglob("*.partial*")]
         return [*map(str, partial), *_processes_within(self.folder)]
-
-
-@contextmanager
-def frozen(process_id: int | None) -> Iterator[None]:
-    """Keep a process from doing anything until the block ends."""
-    if sys.platform == "win32":
-        pytest.skip("Windows freezes no process")
-    assert process_id is not None
-    os.kill(process_id, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(process_id, signal.SIGCONT)
 
 
 def _processes_within(folder: Path) -> list[str]:

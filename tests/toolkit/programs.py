@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from meosbackup.mysql.programs import find_client_program, find_dump_program
-from tests.toolkit.broken import Place
+from tests.toolkit.place import Place
 
 
 def shell_script(path: Path, text: str) -> Path:

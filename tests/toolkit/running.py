@@ -1,4 +1,4 @@
-"""meosbackup at work in a process of its own, and what it left on a drive."""
+"""meosbackup at work in a process of its own, and what it says meanwhile."""
 
 import os
 import re
@@ -7,43 +7,41 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from meosbackup.mysql.private_server import PrivateServer
-from tests.toolkit.runs import server_options, with_password
-from tests.toolkit.waiting import PATIENCE, wait_until
+from tests.toolkit.place import Place
+from tests.toolkit.runs import STOPS_WITHIN, Completed, in_one_line, server_options, tool_environment, with_password
+from tests.toolkit.waiting import PATIENCE, limit, wait_until
 
 BELL = "\a"
 _COLOUR = re.compile("\x1b\\[[0-9;]*m")
 
 
 class Running:
-    """meosbackup at work, in a process and a terminal of its own; `lines` is what it shows."""
+    """meosbackup at work in a process of its own; `lines` is what it shows."""
 
-    def __init__(self, server: PrivateServer, target: Path, folder: Path, *more: str | Path) -> None:
-        """Start it; its spool, its log and its locks lie in `folder`. All races take part, since test data grow old."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("MEOSBACKUP_")}
-        master, terminal = _new_terminal()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "meosbackup", "--target", target, "--spool", folder / "spool",
-             "--log-file", folder / "log", *server_options(server), "--all-races", *map(str, more)],
-            env={**environment, "XDG_STATE_HOME": str(folder), "COLUMNS": "1000", **with_password()},
-            stdin=subprocess.DEVNULL, stdout=terminal, stderr=terminal, start_new_session=True,
-        )  # fmt: skip
-        os.close(terminal)
+    def __init__(self, process: "subprocess.Popen[bytes]", screen: BinaryIO) -> None:
+        self.process = process
         self.lines: list[str] = []
         self._seen = 0
-        self._reader = threading.Thread(target=self._read, args=(master,), daemon=True)
+        self._reader = threading.Thread(target=self._read, args=(screen,), daemon=True)
         self._reader.start()
 
     @property
     def text(self) -> str:
         """All that it showed so far."""
         return "\n".join(self.lines)
+
+    @property
+    def said(self) -> str:
+        """All that it showed so far, in one line."""
+        return in_one_line(self.text)
 
     def expect(self, pattern: str, seconds: float = PATIENCE) -> str:
         """Wait for a line after the one that was expected last, and return it."""
@@ -52,10 +50,7 @@ class Running:
             lines = self.lines[self._seen :]
             return next((place for place, line in enumerate(lines) if re.search(pattern, line)), None)
 
-        try:
-            wait_until(lambda: found() is not None or self.process.poll() is not None, f"a line {pattern!r}", seconds)
-        except AssertionError as error:
-            raise AssertionError(f"{error} in:\n{self.text}") from None
+        self._wait(lambda: found() is not None, f"a line {pattern!r}", seconds)
         place = found()
         assert place is not None, f"it ended without a line {pattern!r}:\n{self.text}"
         self._seen += place + 1
@@ -65,23 +60,31 @@ class Running:
         """Expect nothing of what was shown so far."""
         self._seen = len(self.lines)
 
+    def waits_for(self, words: str, times: int = 1) -> None:
+        """Wait until it has said these words so many times, however they were broken into lines."""
+        self._wait(lambda: self.said.count(words) >= times, repr(words), PATIENCE)
+        assert self.said.count(words) >= times, f"it ended without {words!r}: {self.said}"
+
     def stop(self) -> float:
         """Stop it as Ctrl-C does, and return the seconds that it took to leave."""
         began = time.monotonic()
         self.process.send_signal(signal.SIGINT)
-        assert self.process.wait(PATIENCE) == 0, self.text
+        code = self.process.wait(PATIENCE)
         seconds = time.monotonic() - began
+        assert code == 0, self.ended()
         self._reader.join(PATIENCE)
         return seconds
 
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        """Let it do nothing for a while."""
-        self.process.send_signal(signal.Signals["SIGSTOP"])
-        try:
-            yield
-        finally:
-            self.process.send_signal(signal.Signals["SIGCONT"])
+    def press_ctrl_c(self) -> Completed:
+        """Ask it to stop, and see that it does so in time."""
+        assert self.stop() < limit(STOPS_WITHIN), self.said
+        return self.ended()
+
+    def ended(self) -> Completed:
+        """Wait for its end."""
+        code = self.process.wait(PATIENCE)
+        self._reader.join(PATIENCE)
+        return Completed([], code, self.text, "")
 
     def kill(self) -> None:
         """End it as a power cut does."""
@@ -89,22 +92,56 @@ class Running:
         self.process.wait()
         self._reader.join(PATIENCE)
 
-    def _read(self, master: int) -> None:
-        with os.fdopen(master, "rb") as terminal, suppress(OSError):  # Linux tells the end so
-            for line in terminal:
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let it do nothing for a while."""
+        with frozen(self.process.pid):
+            yield
+
+    def _wait(self, condition: Callable[[], bool], what: str, seconds: float) -> None:
+        """Wait for a condition, or for the end and what was said last."""
+        try:
+            wait_until(lambda: condition() or not self._reader.is_alive(), what, seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error} in:\n{self.text}") from None
+
+    def _read(self, screen: BinaryIO) -> None:
+        with screen, suppress(OSError):  # Linux tells the end of a terminal so
+            for line in screen:
                 self.lines.append(_COLOUR.sub("", line.decode("utf-8")).rstrip())
 
 
 @contextmanager
-def running(server: PrivateServer, target: Path, folder: Path, *more: str | Path) -> Iterator[Running]:
-    """Have meosbackup at work until the block ends; no unexpected error may come from it."""
-    day = Running(server, target, folder, *more)
+def running(place: Place, server: PrivateServer, *more: str | Path, terminal: bool = False) -> Iterator[Running]:
+    """Have meosbackup at work until the block ends, perhaps in a terminal; no unexpected error may come from it."""
+    reading, writing = _new_terminal() if terminal else os.pipe()
+    # Its locks lie in the folder too.
+    process = subprocess.Popen(
+        [sys.executable, "-m", "meosbackup", *place.options, *server_options(server), *map(str, more)],
+        env={**tool_environment(), "XDG_STATE_HOME": str(place.folder), "COLUMNS": "1000", **with_password()},
+        stdin=subprocess.DEVNULL, stdout=writing, stderr=writing, start_new_session=True,
+    )  # fmt: skip
+    os.close(writing)
+    tool = Running(process, os.fdopen(reading, "rb"))
     try:
-        yield day
+        yield tool
     finally:
-        day.kill()
-    assert "Traceback" not in day.text, day.text
-    assert "unexpected error" not in day.text, day.text
+        tool.kill()
+    assert "Traceback" not in tool.text, tool.text
+    assert "unexpected error" not in tool.text, tool.text
+
+
+@contextmanager
+def frozen(process_id: int | None) -> Iterator[None]:
+    """Keep a process from doing anything until the block ends."""
+    if sys.platform == "win32":
+        pytest.skip("Windows freezes no process")
+    assert process_id is not None
+    os.kill(process_id, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process_id, signal.SIGCONT)
 
 
 def _new_terminal() -> tuple[int, int]:

@@ -9,7 +9,8 @@ from meosbackup.batch.model import StoredBatch
 from meosbackup.batch.names import PIN_FILE
 from meosbackup.commands.simulation import Laptop
 from meosbackup.mysql.private_server import PrivateServer
-from meosbackup.store import drive, inventory
+from meosbackup.store import inventory
+from tests.toolkit.place import Place
 from tests.toolkit.runs import run_meosbackup, server_options, tool_environment, with_password
 from tests.toolkit.servers import EMPTY, INDIVIDUAL, INNODB, RACE_LIST, RELAY, databases, rows_of
 from tests.toolkit.waiting import PATIENCE
@@ -19,36 +20,26 @@ NAMES = {INDIVIDUAL: "Höstmedeln", RELAY: "Stafettkväll", EMPTY: "Tom", INNODB
 
 
 @dataclass(frozen=True)
-class Tent:
-    """The drive, and what the tool needs at each computer that it is plugged into."""
+class Tent(Place):
+    """The drive, which is plugged into one computer after another."""
 
-    folder: Path
-
-    @property
-    def target(self) -> Path:
-        return self.folder / "drive"
-
-    @property
-    def root(self) -> Path:
-        return drive.root(self.target)
-
-    def spool(self, server: PrivateServer) -> Path:
-        return self.folder / f"spool at {server.port}"
-
-    def options(self, server: PrivateServer) -> list[str | Path]:
-        return ["--target", self.target, "--any-disk", "--spool", self.spool(server),
-                "--log-file", self.folder / "meosbackup.log", *server_options(server)]  # fmt: skip
+    def at(self, server: PrivateServer) -> Place:
+        """Return the drive plugged into the computer of a server, which has a spool of its own."""
+        return Place(self.folder, spool_name=f"spool at {server.port}")
 
     def back_up(self, server: PrivateServer) -> StoredBatch:
         """Make a batch of all races, and return it as it lies on the drive."""
         self.target.mkdir(exist_ok=True)
-        done = run_meosbackup("--once", *self.options(server), "--all-races", env=with_password())
+        done = run_meosbackup(
+            "--once", *self.at(server).folders, *server_options(server), "--all-races", env=with_password()
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return self.batches()[-1]
 
     def command(self, server: PrivateServer, *more: str | Path) -> list[str]:
         """Return the command line of a restore."""
-        return [sys.executable, "-m", "meosbackup", "restore", *map(str, (*self.options(server), *more))]
+        return [sys.executable, "-m", "meosbackup", "restore", *self.at(server).folders,
+                *server_options(server), *map(str, more)]  # fmt: skip
 
     def restore(self, server: PrivateServer, *more: str | Path, answer: str | None = None, expected: int = 0) -> str:
         """Restore, answering the question where there is an answer and by --yes else; return what was said."""

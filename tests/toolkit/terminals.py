@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from meosbackup.mysql.private_server import PrivateServer
+from tests.toolkit.place import Place
 from tests.toolkit.programs import needed
+from tests.toolkit.runs import server_options, with_password
 from tests.toolkit.servers import MEOS_PASSWORD
 from tests.toolkit.waiting import PATIENCE, wait_until
 
@@ -74,6 +77,29 @@ class Screen:
         return subprocess.run(
             ["tmux", "-u", "-S", self._socket, *arguments], check=True, capture_output=True, encoding="utf-8"
         ).stdout
+
+
+def in_terminal(place: Place, server: PrivateServer, *arguments: str | Path) -> str:
+    """Run the tool in a terminal, where nothing is taken out of what it writes; return every letter of that."""
+    if sys.platform == "win32":
+        pytest.skip("Windows has no pseudo-terminals")
+    controller, terminal = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "meosbackup", *map(str, arguments), *place.options, *server_options(server)],
+        env={**os.environ, "PYTHONUTF8": "1", **with_password()},
+        stdin=subprocess.DEVNULL, stdout=terminal, stderr=terminal,
+    )  # fmt: skip
+    os.close(terminal)
+    written = b""
+    try:
+        while piece := os.read(controller, 1 << 16):
+            written += piece
+    except OSError:  # how Linux tells that nobody writes any more
+        pass
+    finally:
+        os.close(controller)
+        process.wait(PATIENCE)
+    return written.decode("utf-8")
 
 
 def paste(command: str, folder: Path, home: Path, password: str = MEOS_PASSWORD) -> str:

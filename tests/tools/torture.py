@@ -24,6 +24,7 @@ from meosbackup.mysql.private_server import PrivateServer, load, private_server
 from meosbackup.store import drive, inventory
 from tests.toolkit.batches import faults, leftovers, waiting
 from tests.toolkit.drives import EXFAT, FAT32, Drive, Slot, make_drive, slot
+from tests.toolkit.place import Place
 from tests.toolkit.running import Running, running
 from tests.toolkit.runs import STOPS_WITHIN, run_meosbackup
 from tests.toolkit.servers import FILES, INDIVIDUAL, INNODB, RELAY, databases, make_pristine, query
@@ -148,7 +149,7 @@ class Stage:
         return self.folder / "spool"
 
     def running(self) -> AbstractContextManager[Running]:
-        return running(self.server, self.slot.place, self.folder, "--interval", "1")
+        return running(Place(self.folder, self.slot.place), self.server, "--interval", "1", terminal=True)
 
 
 def torture(stage: Stage, kills: int, pulls: int, *, each: int, tell: Callable[[str], None]) -> None:

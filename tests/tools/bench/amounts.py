@@ -11,6 +11,7 @@ from pathlib import Path
 from meosbackup.commands.simulation import Laptop
 from meosbackup.mysql.private_server import PrivateServer
 from tests.toolkit.drives import EXT4, Slot, make_drive, slot, written_bytes
+from tests.toolkit.place import Place
 from tests.toolkit.running import Running, running
 from tests.tools.bench.ground import REGISTER, change_all, fill_to, races
 from tests.tools.bench.rows import Row
@@ -64,7 +65,7 @@ def peak_memory(folder: Path, megabytes: int) -> Iterator[Row]:
         fill_to(server, names[0], megabytes)
         target = folder / "memory"
         target.mkdir()
-        with running(server, target, target, "--once", "--any-disk") as day:
+        with running(Place(target, target), server, "--once", "--any-disk", terminal=True) as day:
             peak = 0
             while day.process.poll() is None:
                 peak = max(peak, _status(day, "VmHWM"))
@@ -81,7 +82,10 @@ def steadiness(folder: Path, ticks: int) -> Iterator[Row]:
     with races(2, runners=200) as (server, names):
         place = folder / "steady"
         place.mkdir()
-        with _changing(server, names[0]), running(server, place, place, "--interval", "1", "--any-disk") as day:
+        with (
+            _changing(server, names[0]),
+            running(Place(place, place), server, "--interval", "1", "--any-disk", terminal=True) as day,
+        ):
             for _ in range(50):
                 day.expect(_TICKED)
             first = _held(day)

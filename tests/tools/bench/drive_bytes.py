@@ -20,6 +20,7 @@ from meosbackup.commands.simulation import Laptop
 from meosbackup.mysql.private_server import PrivateServer, private_server
 from tests.toolkit.batches import waiting
 from tests.toolkit.drives import EXFAT, EXT4, Slot, make_drive, slot, written_bytes
+from tests.toolkit.place import Place
 from tests.toolkit.running import running
 from tests.toolkit.servers import DATA, INDIVIDUAL, fill_reference_tables, make_pristine, query
 from tests.toolkit.waiting import wait_until
@@ -87,7 +88,7 @@ def _plain_dumps(server: PrivateServer, target: Path, ticks: int, laptop: Laptop
 
 
 def _race_day(server: PrivateServer, target: Path, folder: Path, ticks: int, laptop: Laptop) -> None:
-    with running(server, target, folder, "--interval", "2") as day:
+    with running(Place(folder, target), server, "--interval", "2", terminal=True) as day:
         for _ in range(ticks):
             laptop.change_status()
             day.expect("  OK    race list ")

@@ -14,6 +14,7 @@ from meosbackup.commands.simulation import run_laptops
 from meosbackup.meos.changes import REFERENCE_TABLES
 from meosbackup.mysql.private_server import PrivateServer
 from tests.toolkit.drives import EXT4, Slot, make_drive, slot
+from tests.toolkit.place import Place
 from tests.toolkit.running import running
 from tests.toolkit.servers import query
 from tests.tools.bench import sides
@@ -73,7 +74,7 @@ def _longest_waits(server: PrivateServer, names: Sequence[str], folder: Path) ->
     with slot(folder) as stick:
 
         def six_batches() -> None:
-            with running(server, stick.place, folder, "--interval", "3") as day:
+            with running(Place(folder, stick.place), server, "--interval", "3", terminal=True) as day:
                 for _ in range(6):
                     day.expect(_CHANGED)
 

@@ -70,7 +70,7 @@ def portable_files(folder: Path) -> dict[str, Path]:
 def dumped(source: Host, entry: Installation, folder: Path) -> tuple[StoredBatch, Day]:
     """Back up a source with a dump program; return the batch, and the day that it is of."""
     folder.mkdir(parents=True)
-    day = Day(source.server, folder)
+    day = Day(folder, server=source.server)
     day.once("--mysqldump", entry.dump)
     [stored] = day.stored()
     assert stored.batch.complete

@@ -8,7 +8,8 @@ from pathlib import Path
 from meosbackup.commands.simulation import Laptop
 from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.store import inventory
-from tests.toolkit.broken import new_place, running
+from tests.toolkit.place import new_place
+from tests.toolkit.running import running
 from tests.toolkit.runs import run_meosbackup, told
 from tests.toolkit.servers import RELAY
 from tests.tools.matrix.installations import Installation
