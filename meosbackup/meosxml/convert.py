@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -105,7 +106,6 @@ class Draft(Sink):
         self._version, self._zone = version, zone
         self._path = path
         self._error: Exception | None = None
-        self._scratch = tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=str(path.parent))  # noqa: SIM115 - closed by `close`
         self._starts: dict[str, int] = {}  # where each table's rows begin in it
         self._writer: Writer | None = None
         self._events: list[tuple[Writer, Row]] = []
@@ -134,8 +134,14 @@ class Draft(Sink):
 
     def close(self) -> None:
         """Let go of the rows."""
-        self._scratch.close()
+        if "_scratch" in self.__dict__:
+            self._scratch.close()
         self._cards = {}
+
+    @cached_property
+    def _scratch(self) -> "tempfile.SpooledTemporaryFile[bytes]":
+        """The rows; opened by the pass, which closes it: a dump that fails has none."""
+        return tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=str(self._path.parent))
 
     def fits(self, source: Source) -> bool:
         """Return whether the file is drafted for this version and zone."""

@@ -1,9 +1,11 @@
 """A race's file is the one that MeOS itself makes of it, whatever wrote the dump and whatever the rows hold."""
 
+import gc
 import re
 import shutil
 import subprocess
 import threading
+import warnings
 from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta, timezone
@@ -389,3 +391,12 @@ def test_meos_reads_a_large_image_back() -> None:
     pieces = list(encoded(image))
     assert len(pieces) > 2
     assert decoded("".join(pieces)) == image
+
+
+def test_a_draft_whose_dump_fails_leaves_nothing_open(tmp_path: Path) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        draft = convert.Draft(tmp_path / "draft", 101)
+        del draft
+        gc.collect()
+    assert [str(warning.message) for warning in caught] == []
