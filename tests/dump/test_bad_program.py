@@ -24,7 +24,7 @@ from tests.toolkit.servers import FILES, INDIVIDUAL, INNODB, RELAY, query
 from tests.toolkit.waiting import wait_until
 
 FAILS = 'echo "mysqldump: Got error: 9999: no such luck" >&2; exit 2'
-IS_CUT_SHORT = '"$real" "$@" && sed "\\$d" "$result" > cut && mv cut "$result"'
+IS_CUT_SHORT = '"$real" "$@" && sed "\\$d" "$result" > "$result.cut" && mv "$result.cut" "$result"'
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_a_program_that_is_no_good_dump_program(place: Place, text: str, words: 
         ('"$real" "$@"; kill -9 $$', ["ended"]),
         ("exit 0", ["cut short"]),
         (IS_CUT_SHORT, ["cut short"]),
-        ('"$real" "$@" && head -c 2950 "$result" > cut && mv cut "$result"', ["cut short"]),
+        ('"$real" "$@" && head -c 2950 "$result" > "$result.cut" && mv "$result.cut" "$result"', ["cut short"]),
         ('"$real" "$@" && sed "s/INSERT INTO/INSERT INTO  /" "$result" > odd && mv odd "$result"', ["good dump"]),
         ('rm "$result"', ["wrote no dump"]),
     ],
@@ -220,7 +220,9 @@ def test_ctrl_c_while_a_long_dump_is_read(place: Place, server: PrivateServer) -
     many_times = (
         "awk '/^INSERT INTO .orunner/ {b=1} {print} b {t=t $0 RS} b && /;$/ {b=0; while (n++ < 2500) printf \"%s\", t}'"
     )
-    wrapper = dump_wrapper(place.folder, f'"$real" "$@" && {many_times} "$result" > long && mv long "$result"')
+    wrapper = dump_wrapper(
+        place.folder, f'"$real" "$@" && {many_times} "$result" > "$result.long" && mv "$result.long" "$result"'
+    )
     with running(place, server, "--once", "--race", "O'Cup", "--mysqldump", wrapper) as tool:
         wait_until(lambda: is_read(place.spool), "a long dump that is read")
         told(tool.press_ctrl_c(), 0, "stopped; 0 batches made")
