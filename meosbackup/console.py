@@ -12,7 +12,7 @@ from typing import TextIO
 import click
 
 from meosbackup.errors import MeosBackupError
-from meosbackup.text import SIMPLER, clean, columns
+from meosbackup.text import NO_BREAK, SIMPLER, clean, columns
 
 _RULE_WIDTH = 79
 _COLOURS = {"OK": "green", "WAIT": "yellow", "NOTE": "yellow", "FAIL": "red"}
@@ -131,9 +131,9 @@ class Console:
     def error(self, error: MeosBackupError) -> None:
         """Print the trouble that ends the program, to standard error."""
         parts = [*error.what.splitlines(), error.means, error.do]
-        click.echo(click.style("meosbackup: ", fg="red") + clean(parts[0]), err=True)
+        click.echo(click.style("meosbackup: ", fg="red") + clean(parts[0]).replace(NO_BREAK, " "), err=True)
         for part in parts[1:]:
-            click.echo("  " + clean(part), err=True)
+            click.echo("  " + clean(part).replace(NO_BREAK, " "), err=True)
 
     def _wrapped(self, text: str, margin: str = _MARGIN) -> str:
         """Break a text that is longer than a line of the terminal, and indent the lines that follow.
@@ -153,7 +153,7 @@ class Console:
         with self._lock:
             bar = self._bar
             self._show_bar("")
-            click.echo(text, file=self._stream, nl=newline)
+            click.echo(text.replace(NO_BREAK, " "), file=self._stream, nl=newline)
             self._show_bar(bar)
 
     def _show_bar(self, bar: str) -> None:

@@ -1,11 +1,15 @@
 """Text from others made fit to be shown: in one line, without invisible characters, cut to size, in any code page."""
 
 import codecs
+import re
 import unicodedata
 from itertools import accumulate
 
 SIMPLER = "meosbackup.simpler"
 """The error handler for streams that replaces letters missing in a code page with simpler ones, or question marks."""
+
+NO_BREAK = "\xa0"
+_BLANKS = re.compile(r"[^\S\xa0]+")
 
 _SIMPLER = {"–": "-", "«": '"', "»": '"', "ø": "o", "Ø": "O", "æ": "ae", "Æ": "Ae", "ł": "l", "Ł": "L", "ß": "ss"}
 
@@ -13,16 +17,25 @@ _SIMPLER = {"–": "-", "«": '"', "»": '"', "ø": "o", "Ø": "O", "æ": "ae", 
 def clean(text: str, width: int | None = None) -> str:
     """Return a text that can be shown on a screen or in a file, in one line; empty if nothing is left of it.
 
-    White space of every kind becomes single spaces. Whatever would control a terminal or change the direction of
-    writing, can't be encoded or is invisible (Unicode's categories C*) becomes U+FFFD. `width` is in columns of the
-    screen, of which a wide letter (Chinese, emoji) takes two; a wider text is cut and ends with `…`.
+    White space of every kind becomes single spaces, but for the no-break spaces of `unbroken`. Whatever would control
+    a terminal or change the direction of writing, can't be encoded or is invisible (Unicode's categories C*) becomes
+    U+FFFD. `width` is in columns of the screen, of which a wide letter (Chinese, emoji) takes two; a wider text is cut
+    and ends with `…`.
     """
-    line = " ".join(text.split())
+    line = _BLANKS.sub(" ", text).strip()
     shown = "".join("\ufffd" if unicodedata.category(letter)[0] == "C" else letter for letter in line)
     if width is None or columns(shown) <= width:
         return shown
     ends = accumulate(columns(letter) for letter in shown)
     return "".join(letter for letter, end in zip(shown, ends, strict=True) if end < width).rstrip() + "…"
+
+
+def unbroken(text: str) -> str:
+    """Return a path or a command whose blanks are no-break spaces, so that it stays in one line where text is wrapped.
+
+    The console prints them as blanks, so that what is copied from the screen can be pasted.
+    """
+    return text.replace(" ", NO_BREAK)
 
 
 def columns(text: str) -> int:

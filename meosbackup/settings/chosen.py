@@ -40,7 +40,7 @@ def settings(ctx: click.Context) -> Settings:
         key: _Given(_RANKS.index(source), option.label(ctx), ctx.params[key])
         for key, option in options.items() if (source := ctx.get_parameter_source(key)) in _RANKS
     }  # fmt: skip
-    given.pop(CONFIG.key, None)
+    config = given.pop(CONFIG.key, None)
     if "defaults_file" in given:
         given = _from_option_file(ctx, options, given["defaults_file"].value, _OPTION_FILE) | given
     is_asked = "ask_password" in given and given["ask_password"].value
@@ -48,7 +48,8 @@ def settings(ctx: click.Context) -> Settings:
         given = _own_login(ctx, options) | given
     _settle_rivals(given)
     _settle_address(given)
-    return Settings(**{options[key].setting.field: item.value for key, item in given.items()})
+    values = {options[key].setting.field: item.value for key, item in given.items()}
+    return Settings(config=config and config.value, **values)
 
 
 def _refuse_unknown_variables(known: list[str]) -> None:

@@ -12,6 +12,7 @@ class Settings:
     config.example.toml.
     """
 
+    config: Path | None = field(default=None, compare=False)
     target: Path | None = None
     host: str = "localhost"
     port: int = 3306

@@ -1,0 +1,31 @@
+"""A command of meosbackup as a person can paste it, with the options that lead to the same drive and server."""
+
+import shlex
+import subprocess
+import sys
+
+from meosbackup.settings.model import Settings
+from meosbackup.settings.options import SETTINGS, Setting
+from meosbackup.settings.value_types import SWITCH
+from meosbackup.text import unbroken
+
+_GROUPS = frozenset({"target", "server"})
+_OTHERS = frozenset({"config", "spool"})
+
+
+def command(settings: Settings, *words: str) -> str:
+    """Return a command line: `meosbackup`, these words, and the options of drive, server and spool that were set.
+
+    It is quoted for the shells of this platform, without a password, and is never broken over two lines.
+    """
+    wanted = [setting for setting in SETTINGS if setting.group in _GROUPS or setting.key in _OTHERS]
+    options = [part for setting in wanted for part in _option(setting, settings)]
+    arguments = ["meosbackup", *words, *options]
+    return unbroken(subprocess.list2cmdline(arguments) if sys.platform == "win32" else shlex.join(arguments))
+
+
+def _option(setting: Setting, settings: Settings) -> list[str]:
+    value = getattr(settings, setting.field)
+    if value == getattr(Settings, setting.field):
+        return []
+    return [setting.option] if setting.kind is SWITCH else [setting.option, str(value)]
