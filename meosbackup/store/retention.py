@@ -57,12 +57,12 @@ def expendable(batches: Iterable[Kept], missing: int, now: datetime) -> list[Kep
     `now` is local time with its zone. Batches are as new as their `sequence` says, since a clock may be set back.
     """
     oldest_first = sorted(batches, key=lambda kept: (kept.sequence, kept.taken, kept.folder))
-    floor = _floor(oldest_first, now)
+    staying = floor(oldest_first, now)
     chosen = []
     for kept in oldest_first:
         if missing <= 0:
             break
-        if kept not in floor:
+        if kept not in staying:
             chosen.append(kept)
             missing -= kept.frees
     return chosen
@@ -73,8 +73,8 @@ def reserve_bytes(total: int, wanted_mb: int | None) -> int:
     return min(total // 20, _LARGEST_DEFAULT_RESERVE) if wanted_mb is None else wanted_mb * _MB
 
 
-def _floor(oldest_first: list[Kept], now: datetime) -> set[Kept]:
-    """Return the batches that are kept, however little room there is."""
+def floor(oldest_first: list[Kept], now: datetime) -> set[Kept]:
+    """Return the batches that are kept at a moment, however little room there is; they are sorted by sequence."""
     newest_of = {group: kept for kept in oldest_first for group in _groups(kept, now)}
     # A batch whose time is yet to come was made before the clock was set back, and may be a minute old.
     whatever_else = {kept for kept in oldest_first if kept.pinned or now - kept.taken <= _EVERY_BATCH}
