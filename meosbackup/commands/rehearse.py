@@ -39,10 +39,23 @@ def run(settings: Settings, target: Path, when: str, console: Console) -> bool:
     program = programs.find_dump_program(settings.mysqldump)
     taken = chosen.stored.batch.taken
     console.say(str(chosen))
-    is_proven = rehearse(chosen.stored, program, console)
+    try:
+        is_proven = rehearse(chosen.stored, program, console)
+    except MeosBackupError as error:
+        raise type(error)(error.what, f"NOT PROVEN. {error.means}", error.do) from error
+    _show_verdict(chosen.stored, console, is_proven=is_proven)
     if is_proven:
         _note(root, batches[-1], Proof(taken, datetime.now().astimezone().replace(microsecond=0)), console)
     return is_proven
+
+
+def _show_verdict(stored: StoredBatch, console: Console, *, is_proven: bool) -> None:
+    if not is_proven:
+        console.result("FAIL", "NOT PROVEN", f"the batch from {stored.when} doesn't come back as it was saved")
+        return
+    lacking = [entry.display_name for entry in stored.batch.databases if entry.dump is None]
+    but = f". It has no dump of {', '.join(lacking)}" if lacking else ""
+    console.result("OK", "PROVEN", f"the batch from {stored.when} restores, each row as it was saved{but}")
 
 
 def rehearse(stored: StoredBatch, program: Program, console: Console) -> bool:

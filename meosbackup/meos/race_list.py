@@ -8,7 +8,7 @@ from typing import Any
 from meosbackup.batch.choosing import matching
 from meosbackup.batch.model import RACE_LIST, Race
 from meosbackup.errors import RaceListMissingError
-from meosbackup.mysql.identifiers import quoted, spelled
+from meosbackup.mysql.identifiers import is_system, quoted, spelled
 from meosbackup.mysql.server_errors import grant_line
 from meosbackup.mysql.sessions import Session, tables
 from meosbackup.wording import number
@@ -147,6 +147,8 @@ def _reason(item: ListedRace, asked_for: set[str] | None, days: int | None, toda
         return "marked as removed"
     if item.race.key == RACE_LIST:
         return "its database is the race list itself"
+    if is_system(item.race.name_id):
+        return "its database is the server's own"
     if asked_for is not None:
         return None if item.race.name_id in asked_for else "not among the races asked for"
     day = parsed_date(item.race.date)

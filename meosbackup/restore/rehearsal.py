@@ -3,18 +3,20 @@
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from meosbackup.batch.model import Entry, StoredBatch, StoredFile
 from meosbackup.dump import fingerprint, mysqldump
 from meosbackup.dump.fingerprint import TableDigest
-from meosbackup.errors import MeosBackupError, StoppedError
-from meosbackup.mysql import private_server
+from meosbackup.errors import MeosBackupError, ProgramMissingError, StoppedError
+from meosbackup.meos import relisting
+from meosbackup.mysql import private_server, sealed_server
 from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.mysql.programs import Program
 from meosbackup.settings.model import Settings
+from meosbackup.store import copying
 
 
 @dataclass(frozen=True)
@@ -30,24 +32,29 @@ class RehearsedDatabase:
 def rehearse(stored: StoredBatch, program: Program, stop: threading.Event) -> Iterator[RehearsedDatabase]:
     """Restore a batch into a new private server, compare each row, and yield each database when it is done.
 
-    The race list and race tables come first, then reference tables; then everything is compared. Raises
-    MeosBackupError if there is no server program, or it refuses a dump; StoppedError.
+    The files are first copied to this computer, and each is compared with its SHA-256. The race list and race tables
+    are restored first, then reference tables; then everything is compared. Raises MeosBackupError if a file isn't what
+    was written, the server refuses a dump, or there is no server program; StoppedError.
     """
     entries = [entry for entry in stored.batch.databases if entry.dump is not None]
     took: dict[str, float] = {}
-    with private_server.private_server(
-        lower_case_table_names=min(1, stored.batch.server.lower_case_table_names)
-    ) as server:
-        for entry in entries:
-            took[entry.database] = _load(server, stored, entry.dump, stop)
-        for entry in entries:
-            took[entry.database] += _load(server, stored, entry.reference, stop)
-        for entry in entries:
-            began = time.monotonic()
-            expected, found = stored_digests(stored, entry), database_digests(entry.database, server, program, stop)
-            differing = fingerprint.differing_tables(expected, found)
-            seconds = took[entry.database] + time.monotonic() - began
-            yield RehearsedDatabase(entry, sum(table.rows for table in found.values()), seconds, differing)
+    with tempfile.TemporaryDirectory(prefix="meosbackup-") as name:
+        copies = _fetch(stored, entries, Path(name), stop)
+        with sealed_server.sealed_server(
+            [relisting.DATABASE, *(entry.database for entry in entries)],
+            lower_case_table_names=min(1, stored.batch.server.lower_case_table_names),
+        ) as server:
+            for entry in entries:
+                took[entry.database] = _load(server, copies, entry.dump, stop)
+            for entry in entries:
+                took[entry.database] += _load(server, copies, entry.reference, stop)
+            for entry in entries:
+                began = time.monotonic()
+                expected = _digests([copies[file] for file in (entry.dump, entry.reference) if file])
+                found = database_digests(entry.database, server, program, stop)
+                differing = fingerprint.differing_tables(expected, found)
+                seconds = took[entry.database] + time.monotonic() - began
+                yield RehearsedDatabase(entry, sum(table.rows for table in found.values()), seconds, differing)
 
 
 def database_digests(
@@ -64,26 +71,53 @@ def database_digests(
 
 def stored_digests(stored: StoredBatch, entry: Entry) -> dict[str, TableDigest]:
     """Return the digests of a database as a batch's files have it. Raises BadDumpError, OSError."""
+    return _digests([stored.path(file) for file in (entry.dump, entry.reference) if file])
+
+
+def _digests(paths: Iterable[Path]) -> dict[str, TableDigest]:
     digests: dict[str, TableDigest] = {}
-    for file in (entry.dump, entry.reference):
-        digests |= fingerprint.table_digests(stored.path(file)) if file else {}
+    for path in paths:
+        digests |= fingerprint.table_digests(path)
     return digests
 
 
-def _load(server: PrivateServer, stored: StoredBatch, file: StoredFile | None, stop: threading.Event) -> float:
-    """Load a file of a batch, if there is one; return the seconds that it took."""
+def _fetch(
+    stored: StoredBatch, entries: Iterable[Entry], folder: Path, stop: threading.Event
+) -> dict[StoredFile, Path]:  # fmt: skip
+    """Copy the dumps of these entries into a folder, and return where each is. Raises MeosBackupError, StoppedError."""
+    copies: dict[StoredFile, Path] = {}
+    for file in [file for entry in entries for file in (entry.dump, entry.reference) if file]:
+        copies[file] = folder / f"{len(copies)}_{file.name}"
+        try:
+            is_good = copying.from_drive(stored.path(file), copies[file], file.sha256, stop, lambda _: None)
+        except OSError as error:
+            raise _unproven(f"{file.name} can't be read ({error.strerror or error}).") from error
+        if not is_good:
+            raise _unproven(f"{file.name} is damaged: its contents differ from what was written.")
+    return copies
+
+
+def _load(
+    server: PrivateServer, copies: Mapping[StoredFile, Path], file: StoredFile | None, stop: threading.Event
+) -> float:  # fmt: skip
+    """Load a dump, if there is one; return the seconds that it took."""
     if stop.is_set():
         raise StoppedError
     began = time.monotonic()
     if file is None:
         return 0.0
-    path = stored.path(file)
     try:
-        private_server.load(server, path)
-    except OSError as error:
-        raise MeosBackupError(
-            f"{path} can't be read ({error.strerror or error}).",
-            "It is not proven that the batch restores.",
-            "Rehearse another batch.",
-        ) from error
+        private_server.load(server, copies[file])
+    except ProgramMissingError:
+        raise
+    except MeosBackupError as error:
+        raise _unproven(error.what) from error
     return time.monotonic() - began
+
+
+def _unproven(what: str) -> MeosBackupError:
+    return MeosBackupError(
+        what,
+        "It is not proven that the batch restores.",
+        "Rehearse another batch; `meosbackup verify` finds all damaged files.",
+    )

@@ -13,10 +13,10 @@ from meosbackup.batch.model import Entry, Race, StoredFile
 from meosbackup.dump import client, fingerprint, mysqldump
 from meosbackup.dump.client import UNTOUCHED, Client
 from meosbackup.dump.mysqldump import DumpProgram
-from meosbackup.errors import MeosBackupError, ServerUnreachableError
+from meosbackup.errors import BadBatchError, MeosBackupError, ServerUnreachableError
 from meosbackup.meos import changes, race_status, relisting
 from meosbackup.mysql import sessions
-from meosbackup.mysql.identifiers import quoted, spelled
+from meosbackup.mysql.identifiers import is_system, quoted, spelled
 from meosbackup.mysql.sessions import Session
 
 log = logging.getLogger(__name__)
@@ -195,6 +195,12 @@ def _database_of(session: Session, entry: Entry) -> str:
     """Return the database that a dump belongs to, as this server and MeOS spell it."""
     if entry.race is None:
         return relisting.DATABASE
+    if is_system(entry.race.name_id):
+        raise BadBatchError(
+            f"The batch has a race in the database {entry.race.name_id}, which is the server's own.",
+            UNTOUCHED,
+            "Choose another batch.",
+        )
     is_case_sensitive = session.rows("SELECT @@lower_case_table_names AS l")[0]["l"] == 0
     if is_case_sensitive:
         return entry.race.name_id

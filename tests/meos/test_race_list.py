@@ -124,6 +124,13 @@ def test_of_two_databases_that_differ_in_case_the_one_that_is_meant_is_taken() -
 # With a server
 
 
+@pytest.mark.parametrize("name", ["mysql", "MySQL", "sys", "information_schema", "performance_schema"])
+def test_a_row_that_names_a_database_of_the_server_itself_is_left_out(name: str) -> None:
+    selection = select([listed("Evil", name_id=name)], [name], names=("Evil",), days=None, today=date(2026, 11, 22))
+    assert selection.chosen == ()
+    assert [left.reason for left in selection.left_out] == ["its database is the server's own"]
+
+
 @pytest.fixture
 def day(server: PrivateServer, tmp_path: Path) -> Day:
     return Day(tmp_path, server=server)

@@ -1,16 +1,22 @@
 """A batch proven by restoring it into a private server: by the command, and by the daemon's thread."""
 
+import hashlib
 import re
+import socket
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from meosbackup.batch.model import StoredBatch
-from meosbackup.batch.names import GUIDE_FILE
+from meosbackup.batch.model import Entry, StoredBatch
+from meosbackup.batch.names import BATCH_FILE, GUIDE_FILE
 from meosbackup.day.rehearsal_thread import RehearsalThread
+from meosbackup.errors import BadBatchError, MeosBackupError
+from meosbackup.mysql import private_server
 from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.mysql.programs import find_dump_program
+from meosbackup.mysql.sealed_server import sealed_server
 from meosbackup.store import inventory
 from tests.toolkit.batches import dump_file
 from tests.toolkit.runs import run_meosbackup, server_options, with_password
@@ -39,44 +45,90 @@ def rehearse(stored: StoredBatch, *more: str) -> tuple[int, str]:
     return result.returncode, result.stdout + result.stderr
 
 
+def changed_dump(stored: StoredBatch, entry: Entry, pattern: bytes, new: bytes) -> None:
+    """Change a dump of a batch in one place, and have its `batch.json` say that it was made so."""
+    dump = dump_file(entry)
+    path, batch = stored.folder / dump.file, stored.folder / BATCH_FILE
+    data, count = re.subn(pattern, new, path.read_bytes(), count=1)
+    assert count == 1
+    path.write_bytes(data)
+    text = batch.read_text("utf-8").replace(dump.sha256, hashlib.sha256(data).hexdigest())
+    batch.write_text(text.replace(f'"bytes": {dump.bytes}', f'"bytes": {len(data)}'), "utf-8")
+
+
 def test_a_batch_that_restores_is_proven_and_the_drive_says_so(made: StoredBatch) -> None:
     assert "Proven" not in guide(made)
     code, said = rehearse(made)
     assert code == 0, said
     lines = [line for line in said.splitlines() if line.startswith("OK")]
-    assert len(lines) == 1 + len(made.batch.races)
+    assert len(lines) == 1 + len(made.batch.races) + 1
     rows = [
         int(found[1].replace(",", "")) for line in lines if (found := re.search(r"([\d,]+) rows?, identical", line))
     ]
-    assert len(rows) == len(lines)
+    assert len(rows) == len(lines) - 1
     assert sum(rows) > 900
     assert "From a lost server to all races restored and compared" in said
+    assert said.splitlines()[-1].startswith(f"OK    PROVEN: the batch from {made.when} restores")
     taken = f"{made.batch.taken:%Y-%m-%d %H:%M:%S}"
     assert re.search(rf"Proven: the batch from {taken} was restored and compared at \d{{4}}-", guide(made))
 
 
 def test_what_a_server_makes_something_else_of_is_not_proven(made: StoredBatch) -> None:
     entry = next(entry for entry in made.batch.races if "O'Cup" in str(entry.race))
-    file = made.folder / dump_file(entry).file
     # More than the column takes: a server that isn't strict cuts it down without an error.
     clipped = rb"\g<1>99999999999"
-    data, count = re.subn(rb"(INSERT INTO `opunch` VALUES\s*\(\d+,)\d+", clipped, file.read_bytes(), count=1)
-    assert count == 1
-    file.write_bytes(data)
+    changed_dump(made, entry, rb"(INSERT INTO `opunch` VALUES\s*\(\d+,)\d+", clipped)
     code, said = rehearse(made)
     assert code == 1, said
     assert re.search(r"FAIL +Höstmedeln .*: differs in opunch", said)
     assert said.count("\nOK") == len(made.batch.races)
+    assert said.splitlines()[-1].startswith("FAIL  NOT PROVEN: ")
     assert "Proven" not in guide(made)
 
 
 def test_a_dump_that_is_not_taken_in_is_told_in_words(made: StoredBatch) -> None:
-    file = made.folder / dump_file(made.batch.races[0]).file
-    file.write_bytes(file.read_bytes().replace(b"INSERT INTO `orunner`", b"INSERT INTO `nowhere`"))
+    changed_dump(made, made.batch.races[0], rb"INSERT INTO `orunner`", b"INSERT INTO `nowhere`")
     code, said = rehearse(made)
     assert code == 1
     assert "can't be loaded into a private server" in said
     assert "Traceback" not in said
+
+
+def test_a_dump_in_which_one_digit_changed_is_not_proven(made: StoredBatch) -> None:
+    path = made.folder / dump_file(made.batch.races[0]).file
+    path.write_bytes(path.read_bytes().replace(b"2026", b"2027", 1))
+    code, said = rehearse(made)
+    assert code == 1
+    assert f"{path.name} is damaged: its contents differ from what was written" in said
+    assert "NOT PROVEN" in said
+    assert "Proven" not in guide(made)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT 'x' INTO OUTFILE '{path}'",
+        "INSTALL SONAME 'auth_ed25519'",
+        "CREATE DATABASE another",
+        "SET GLOBAL general_log_file = '{path}'",
+        "GRANT FILE ON *.* TO CURRENT_USER()",
+    ],
+)
+def test_nothing_in_a_dump_reaches_out_of_the_sealed_server(tmp_path: Path, statement: str) -> None:
+    bait = tmp_path / "bait"
+    with sealed_server(["MeOSMain", "race"], lower_case_table_names=1) as sealed:
+        with closing(socket.socket()) as probe:
+            assert probe.connect_ex((sealed.host, sealed.port)) != 0
+        dump = tmp_path / "dump.sql"
+        dump.write_text(f"CREATE DATABASE race; USE race; {statement.format(path=bait)};", "utf-8")
+        with pytest.raises(MeosBackupError):
+            private_server.load(sealed, dump)
+        assert not bait.exists()
+
+
+def test_a_race_in_a_database_of_the_server_itself_is_not_rehearsed() -> None:
+    with pytest.raises(BadBatchError, match="the server's own"), sealed_server(["MySQL"], lower_case_table_names=0):
+        pass
 
 
 def test_the_thread_rehearses_one_batch_at_a_time_and_stops_when_asked(made: StoredBatch) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from meosbackup.batch.model import StoredBatch
+from meosbackup.batch.names import BATCH_FILE
 from meosbackup.commands.simulation import run_laptops
 from meosbackup.meos import changes
 from meosbackup.mysql.private_server import PrivateServer, ServerProgram, private_server
@@ -110,6 +111,17 @@ def restoring(
 
 
 # The drive
+
+
+def test_a_race_in_a_database_of_the_server_itself_is_not_restored(
+    server: PrivateServer, tent: Tent, stored: StoredBatch
+) -> None:
+    batch = stored.folder / BATCH_FILE
+    batch.write_text(batch.read_text("utf-8").replace('"meos_20261122_211702_1E5"', '"MySQL"'), "utf-8")
+    users, before = query(server, "SELECT COUNT(*) FROM mysql.user"), set(databases(server))
+    said = tent.restore(server, "--race", "MySQL", expected=1)
+    assert "the server's own. The server is unchanged." in said
+    assert (query(server, "SELECT COUNT(*) FROM mysql.user"), set(databases(server))) == (users, before)
 
 
 def test_nothing_of_a_damaged_dump_reaches_the_server_and_an_earlier_one_is_offered(
