@@ -8,18 +8,20 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from mysql.connector import Error
 
 from meosbackup.batch.model import Entry, StoredBatch
 from meosbackup.batch.names import BATCH_FILE, GUIDE_FILE
 from meosbackup.day.rehearsal_thread import RehearsalThread
 from meosbackup.errors import BadBatchError, MeosBackupError
 from meosbackup.mysql import private_server
-from meosbackup.mysql.private_server import PrivateServer
+from meosbackup.mysql.private_server import PrivateServer, connect
 from meosbackup.mysql.programs import find_dump_program
 from meosbackup.mysql.sealed_server import sealed_server
 from meosbackup.store import inventory
 from tests.toolkit.batches import dump_file
 from tests.toolkit.runs import run_meosbackup, server_options, with_password
+from tests.tools.matrix.installations import Installation
 
 
 @pytest.fixture
@@ -124,6 +126,19 @@ def test_nothing_in_a_dump_reaches_out_of_the_sealed_server(tmp_path: Path, stat
         with pytest.raises(MeosBackupError):
             private_server.load(sealed, dump)
         assert not bait.exists()
+
+
+def test_mysql_is_sealed_as_well(mysql: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(private_server, "find_server_program", lambda: mysql.server)
+    with (
+        sealed_server(["MeOSMain", "race"], lower_case_table_names=1) as sealed,
+        closing(connect(sealed)) as connection,
+        closing(connection.cursor()) as cursor,
+    ):
+        cursor.execute("CREATE DATABASE race")
+        for statement in ("CREATE DATABASE another", f"SELECT 1 INTO OUTFILE '{tmp_path / 'bait'}'"):
+            with pytest.raises(Error, match="denied"):
+                cursor.execute(statement)
 
 
 def test_a_race_in_a_database_of_the_server_itself_is_not_rehearsed() -> None:
