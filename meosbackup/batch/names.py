@@ -14,6 +14,8 @@ BATCH_FILE = "batch.json"
 GUIDE_FILE = "RESTORE.txt"
 PIN_FILE = "PINNED"
 """A file of this name in a batch's folder keeps the batch for good."""
+KEEP_FILE = "KEPT"
+"""A file of this name in a batch's folder keeps the batch until the moment in its first line."""
 REFERENCE_FOLDER = "reference"
 DAY_FOLDER = re.compile(r"\d{4}-\d\d-\d\d")
 TIME_FOLDER = re.compile(r"\d\d-\d\d-\d\d(_\d+)?")

@@ -18,7 +18,8 @@ from meosbackup.commands.common import command, races_asked
 from meosbackup.console import Console
 from meosbackup.errors import WrongUsageError
 from meosbackup.settings.model import Settings
-from meosbackup.store import inventory
+from meosbackup.store import inventory, keeping
+from meosbackup.store.keeping import Keep
 from meosbackup.text import clean
 
 Run: TypeAlias = tuple[StoredBatch, ...]
@@ -90,10 +91,11 @@ def of_race(batches: Sequence[StoredBatch], called: str) -> tuple[StoredBatch, .
 
 
 def to_json(batches: Sequence[StoredBatch]) -> str:
-    """Return the batches as a JSON array in ASCII: each one's folder, whether it is pinned, and its `batch.json`."""
+    """Return the batches as a JSON array in ASCII: each one's folder, whether it is kept, and its `batch.json`."""
     return json.dumps([
         {
             "folder": stored.name, "pinned": inventory.is_pinned(stored),
+            "kept": next(map(str, _keeps([stored])), None),
             **json.loads(batch_file.to_json(stored.batch)),
         }
         for stored in batches
@@ -127,6 +129,7 @@ def _single(stored: StoredBatch) -> str:
     state = "complete" if found.complete else "INCOMPLETE"
     facts = [_freshness(found), *_faults(found.databases)]
     facts += ["PINNED"] if inventory.is_pinned(stored) else []
+    facts += [str(keep) for keep in _keeps((stored,))]
     return f"{stored.when:<21}  {state:<10}  {'; '.join(facts)}"
 
 
@@ -135,9 +138,15 @@ def _several(run: Run) -> str:
     first, last = (time.isoformat(" ")[:16] for time in (times[0], times[-1]))
     incomplete, pinned = sum(not stored.batch.complete for stored in run), sum(map(inventory.is_pinned, run))
     facts = [f"last: {_freshness(run[-1].batch, with_change=False)}"]
-    facts += [f"{count:,} {word}" for count, word in ((incomplete, "INCOMPLETE"), (pinned, "PINNED")) if count]
+    words = ((incomplete, "INCOMPLETE"), (pinned, "PINNED"), (len(_keeps(run)), "kept for a while"))
+    facts += [f"{count:,} {word}" for count, word in words if count]
     until = last[11:] if last[:10] == first[:10] else last
     return f"{first} - {until}  {wording.number(len(run), 'batch', 'batches'):<10}  {'; '.join(facts)}"
+
+
+def _keeps(batches: Iterable[StoredBatch]) -> list[Keep]:
+    now = datetime.now().astimezone()
+    return [keep for stored in batches if (keep := keeping.read(stored.folder, now))]
 
 
 def _newest(stored: StoredBatch) -> Iterator[str]:

@@ -237,7 +237,8 @@ def _in_batch(stored: StoredBatch, reader: Reader) -> Iterator[Finding]:
     for name, sha256 in _guides(stored).items():
         if fault := _in_guide(stored, name, sha256):
             yield Finding(stored.name, name, fault)
-    known = {names.BATCH_FILE, names.PIN_FILE, *_guides(stored), *(file.file for file in _files(stored))}
+    marks = {names.PIN_FILE, names.KEEP_FILE}
+    known = {names.BATCH_FILE, *marks, *_guides(stored), *(file.file for file in _files(stored))}
     for path in files.listed(stored.folder):
         if path.name not in known:
             is_wrong = not path.name.lower().startswith(_LITTER)

@@ -12,6 +12,7 @@ from meosbackup import errors
 from meosbackup.batch.model import Proof, StoredBatch
 from meosbackup.errors import DriveFailedError, MeosBackupError, StoppedError
 from meosbackup.store import drive, shipping, top_of_drive
+from meosbackup.store.keeping import Keep
 from meosbackup.store.shipping import Shipper
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,14 @@ class NoteProof:
 
 
 @dataclass(frozen=True)
+class KeepBatch:
+    """Mark a batch as kept on the drive, at the next shipping that finds the drive there."""
+
+    batch: StoredBatch
+    keep: Keep
+
+
+@dataclass(frozen=True)
 class Held:
     """At this moment, nothing had changed since the batch of this sequence. RESTORE.txt says so when that is due."""
 
@@ -50,7 +59,7 @@ class Leave:
     """Have RESTORE.txt say so at once if the drive is there, and end the thread."""
 
 
-Message = Ship | NoteProof | Held | WantHeld | Leave
+Message = Ship | NoteProof | KeepBatch | Held | WantHeld | Leave
 
 
 @dataclass(frozen=True)
@@ -84,7 +93,7 @@ class ShippingThread:
         """Start the thread."""
         self._thread.start()
 
-    def send(self, message: NoteProof | Held | WantHeld | Leave) -> None:
+    def send(self, message: NoteProof | KeepBatch | Held | WantHeld | Leave) -> None:
         """Send a message; messages are taken in their order. Any thread may call this."""
         self._messages.put(message)
 
@@ -129,6 +138,7 @@ class _Shipping:
         self._free: int | None = None
         self._newest: StoredBatch | None = None
         self._proof: Proof | None = None
+        self._keeps: list[tuple[StoredBatch, Keep]] = shipping.kept(shipper)
         self._held: Held | None = None
         self._is_held_wanted = False
         self._guide_says: Held | None = None
@@ -152,6 +162,8 @@ class _Shipping:
         match message:
             case NoteProof(proof):
                 self._proof = proof
+            case KeepBatch(batch, keep):
+                self._keeps.append((batch, keep))
             case Held():
                 self._held = message
             case WantHeld() | Leave():
@@ -187,6 +199,9 @@ class _Shipping:
         if self._proof is not None:
             top_of_drive.note_proof(self._shipper.place, self._newest, self._proof)
             self._proof = None
+        for batch, keep in self._keeps:
+            shipping.keep_on_drive(self._shipper, batch, keep)
+        self._keeps.clear()
         self._renew_guide()
         self._free = drive.free_bytes(self._shipper.place.target)
 

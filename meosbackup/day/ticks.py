@@ -144,7 +144,7 @@ class Ticks:
         """Keep the spool within its limit; return what prevents that."""
         root, limit = self.spool, self.settings.spool_mb << 20
         try:
-            spool.thin(root)
+            spool.thin(root, now)
             removed = retention.make_room(root, retention.used_bytes(root) - limit, now)
             if removed:
                 count = wording.number(len(removed), "batch that no drive has was", "batches that no drive has were")

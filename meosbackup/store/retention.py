@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from meosbackup.batch.model import StoredBatch
-from meosbackup.store import inventory, spool
+from meosbackup.store import inventory, keeping, spool
 
 log = logging.getLogger(__name__)
 
@@ -47,12 +47,17 @@ def kept_from(stored: StoredBatch, *, frees: int, pinned: bool) -> Kept:
     )  # fmt: skip
 
 
+def is_kept(stored: StoredBatch, now: datetime) -> bool:
+    """Tell whether a batch is never deleted: it is pinned, or kept for a while since something was lost after it."""
+    return inventory.is_pinned(stored) or keeping.read(stored.folder, now) is not None
+
+
 def expendable(batches: Iterable[Kept], missing: int, now: datetime) -> list[Kept]:
     """Return the batches to delete, in this order, to gain `missing` bytes; none if nothing is missing.
 
     The oldest come first. If all that may be deleted is not enough, all of it is returned. Never deleted are: every
     batch of the last 60 minutes, the newest of each ten minutes of the last day and of each hour before that, the
-    newest batch, the newest complete one, the newest good dump of every race, and what is pinned.
+    newest batch, the newest complete one, the newest good dump of every race, and what is pinned or kept for a while.
 
     `now` is local time with its zone. Batches are as new as their `sequence` says, since a clock may be set back.
     """
@@ -114,7 +119,8 @@ def make_room(root: Path, missing: int, now: datetime) -> list[datetime]:
         return []
     before = used_bytes(root)
     removed: list[datetime] = []
-    for kept in expendable(map(_kept, inventory.find(root).batches), missing, now):
+    batches = [_kept(stored, now) for stored in inventory.find(root).batches]
+    for kept in expendable(batches, missing, now):
         log.info("removing %s, taken %s, to make room", kept.folder, kept.taken)
         spool.remove(kept.folder)
         removed.append(kept.taken)
@@ -123,8 +129,8 @@ def make_room(root: Path, missing: int, now: datetime) -> list[datetime]:
     return removed
 
 
-def _kept(stored: StoredBatch) -> Kept:
+def _kept(stored: StoredBatch, now: datetime) -> Kept:
     # A file of the spool that another batch shares is freed with the last of them.
     sizes = [entry.lstat() for entry in stored.folder.iterdir()]
     frees = sum(found.st_size // max(1, found.st_nlink) for found in sizes)
-    return kept_from(stored, frees=frees, pinned=inventory.is_pinned(stored))
+    return kept_from(stored, frees=frees, pinned=is_kept(stored, now))

@@ -11,9 +11,10 @@ from pathlib import Path
 from meosbackup.batch import names
 from meosbackup.batch.model import StoredBatch, StoredFile
 from meosbackup.errors import BadBatchError
-from meosbackup.store import copying, drive, inventory, retention, spool, top_of_drive
+from meosbackup.store import copying, drive, inventory, keeping, retention, spool, top_of_drive
 from meosbackup.store.copying import DamagedSourceError
 from meosbackup.store.drive import Place
+from meosbackup.store.keeping import Keep
 from meosbackup.system import disks, files
 
 log = logging.getLogger(__name__)
@@ -85,6 +86,26 @@ def ship_waiting(shipper: Shipper, drive_id: str) -> StoredBatch | None:
     return newest
 
 
+def kept(shipper: Shipper) -> list[tuple[StoredBatch, Keep]]:
+    """Return the batches of the spool that are kept for a while."""
+    now = datetime.now().astimezone()
+    batches = inventory.find(shipper.spool).batches
+    return [(stored, keep) for stored in batches if (keep := keeping.read(stored.folder, now))]
+
+
+def keep_on_drive(shipper: Shipper, stored: StoredBatch, keep: Keep) -> None:
+    """Mark a batch of the spool, or one that was there, as kept on the drive, if the drive has it.
+
+    Raises DriveGoneError, DriveFailedError.
+    """
+    folder = _folder_on_drive(shipper.place.root, stored, shipper.spool)
+    if _holds(folder, stored) and keeping.read(folder, datetime.now().astimezone()) != keep:
+        try:
+            keeping.mark(folder, keep)
+        except OSError as error:
+            raise drive.explained(shipper.place.target, error) from error
+
+
 def highest_sequence(where: Place) -> int:
     """Return the highest sequence of the batches on the drive; 0 if there are none. Raises DriveGoneError."""
     try:
@@ -120,6 +141,8 @@ def _ship(shipper: Shipper, stored: StoredBatch) -> Path:
             copying.to_drive(stored.folder / name, partial / name, sha256, shipper.stop)
         if inventory.is_pinned(stored):
             (partial / names.PIN_FILE).touch()
+        if keep := keeping.read(stored.folder, datetime.now().astimezone()):
+            keeping.mark(partial, keep)
         files.sync(partial)
         files.rename(partial, folder)
         _see_whole(folder, stored)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from meosbackup import wording
 from meosbackup.batch.model import Batch, StoredBatch
-from meosbackup.store import inventory, retention
+from meosbackup.store import retention
 from meosbackup.store.retention import Kept
 
 LONGEST = 24
@@ -61,7 +61,7 @@ def on_drive(
     `reserve` is what retention keeps free as long as it finds batches to delete. `now` is local time with its zone.
     """
     kept = [
-        retention.kept_from(stored, frees=_size(stored.batch), pinned=inventory.is_pinned(stored))
+        retention.kept_from(stored, frees=_size(stored.batch), pinned=retention.is_kept(stored, now))
         for stored in batches
     ]  # fmt: skip
     held = sum(one.frees for one in kept)

@@ -5,12 +5,13 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 from meosbackup.batch import names
 from meosbackup.batch.model import StoredBatch
 from meosbackup.errors import MeosBackupError
-from meosbackup.store import inventory
+from meosbackup.store import inventory, keeping
 from meosbackup.store.inventory import Inventory
 from meosbackup.system import files
 
@@ -68,10 +69,15 @@ def mark_shipped(stored: StoredBatch, drive: str) -> None:
         file.write(f"{drive}\n")
 
 
-def thin(root: Path) -> None:
-    """Remove the batches that are on a drive, except the newest, and the reference dumps that no batch names then."""
+def thin(root: Path, now: datetime) -> None:
+    """Remove the batches that are on a drive, except the newest and those that are kept for a while.
+
+    The reference dumps that no batch names then are removed as well.
+    """
     findings = inventory.find(root)
-    shipped = [stored for stored in findings.batches[:-1] if _drives(stored)]
+    shipped = [
+        stored for stored in findings.batches[:-1] if _drives(stored) and keeping.read(stored.folder, now) is None
+    ]
     for stored in shipped:
         remove(stored.folder)
     if shipped:

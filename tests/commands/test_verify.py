@@ -209,6 +209,7 @@ def test_progress_reaches_its_end_whatever_is_wrong(drive: Drive) -> None:
 
 def test_a_pinned_batch_and_what_a_look_into_a_folder_leaves_are_fine(drive: Drive) -> None:
     (drive.newest / "PINNED").touch()
+    (drive.newest / "KEPT").write_text("2026-11-23T23:59:59+01:00\nLångdistans lost 38 entries\n", "utf-8")
     assert found(drive) == []
     for litter in ("Thumbs.db", "desktop.ini", ".DS_Store", "._RESTORE.txt"):
         (drive.newest / litter).write_text("litter")

@@ -173,7 +173,7 @@ class Stage:
         except MeosBackupError:
             self.figures["ticks that failed"] += 1
             return None
-        spool.thin(self.spool)
+        spool.thin(self.spool, datetime.now().astimezone())
         self.figures["batches"] += outcome.stored is not None
         self.figures["races that failed alone"] += len(outcome.failures)
         newest = self.backup.newest
