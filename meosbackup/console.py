@@ -1,9 +1,11 @@
 """Everything that a person sees: lines, words, colour, bell. Nothing else prints."""
 
+import re
 import shutil
 import sys
 import textwrap
 import threading
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -22,6 +24,13 @@ _MARGIN = " " * 16
 _RESULT_MARGIN = " " * (_WORD_WIDTH + 1)
 _HEIGHT = 24
 _BAR_WIDTH = 36
+_ASKED_AGAIN = 2
+
+# Without accents, since `_answer` removes them: English, Swedish, Danish, Norwegian, German, Dutch, Czech, Slovak,
+# Polish, French, Spanish, Catalan, Italian, Portuguese, Finnish, Estonian, Latvian, Lithuanian, Hungarian, Romanian,
+# Slovenian, Croatian, Turkish, Bulgarian, Russian, Ukrainian.
+_YES = re.compile("y|yes|j|ja|jo|jah|jaa|joo|k|kylla|a|ano|t|tak|taip|o|oui|s|si|sim|i|igen|d|da|evet|д|да|т|так")
+_NO = re.compile("n|no|nej|nei|nein|nee|ne|nie|non|nao|ei|nem|nu|hayir|н|не|нет|ні")
 
 
 def simplify_unprintable() -> None:
@@ -107,11 +116,20 @@ class Console:
                 self._show_bar("")
 
     def ask(self, question: str) -> bool:
-        """Ask a yes-or-no question and return the answer; no answer is a no."""
-        try:
-            return click.confirm(question, default=False)
-        except click.Abort:  # Ctrl-C, or nobody to ask
-            return False
+        """Ask a yes-or-no question and return the answer; yes counts in many languages, and no answer is a no."""
+        prompt = f"{question} Type yes and press Enter: "
+        for _ in range(1 + _ASKED_AGAIN):
+            try:
+                answer = _answer(click.prompt(prompt, default="no", show_default=False, prompt_suffix=""))
+            except click.Abort:  # Ctrl-C, or nobody to ask
+                self._print("")
+                return False
+            except UnicodeError:  # typed in another code page
+                answer = None
+            if answer is not None:
+                return answer
+            prompt = "That was neither yes nor no. Type yes or no and press Enter: "
+        return False
 
     def alarm(self, moment: datetime, text: str, error: MeosBackupError) -> None:
         """Print a banner that says what happened, what it means and what to do, with the bell."""
@@ -160,6 +178,13 @@ class Console:
         if bar != self._bar:
             click.echo(f"\r\x1b[K{bar}", file=self._stream, nl=False)
             self._bar = bar
+
+
+def _answer(typed: str) -> bool | None:
+    """Return whether an answer is a yes or a no; None if it is neither."""
+    letters = unicodedata.normalize("NFKD", typed.casefold())
+    word = "".join(letter for letter in letters if not unicodedata.combining(letter)).strip(" .!'\"")
+    return True if _YES.fullmatch(word) else False if _NO.fullmatch(word) else None
 
 
 def _bar(label: str, done: int, total: int) -> str:

@@ -24,3 +24,16 @@ def test_a_long_result_is_broken_between_words_and_a_path_never(monkeypatch: pyt
     assert len(first) < 60
     assert all(line.startswith(" " * 6) for line in rest)
     assert rest[-1].strip() == path
+
+
+@pytest.mark.parametrize(("typed", "is_yes"), [
+    *((yes, True) for yes in ("y", "YES", " ja. ", "jo", "oui", "sí", "sì", "Sim", "áno", "tak", "da", "да", "так",
+                              "kyllä", "igen", "jā", "o", "s", "a", "t", "k", "i")),
+    *((no, False) for no in ("", "n", "No", "nej", "nei", "nein", "nie", "ne", "non", "não", "ei", "nem", "нет", "ні")),
+    *((unclear, False) for unclear in ("maybe", "yn", "1", "yes no", "\x1b[A")),
+    ("what?\nyes", True),
+    ("what?\nnej\nyes", False),
+])  # fmt: skip
+def test_yes_counts_in_the_languages_of_meos(typed: str, is_yes: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{typed}\n"))
+    assert Console(stream=io.StringIO()).ask("Restore this?") is is_yes

@@ -112,7 +112,7 @@ def here(command: str, tent: Tent, stored: StoredBatch) -> str:
 
 def answers(command: str) -> dict[str, str]:
     """Return what a person types: the password where it is asked for, a yes, and Ctrl-C in the evening."""
-    asked = {r"Restore this\? \[y/N\]": "y\n"} if kind(command) == "restore" else {}
+    asked = {r"Restore this\? Type yes and press Enter: ": "ja\n"} if kind(command) == "restore" else {}
     if "--ask-password" in command:
         asked["Password: "] = "\n" if "--user root" in command else f"{MEOS_PASSWORD}\n"
     if not kind(command):

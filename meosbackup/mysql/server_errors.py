@@ -1,5 +1,6 @@
 """What a server's error numbers mean: in words for a user, with the SQL that cures it if there is any."""
 
+import errno
 import re
 
 from meosbackup.errors import (
@@ -10,9 +11,10 @@ from meosbackup.errors import (
     ServerUnreachableError,
 )
 from meosbackup.settings.model import Settings
+from meosbackup.text import clean
 
 UNREACHABLE = frozenset({-1, 2002, 2003, 2005, 2006, 2013, 2014, 2055, 3024})
-LOGIN_REFUSED = frozenset({1045, 1698, 2049, 2059, 2061})
+LOGIN_REFUSED = frozenset({1045, 1130, 1698, 2049, 2059, 2061})
 PRIVILEGE_MISSING = frozenset({1044, 1142, 1143, 1227, 1370})
 NOT_THERE = frozenset({1049, 1146})
 DAMAGED = frozenset({29, 126, 127, 130, 134, 141, 144, 145, 1017, 1033, 1034, 1035, 1194, 1195})
@@ -22,6 +24,15 @@ TLS_WANTED = frozenset({1045, 3159})
 
 _THIS_COMPUTER = frozenset({"localhost", "127.0.0.1", "::1"})
 _ALLOW_ENCRYPTION = "If the server or this account accepts encrypted connections only, use --ssl-mode PREFERRED."
+# What the system told the connector or a program: of Linux and macOS, then of Windows (WSA…).
+_UNKNOWN_HOST = frozenset({-2, -3, -5, 8, 11001, 11002, 11004})
+_NO_WAY = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, 10051, 10065})
+_REFUSED = frozenset({errno.ECONNREFUSED, 10061})
+_TIMED_OUT = frozenset({errno.ETIMEDOUT, 10060})
+_CONNECTOR_GAVE_UP = 3024
+_ITS_ADDRESS = "the address that ipconfig or hostname -I shows on the server"
+_INNER = re.compile(r"\((?:Errno )?(-?\d+)(?:: ([^()]+))?\)")
+
 _LOGIN_METHOD = "uthentication plugin"
 _NO_BACKUP = "No race is backed up while this lasts."
 
@@ -120,11 +131,26 @@ def _login_refused(message: str, settings: Settings, place: str, account: str | 
             f" ALTER USER {account} IDENTIFIED VIA mysql_native_password USING PASSWORD('PASSWORD');"
             f" MySQL: ALTER USER {account} IDENTIFIED WITH caching_sha2_password BY 'PASSWORD';",
         )
+    what = f"The server at {place} refuses the user {settings.user}"
+    if "is not allowed to connect" in message:
+        new = quoted_account(f"{settings.user}@%")
+        return LoginRefusedError(
+            f"{what} from this computer ({message}).",
+            _NO_BACKUP,
+            f"In an administrator's mysql prompt: CREATE USER {new} IDENTIFIED BY 'PASSWORD';"
+            f" GRANT ALL ON *.* TO {new};",
+        )
+    encryption = f" {_ALLOW_ENCRYPTION}" if settings.ssl_mode == "DISABLED" else ""
+    if not settings.password:
+        return LoginRefusedError(
+            f"{what}: no password was given ({message}).",
+            _NO_BACKUP,
+            f"Enter the password that MeOS uses, with --ask-password or --defaults-file.{encryption}",
+        )
     return LoginRefusedError(
-        f"The server at {place} refuses the user {settings.user} ({message}).",
+        f"{what}: the password is wrong, or the user is ({message}).",
         _NO_BACKUP,
-        "Enter the user and password that MeOS uses: --user, and --ask-password or --defaults-file."
-        + (f" {_ALLOW_ENCRYPTION}" if settings.ssl_mode == "DISABLED" else ""),
+        "Enter the user and password that MeOS uses: --user, and --ask-password or --defaults-file." + encryption,
     )
 
 
@@ -142,9 +168,30 @@ def _unreachable(number: int | None, message: str, settings: Settings, place: st
                 "Remove require_secure_transport and tls_version from the server's settings, and restart it.",
             ),
         )
-    inner = re.search(r"\(Errno -?\d+: ([^()]+)\)", message)
-    return ServerUnreachableError(
-        f"The server at {place} doesn't answer ({inner.group(1) if inner else message}).",
-        _NO_BACKUP,
-        "Check that MySQL or MariaDB is running there and that the network cable is plugged in.",
-    )
+    inner = _INNER.search(message)
+    code, reason = (int(inner[1]), inner[2] or message) if inner else (None, message)
+    if number == _CONNECTOR_GAVE_UP:
+        reason = "timed out"
+    what, do = _why_unreachable(number, code, settings)
+    return ServerUnreachableError(f"The server at {place} {what} ({clean(reason)}).", _NO_BACKUP, do)
+
+
+def _why_unreachable(number: int | None, code: int | None, settings: Settings) -> tuple[str, str]:
+    """Return why a server can't be reached, and what to do, from the server's error number and the system's."""
+    if number == 2005 or code in _UNKNOWN_HOST:
+        what = "can't be found: no computer with that name is known here"
+        do = f"Check the spelling of --host, or enter {_ITS_ADDRESS}, such as 192.168.1.10."
+    elif code in _NO_WAY:
+        what = "can't be reached: it is switched off, or not on the same network as this computer"
+        do = f"Check the network cables or the Wi-Fi of both computers, and that --host is {_ITS_ADDRESS}."
+    elif code in _REFUSED and settings.socket is None:
+        others = "" if is_on_this_computer(settings) else "; its settings must let other computers in: bind-address"
+        what = "doesn't answer: that computer is there, but no server listens on this port"
+        do = f"Check that MySQL or MariaDB is running there, and that --port is its port{others}."
+    elif number == _CONNECTOR_GAVE_UP or code in _TIMED_OUT:
+        what = "doesn't answer in time"
+        do = f"Check that it is switched on, the network cable, and that --host is {_ITS_ADDRESS}; then its firewall."
+    else:
+        what = "doesn't answer"
+        do = "Check that MySQL or MariaDB is running there and that the network cable is plugged in."
+    return what, do

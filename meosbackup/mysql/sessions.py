@@ -66,6 +66,8 @@ def session(settings: Settings) -> Iterator[Session]:
         connection = _connected(settings)
     except mysql.connector.Error as error:
         raise explained(error.errno, str(error), settings) from error
+    except UnicodeError as error:  # a host name that no computer can have
+        raise explained(2005, str(error), settings) from error
     except Exception as error:
         # What is not MySQL at all makes the connector fail in any way.
         log.warning("the connector failed", exc_info=True)

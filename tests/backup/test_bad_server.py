@@ -54,7 +54,7 @@ def at_port(place: Place, port: int) -> Completed:
 def test_no_server_at_all(place: Place) -> None:
     with port_of(None) as port:
         told(
-            at_port(place, port), 75, f"The server at {HOST}, port {port} doesn't answer (Connection refused)",
+            at_port(place, port), 75, f"The server at {HOST}, port {port} doesn't answer", "(Connection refused)",
             "No race is backed up while this lasts", "Check that MySQL or MariaDB is running there",
         )  # fmt: skip
     assert_no_backup(place.target)

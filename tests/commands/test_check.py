@@ -116,7 +116,7 @@ def test_without_drive_and_server_the_rest_is_checked(place: Place, server: Priv
     told(result, 1)
     assert failed(result).keys() == {"drive", "server"}
     assert "Plug the drive in" in failed(result)["drive"]
-    assert "doesn't answer (Connection refused)" in failed(result)["server"]
+    assert "no server listens on this port (Connection refused)" in failed(result)["server"]
     assert "Check that MySQL or MariaDB is running there" in failed(result)["server"]
     assert findings(result).keys() == {"drive", "waiting room", "dump program", "client program", "server"}
     assert not place.target.exists()

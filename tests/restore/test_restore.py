@@ -307,7 +307,7 @@ def test_a_dry_run_shows_and_changes_nothing(server: PrivateServer, tent: Tent, 
     assert all(name in said for name in NAMES.values())
 
 
-@pytest.mark.parametrize("answer", ["n\n", "\n"])
+@pytest.mark.parametrize("answer", ["nein\n", "\n", "what?\nwhat?\nwhat?\n", ""])
 def test_without_a_yes_nothing_is_done(server: PrivateServer, tent: Tent, backed_up: StoredBatch, answer: str) -> None:
     work_on(server, INDIVIDUAL, seed=11)
     before, files = everything(server), _files(tent.target)
@@ -320,7 +320,7 @@ def test_without_a_yes_nothing_is_done(server: PrivateServer, tent: Tent, backed
 def test_a_yes_is_enough(server: PrivateServer, tent: Tent, backed_up: StoredBatch) -> None:
     before = rows_of(server, INDIVIDUAL)
     work_on(server, INDIVIDUAL, seed=11)
-    tent.restore(server, "--race", INDIVIDUAL, "--batch", backed_up.when, answer="y\n")
+    tent.restore(server, "--race", INDIVIDUAL, "--batch", backed_up.when, answer="what?\n Tak.\n")
     assert rows_of(server, INDIVIDUAL) == before
 
 

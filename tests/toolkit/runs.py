@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from meosbackup.mysql.private_server import PrivateServer
@@ -12,12 +12,18 @@ from tests.toolkit.waiting import PATIENCE
 
 
 def run_meosbackup(
-    *arguments: str | Path, env: Mapping[str, str] | None = None, timeout: float = PATIENCE
+    *arguments: str | Path,
+    env: Mapping[str, str] | None = None,
+    timeout: float = PATIENCE,
+    prefix: Sequence[str] = (),
 ) -> "subprocess.CompletedProcess[str]":
-    """Run the tool in a process of its own; of the environment's MEOSBACKUP_* it sees those in `env` alone."""
+    """Run the tool in a process of its own, perhaps by another program, the `prefix`.
+
+    Of the environment's MEOSBACKUP_* it sees those in `env` alone.
+    """
     environment = {name: value for name, value in os.environ.items() if not name.upper().startswith("MEOSBACKUP_")}
     return subprocess.run(
-        [sys.executable, "-m", "meosbackup", *map(str, arguments)],
+        [*prefix, sys.executable, "-m", "meosbackup", *map(str, arguments)],
         env={**environment, "PYTHONUTF8": "1", **(env or {})},
         stdin=subprocess.DEVNULL,
         capture_output=True,
