@@ -1,5 +1,7 @@
 """A race on the server now: its counts, when it last changed, and which computers have it open in MeOS."""
 
+import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +16,8 @@ from meosbackup.text import clean
 
 CONNECTED_SECONDS = 30
 """Each client of MeOS writes every ten seconds to oMonitor that it is connected."""
+
+_DUMP_SECONDS = 3.0
 
 _DATED_TABLES = ("oEvent", "oRunner", "oTeam", "oClass", "oClub", "oCourse", "oControl", "oCard", "oPunch")
 
@@ -48,10 +52,24 @@ def of_race(session: Session, name_id: str, databases: Sequence[str]) -> RaceSta
 
 
 def clients(session: Session, database: str) -> tuple[str, ...]:
-    """Return the names of the computers that have a race open in MeOS; none if its oMonitor can't be read.
+    """Return the computers that have a race open in MeOS, by the names that MeOS lists or by their addresses.
 
     Raises MeosBackupError.
     """
+    listed = _listed_clients(session, database)
+    connected = _connections(session, database)
+    # A dump program, perhaps of another meosbackup, has the race's database as its current one as well; not for long.
+    deadline = time.monotonic() + _DUMP_SECONDS
+    while connected and not listed and time.monotonic() < deadline:
+        time.sleep(0.1)
+        connected = _connections(session, database)
+    if len(connected) <= len(listed):
+        return listed
+    return (*listed, *(f"a program on {host} (MeOS may not list it yet)" for host in sorted(set(connected))))
+
+
+def _listed_clients(session: Session, database: str) -> tuple[str, ...]:
+    """Return the names that MeOS lists in a race's oMonitor; none if that can't be read."""
     table = _tables(session, database).get("omonitor")
     if table is None:
         return ()
@@ -68,9 +86,21 @@ def clients(session: Session, database: str) -> tuple[str, ...]:
     return tuple(sorted({str(row["client"]) for row in rows}))
 
 
+def _connections(session: Session, database: str) -> list[str]:
+    """Return the host of each connection that has a database as its current one, as MeOS has that of an open race.
+
+    It has it at once, while it takes ten seconds until MeOS lists itself. Without the privilege PROCESS, only this
+    user's connections are shown; MeOS has the same user.
+    """
+    return [
+        re.sub(r":\d+$", "", str(row["host"]))
+        for row in session.rows("SHOW PROCESSLIST") if str(row["db"]).lower() == database.lower()
+    ]  # fmt: skip
+
+
 def in_words(clients: Sequence[str]) -> str:
     """Return the names of computers, cleaned, in one text."""
-    return ", ".join(clean(name, 30) or "a computer without a name" for name in clients)
+    return ", ".join(clean(name, 80) or "a computer without a name" for name in clients)
 
 
 def _read(session: Session, database: str) -> RaceStatus:

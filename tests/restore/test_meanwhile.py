@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -14,12 +15,24 @@ import pytest
 
 from meosbackup.batch.model import StoredBatch
 from meosbackup.batch.names import BATCH_FILE
-from meosbackup.meos import changes
+from meosbackup.meos import changes, race_status
+from meosbackup.mysql import sessions
 from meosbackup.mysql.private_server import PrivateServer, connect
+from meosbackup.settings.model import Settings
 from tests.toolkit.batches import dump_file, dump_of, flip_a_byte
 from tests.toolkit.programs import client_program, shell_script
 from tests.toolkit.runs import tool_environment, with_password
-from tests.toolkit.servers import INDIVIDUAL, INNODB, RACE_LIST, RELAY, databases, query, rows_of
+from tests.toolkit.servers import (
+    INDIVIDUAL,
+    INNODB,
+    MEOS_PASSWORD,
+    MEOS_USER,
+    RACE_LIST,
+    RELAY,
+    databases,
+    query,
+    rows_of,
+)
 from tests.toolkit.tent import NAMES, RACES, Tent, assert_tidy, ended, races, work_on
 from tests.toolkit.waiting import PATIENCE, wait_until
 
@@ -139,6 +152,35 @@ def test_a_race_that_is_opened_while_others_come_back_is_left_alone(
     assert isinstance(then, dict)
     assert [after[name] for name in RACES if name != RELAY] == [then[name] for name in RACES if name != RELAY]
     assert_tidy(server)
+
+
+NOT_LISTED_YET = "a program on localhost (MeOS may not list it yet)"
+
+
+def test_a_race_that_meos_opened_a_moment_ago_is_not_replaced(
+    server: PrivateServer, tent: Tent, stored: StoredBatch, tmp_path: Path
+) -> None:
+    only = ("--batch", stored.when, "--race", RELAY)
+    before, held = races(server), HeldClient(tmp_path)
+    with closing(connect(server, RELAY.upper())):
+        assert f"open on: {NOT_LISTED_YET}." in tent.restore(server, *only, expected=1)
+    with restoring(server, tent, "--yes", *only, "--mysql", held.path) as process:
+        held.wait_until_it_runs()
+        with closing(connect(server, RELAY)):
+            held.let_go()
+            code, said = ended(process)
+    assert code == 1, said
+    assert f"MeOS now has it open on {NOT_LISTED_YET}." in said
+    assert races(server) == before
+    assert_tidy(server)
+
+
+def test_a_dump_program_does_not_pass_for_meos(server: PrivateServer) -> None:
+    """It has the race's database as its current one as well, but not for long."""
+    settings = Settings(host=server.host, port=server.port, user=MEOS_USER, password=MEOS_PASSWORD)
+    with sessions.session(settings) as session, closing(connect(server, RELAY)) as dump_program:
+        threading.Timer(1.0, dump_program.close).start()
+        assert race_status.clients(session, RELAY) == ()
 
 
 # Ctrl-C
