@@ -124,7 +124,7 @@ def _is_good(stored: StoredBatch, race: Race) -> bool:
     for entry in stored.batch.races:
         if entry.race is not None and entry.key == race.key and entry.dump is not None:
             try:
-                return files.sha256(stored.path(entry.dump)) == entry.dump.sha256
+                return files.sha256(stored.path(entry.dump), entry.dump.bytes) == entry.dump.sha256
             except OSError:
                 return False
     return False

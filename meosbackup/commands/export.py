@@ -10,7 +10,7 @@ import click
 
 from meosbackup import wording
 from meosbackup.batch import choosing, names
-from meosbackup.batch.model import Entry, StoredBatch
+from meosbackup.batch.model import Entry, StoredBatch, StoredFile
 from meosbackup.commands.common import batch_option, command, races_asked
 from meosbackup.console import Console
 from meosbackup.errors import MeosBackupError
@@ -38,7 +38,7 @@ def export_command(settings: Settings, console: Console, *, batch: str, races: t
 
     Example:  meosbackup export --target /media/usb --race Långdistans --to .
     """
-    return run(settings.target, batch, races_asked(races), Path(to).expanduser().absolute(), console)
+    return run(settings.target, batch, races_asked(races), Path(to).expanduser().resolve(), console)
 
 
 def run(target: Path | None, when: str, called: tuple[str, ...], folder: Path, screen: Console) -> bool:
@@ -70,27 +70,29 @@ def export(stored: StoredBatch, entry: Entry, folder: Path, stop: threading.Even
     if entry.dump is None or entry.race is None:
         raise _missing("There is no dump of this race in the batch.")
     name = names.meosxml_name(entry.dump.file).removesuffix(names.MEOSXML)
-    path = folder / names.first_free(name, lambda free: not (folder / free).exists(), names.MEOSXML)
-    partial = path.with_name(path.name + files.PARTIAL)
-    ready = entry.meosxml
-    try:
-        if ready is not None and _fetched(stored.path(ready), partial, ready.sha256, stop):
-            return Exported(partial.replace(path))
-        notes: tuple[str, ...] = ()
-        with tempfile.TemporaryDirectory(prefix="meosbackup-") as work:
-            local, reference = Path(work, entry.dump.file), Path(work, "reference")
-            if not _fetched(stored.path(entry.dump), local, entry.dump.sha256, stop):
+    path = folder / names.first_free(name, lambda free: not files.is_there(folder / free), names.MEOSXML)
+    ready, notes = entry.meosxml, tuple[str, ...]()
+    with tempfile.TemporaryDirectory(prefix="meosbackup-") as work:
+        # No file of a batch has a name that begins with a dot.
+        local, reference, made = Path(work, entry.dump.file), Path(work, ".reference"), Path(work, names.MEOSXML)
+        if ready is None or not _fetched(stored.path(ready), made, ready, stop):
+            if not _fetched(stored.path(entry.dump), local, entry.dump, stop):
                 raise _missing(f"The dump {entry.dump.file} of this race is missing or damaged.")
+            images = None
             if entry.reference is not None:
-                source = stored.path(entry.reference)
-                if not _fetched(source, reference, entry.reference.sha256, stop):
+                if _fetched(stored.path(entry.reference), reference, entry.reference, stop):
+                    images = reference
+                else:
                     notes = ("without its images: the dump of its reference tables is missing or damaged",)
-            images = reference if entry.reference is not None and not notes else None
             zone = stored.batch.taken.tzinfo or UTC
-            convert.convert(Source(local, entry.race.version, zone, images), partial, stop)
-        return Exported(partial.replace(path), notes)
-    finally:
-        partial.unlink(missing_ok=True)
+            convert.convert(Source(local, entry.race.version, zone, images), made, stop)
+        partial = path.with_name(path.name + files.PARTIAL)
+        try:
+            files.remove(partial)
+            files.link_or_copy(made, partial)
+            return Exported(partial.replace(path), notes)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 def _told(stored: StoredBatch, entry: Entry, folder: Path, screen: Console) -> bool:
@@ -116,15 +118,13 @@ def _told(stored: StoredBatch, entry: Entry, folder: Path, screen: Console) -> b
     return True
 
 
-def _fetched(source: Path, target: Path, sha256: str, stop: threading.Event) -> bool:
-    """Copy a file from the drive; return whether it was there and intact. No link is followed."""
+def _fetched(source: Path, target: Path, meant: StoredFile, stop: threading.Event) -> bool:
+    """Copy a file from the drive; return whether it was there and intact."""
     try:
-        files.size(source)
-        with source.open("rb"):
-            pass
+        files.open_regular(source, meant.bytes).close()
     except OSError:
         return False
-    return copying.from_drive(source, target, sha256, stop, lambda _: None)
+    return copying.from_drive(source, target, meant, stop, lambda _: None)
 
 
 def _make_folder(folder: Path) -> None:

@@ -270,7 +270,7 @@ def _dump(path: Path) -> Read:
 
 
 def _meosxml(path: Path) -> Read:
-    with path.open("rb") as file:
+    with files.open_regular(path) as file:
         return Read(wellformed.fault(iter(partial(file.read, _PIECE), b""), "meosdata"))
 
 

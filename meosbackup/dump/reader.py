@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 from meosbackup.dump.scanner import Kind, Piece, scan, unquoted
 from meosbackup.errors import DumpFailedError, StoppedError
+from meosbackup.system import files
 
 # NULL is None; a number that isn't an integer keeps its text; a blob, and a quoted value that isn't UTF-8, is bytes.
 Value: TypeAlias = int | str | bytes | None
@@ -91,7 +92,7 @@ def read_through(path: Path, sinks: Sequence[Sink], stop: threading.Event | None
     """
     pass_ = _Pass(sinks, stop)
     try:
-        with path.open("rb") as dump:
+        with files.open_regular(path) as dump:
             for _, row in _tables(path.name, pass_.shown(scan(dump)), pass_.wanted):
                 if row is not None:
                     for take in pass_.takers:
@@ -109,7 +110,7 @@ def read(path: Path, wanted: Callable[[str], bool] = lambda _: True) -> Iterator
     The rows of a table whose name isn't `wanted` are passed over. A column that an INSERT leaves out is None.
     Raises BadDumpError if a statement breaks off or can't be understood, OSError if the file can't be read.
     """
-    with path.open("rb") as dump:
+    with files.open_regular(path) as dump:
         pieces = scan(dump)
         for table, row in _tables(path.name, pieces, lambda table: table.columns if wanted(table.name) else None):
             yield table, None if row is None else values(row)

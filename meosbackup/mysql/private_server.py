@@ -20,7 +20,7 @@ from mysql.connector.connection import MySQLConnection
 
 from meosbackup.errors import MeosBackupError, ProgramMissingError
 from meosbackup.mysql import programs
-from meosbackup.system import process
+from meosbackup.system import files, process
 
 HOST = "127.0.0.1"
 
@@ -179,7 +179,7 @@ def load(server: PrivateServer, path: Path) -> None:
     # In binary mode a dump can't give commands to the client itself, and a MySQL client takes MariaDB's dumps.
     arguments = [str(client), "--no-defaults", *address, f"--user={server.user}", "--binary-mode",
                  "--default-character-set=utf8mb4"]  # fmt: skip
-    with path.open("rb") as statements:
+    with files.open_regular(path) as statements:
         result = process.run(arguments, limit=_LOAD_LIMIT, stdin=statements)
     if result.code != 0:
         raise MeosBackupError(

@@ -45,7 +45,7 @@ def _fetch(
 ) -> Path:  # fmt: skip
     copy = _copy_of(step, folder)
     try:
-        is_good = copying.from_drive(stored.path(step.source), copy, step.source.sha256, stop, advance)
+        is_good = copying.from_drive(stored.path(step.source), copy, step.source, stop, advance)
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise MeosBackupError(
@@ -69,7 +69,7 @@ def _fetch_from_spool(spool_root: Path, step: Step, folder: Path, stop: threadin
     copy = _copy_of(step, folder)
     for path in _same_in_spool(spool_root, step.source.sha256):
         try:
-            if copying.from_drive(path, copy, step.source.sha256, stop, lambda _: None):
+            if copying.from_drive(path, copy, step.source, stop, lambda _: None):
                 return copy
         except OSError:
             continue

@@ -89,7 +89,7 @@ def _fetch(
     for file in [file for entry in entries for file in (entry.dump, entry.reference) if file]:
         copies[file] = folder / f"{len(copies)}_{file.name}"
         try:
-            is_good = copying.from_drive(stored.path(file), copies[file], file.sha256, stop, lambda _: None)
+            is_good = copying.from_drive(stored.path(file), copies[file], file, stop, lambda _: None)
         except OSError as error:
             raise _unproven(f"{file.name} can't be read ({error.strerror or error}).") from error
         if not is_good:

@@ -20,7 +20,7 @@ def to_drive(source: Path, target: Path, sha256: str, stop: threading.Event) -> 
 
     Raises DamagedSourceError; DriveFailedError if what is read back differs; OSError, StoppedError.
     """
-    with files.open_regular(source) as reader, target.open("xb") as writer:
+    with files.open_regular(source) as reader, files.open_new(target) as writer:
         found = files.stream(reader, writer, is_durable=True, stop=stop)
     if found != sha256:
         raise DamagedSourceError(
@@ -41,14 +41,18 @@ def differs(path: Path) -> DriveFailedError:
     )
 
 
-def from_drive(source: Path, target: Path, sha256: str, stop: threading.Event, advance: Callable[[int], None]) -> bool:
+def from_drive(
+    source: Path, target: Path, meant: StoredFile, stop: threading.Event, advance: Callable[[int], None]
+) -> bool:  # fmt: skip
     """Copy a file of a batch to the local disk; tell whether its contents are what was written.
 
-    `advance` is told the bytes of each piece. Raises OSError, also if the file is a link or not a regular file;
-    StoppedError.
+    `advance` is told the bytes of each piece. Raises OSError, also if the file is a link, not a regular file or of
+    another size; StoppedError.
     """
-    with files.open_regular(source) as reader, target.open("wb") as writer:
-        return files.stream(reader, writer, stop=stop, advance=advance) == sha256
+    with files.open_regular(source, meant.bytes) as reader:
+        files.remove(target)
+        with files.open_new(target) as writer:
+            return files.stream(reader, writer, stop=stop, advance=advance) == meant.sha256
 
 
 DAMAGED = "is damaged: its contents differ from what was written"
@@ -99,7 +103,7 @@ def _difference(path: Path, meant: StoredFile, advance: Callable[[int], None]) -
         size = files.size(path)
         if size != meant.bytes:
             return f"is {size:,} bytes long, and was {meant.bytes:,}"
-        return "" if files.sha256(path, advance=told) == meant.sha256 else DAMAGED
+        return "" if files.sha256(path, meant.bytes, advance=told) == meant.sha256 else DAMAGED
     except OSError as error:
         return inventory.told(error)
     finally:

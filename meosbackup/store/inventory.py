@@ -1,6 +1,5 @@
 """What is on a drive that may have been in anyone's hands: its batches, and everything else. No link is followed."""
 
-import errno
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -116,8 +115,7 @@ def is_pinned(stored: StoredBatch) -> bool:
 def text_of(path: Path) -> bytes | OSError:
     """Return the contents of a file that can only be short, or why it can't be read."""
     try:
-        is_short = files.size(path) <= _LARGEST_TEXT
-        return path.read_bytes() if is_short else OSError(errno.EFBIG, "it is far too large")
+        return files.read_short(path, _LARGEST_TEXT)
     except OSError as error:
         return error
 

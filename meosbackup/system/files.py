@@ -1,16 +1,20 @@
-"""Files and folders: looked at without following links, read and copied in pieces, and made durable."""
+"""The one door to files and folders that others may have prepared: no link is followed, and no pipe or device opened.
+
+Files are read and copied in pieces, and made durable.
+"""
 
 import errno
 import hashlib
 import io
 import os
+import shutil
 import stat
 import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, BinaryIO
 
 from meosbackup.errors import StoppedError
 
@@ -21,12 +25,32 @@ _PIECE = 1 << 20
 """Bytes between two looks at `stop`, and between two syncs: half a second's worth on a slow stick."""
 
 
+class UnfitError(OSError):
+    """A link, a pipe, a device, or something else that is not what it should be; `filename` is its path."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(errno.EINVAL, why, str(path))
+
+
 def is_folder(path: Path) -> bool:
     """Tell whether this is a folder: not a link to one, and not a thing that the system can't look at."""
     try:
         return stat.S_ISDIR(_looked_at(path).st_mode)
     except OSError:
         return False
+
+
+def is_file(path: Path) -> bool:
+    """Tell whether this is a regular file: not a link to one, and not a thing that the system can't look at."""
+    try:
+        return size(path) >= 0
+    except OSError:
+        return False
+
+
+def is_there(path: Path) -> bool:
+    """Tell whether anything has this name, even if it is a link that leads nowhere."""
+    return os.path.lexists(path)
 
 
 def listed(folder: Path) -> list[Path]:
@@ -39,16 +63,50 @@ def listed(folder: Path) -> list[Path]:
 
 def size(path: Path) -> int:
     """Return the size of a regular file in bytes. Raises OSError, also if it is a link or not a regular file."""
-    found = _looked_at(path)
-    if not stat.S_ISREG(found.st_mode):
-        raise OSError(errno.EINVAL, "it is not a regular file")
-    return found.st_size
+    return _regular(path, _looked_at(path)).st_size
 
 
-def open_regular(path: Path) -> IO[bytes]:
-    """Open a regular file for reading. Raises OSError, also if it is a link or not a regular file."""
-    size(path)
-    return path.open("rb")
+def open_regular(path: Path, expected: int | None = None) -> BinaryIO:
+    """Open a regular file for reading.
+
+    Raises OSError, also if it, or the folder that it lies in, is a link; if it is not a regular file; or if its size
+    isn't the `expected` bytes.
+    """
+    _regular(path, _looked_at(path))  # first, since a device may do something when it is opened
+    descriptor = _opened(path, os.O_RDONLY)
+    try:
+        found = _regular(path, os.fstat(descriptor)).st_size
+    except BaseException:
+        os.close(descriptor)
+        raise
+    if expected is not None and found != expected:
+        os.close(descriptor)
+        raise UnfitError(path, f"it is {found:,} bytes long, and was {expected:,}")
+    return os.fdopen(descriptor, "rb")
+
+
+def open_new(path: Path) -> BinaryIO:
+    """Create a file, and open it for writing. Raises OSError, also if anything has that name, such as a link."""
+    return os.fdopen(_opened(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb")
+
+
+def read_short(path: Path, limit: int) -> bytes:
+    """Return the contents of a regular file of at most `limit` bytes. Raises OSError, also if it is longer."""
+    with open_regular(path) as file:
+        if os.fstat(file.fileno()).st_size > limit:
+            raise UnfitError(path, "it is far too large")
+        return file.read()
+
+
+def remove(path: Path) -> None:
+    """Delete a file, or a folder with all that is in it; of a link, only the link. Raises OSError."""
+    try:
+        if is_folder(path):
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except RecursionError as error:
+        raise UnfitError(path, "its folders are nested too deeply") from error
 
 
 def stream(
@@ -80,13 +138,17 @@ def stream(
 
 
 def sha256(
-    path: Path, *, stop: threading.Event | None = None, advance: Callable[[int], None] | None = None
-) -> str:  # fmt: skip
+    path: Path,
+    expected: int | None = None,
+    *,
+    stop: threading.Event | None = None,
+    advance: Callable[[int], None] | None = None,
+) -> str:
     """Return the SHA-256 of a regular file, read from its medium if the platform can be told to do that.
 
-    Arguments and errors are those of `stream`.
+    Arguments and errors are those of `open_regular` and `stream`.
     """
-    with open_regular(path) as reader:
+    with open_regular(path, expected) as reader:
         if sys.platform == "linux":  # what the cache holds may not be what the medium holds
             os.posix_fadvise(reader.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         return stream(reader, stop=stop, advance=advance)
@@ -97,26 +159,32 @@ def link_or_copy(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
     except OSError:
-        with open_regular(source) as reader, target.open("wb") as writer:
+        with open_regular(source) as reader, open_new(target) as writer:
             stream(reader, writer)
 
 
 def sync(path: Path) -> None:
     """Make what a file holds durable, or the names in a folder if the platform can. Raises OSError."""
-    if not path.is_dir():
-        with path.open("r+b") as file:
-            os.fsync(file.fileno())
-    elif sys.platform != "win32":
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    is_folder = path.is_dir()
+    if is_folder and sys.platform == "win32":
+        return
+    # Windows syncs only what may be written; nobody may write to a folder.
+    descriptor = os.open(path, os.O_RDONLY) if is_folder else _opened(path, os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder durably if there is none; the one above it must be there. Raises OSError."""
-    if not folder.is_dir():
+    """Make a folder durably if there is none; the one above it must be there.
+
+    Raises OSError, also if something else has its name, such as a link to a folder.
+    """
+    try:
+        if not stat.S_ISDIR(_looked_at(folder).st_mode):
+            raise UnfitError(folder, "it is not a folder")
+    except FileNotFoundError:
         folder.mkdir()
         sync(folder.parent)
 
@@ -135,7 +203,8 @@ def write_durably(path: Path, content: bytes) -> None:
     """Write a file so that it is there whole or not at all. Raises OSError."""
     partial = path.with_name(path.name + PARTIAL)
     try:
-        with partial.open("wb") as file:
+        remove(partial)
+        with open_new(partial) as file:
             stream(io.BytesIO(content), file, is_durable=True)
         rename(partial, path)
     except OSError:
@@ -149,5 +218,30 @@ def _looked_at(path: Path) -> os.stat_result:
     found = path.lstat()
     is_junction = sys.platform == "win32" and found.st_reparse_tag == stat.IO_REPARSE_TAG_MOUNT_POINT
     if stat.S_ISLNK(found.st_mode) or is_junction:
-        raise OSError(errno.ELOOP, "it is a link, and links are not followed")
+        raise UnfitError(path, "it is a link, and links are not followed")
     return found
+
+
+def _regular(path: Path, found: os.stat_result) -> os.stat_result:
+    if not stat.S_ISREG(found.st_mode):
+        raise UnfitError(path, "it is not a regular file")
+    return found
+
+
+def _opened(path: Path, flags: int) -> int:
+    """Open a file or folder of a folder, neither of them a link, though somebody swap them for one now."""
+    _looked_at(path.parent)
+    if sys.platform == "win32":
+        descriptor = os.open(path, flags | os.O_BINARY | os.O_NOINHERIT)
+        try:
+            _looked_at(path)  # it was none before, and nobody can rename it while it is open
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        # A pipe is opened without waiting for somebody at its other end.
+        return os.open(path.name, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666, dir_fd=folder)
+    finally:
+        os.close(folder)

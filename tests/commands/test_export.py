@@ -181,10 +181,11 @@ def test_images_come_from_the_reference_tables(drive: Drive, tmp_path: Path) -> 
     )
     reference = drive.target / "meosbackup/reference/individual_1.dump.sql"
     reference.parent.mkdir()
-    reference.write_bytes(images + COMPLETED)
+    data = images + COMPLETED
+    reference.write_bytes(data)
     dump = drive.batch(3) / "individual_2026-11-22_14-03-00.dump.sql"
     dump.write_bytes(text)
-    kept = StoredFile(f"../../reference/{reference.name}", 1, sha256(reference.read_bytes()).hexdigest())
+    kept = StoredFile(f"../../reference/{reference.name}", len(data), sha256(data).hexdigest())
     written = StoredFile(dump.name, len(text), sha256(text).hexdigest())
     change(drive.batch(3), dump=written, reference=kept)
     drive.export("Höst", when="14:03")

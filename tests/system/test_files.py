@@ -1,0 +1,149 @@
+"""The one door to files: what is behind a link stays as it is, and nothing else than a plain file is opened."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from meosbackup.system import files
+from meosbackup.system.files import UnfitError
+
+if sys.platform == "win32":
+    pytest.skip("links and pipes need rights there that few have", allow_module_level=True)
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    """A folder with a file, as old as the hills; neither may be touched."""
+    folder = tmp_path / "outside"
+    folder.mkdir()
+    (folder / "file").write_bytes(b"theirs")
+    os.utime(folder / "file", (1, 1))
+    os.utime(folder, (1, 1))
+    return folder
+
+
+def short(path: Path) -> bytes:
+    return files.read_short(path, 100)
+
+
+def assert_untouched(outside: Path) -> None:
+    assert outside.stat().st_mtime == (outside / "file").stat().st_mtime == 1
+    assert (outside / "file").read_bytes() == b"theirs"
+
+
+def test_a_link_is_neither_read_nor_written_and_only_itself_removed(tmp_path: Path, outside: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(outside / "file")
+    for use in (files.size, files.open_regular, files.sha256, short):
+        with pytest.raises(UnfitError, match="it is a link"):
+            use(link)
+    with pytest.raises(FileExistsError):
+        files.open_new(link)
+    files.remove(link)
+    assert not files.is_there(link)
+    link.symlink_to(outside / "missing")
+    with pytest.raises(FileExistsError):
+        files.open_new(link)
+    assert_untouched(outside)
+
+
+def test_a_folder_that_is_a_link_is_no_folder(tmp_path: Path, outside: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(outside)
+    assert not files.is_folder(link)
+    with pytest.raises(UnfitError, match="it is a link"):
+        files.open_regular(link / "file")
+    with pytest.raises(UnfitError, match="it is a link"):
+        files.open_new(link / "new")
+    with pytest.raises(UnfitError, match="it is a link"):
+        files.make_folder(link)
+    with pytest.raises(UnfitError, match="it is a link"):
+        files.write_durably(link / "new", b"ours")
+    files.remove(link)
+    assert_untouched(outside)
+
+
+def test_a_link_in_the_place_of_the_partial_file_is_replaced(tmp_path: Path, outside: Path) -> None:
+    target = tmp_path / "drive.json"
+    target.symlink_to(outside / "file")
+    (tmp_path / "drive.json.partial").symlink_to(outside / "file")
+    files.write_durably(target, b"ours")
+    assert (target.is_symlink(), target.read_bytes()) == (False, b"ours")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["drive.json", "outside"]
+    assert_untouched(outside)
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_link_that_is_swapped_in_after_the_look_is_not_followed(
+    tmp_path: Path, outside: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    path = tmp_path / "folder" / "file"
+    path.parent.mkdir()
+    path.write_bytes(b"ours")
+    swapped = path if kind == "file" else path.parent
+    plain_open = os.open
+
+    def late(name: str, *arguments: int, **more: int) -> int:
+        if not swapped.is_symlink():
+            swapped.rename(tmp_path / "before")
+            swapped.symlink_to(outside / swapped.relative_to(path.parent))
+        return plain_open(name, *arguments, **more)
+
+    monkeypatch.setattr(os, "open", late)
+    with pytest.raises(OSError, match=r"symbolic|Not a directory"):
+        files.open_regular(path)
+    monkeypatch.undo()
+    assert_untouched(outside)
+
+
+def make_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(path))
+
+
+def make_device(path: Path) -> None:
+    try:
+        os.mknod(path, 0o020666, os.makedev(1, 5))  # /dev/zero
+    except PermissionError:
+        pytest.skip("only root makes devices")
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, make_socket, make_device, os.mkdir])
+def test_what_is_no_plain_file_is_refused_at_once(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    path = tmp_path / "it"
+    make(path)
+    for use in (files.open_regular, files.sha256, short):
+        with pytest.raises(UnfitError, match="it is not a regular file"):
+            use(path)
+    with pytest.raises(FileExistsError):
+        files.open_new(path)
+    files.remove(path)
+    assert not files.is_there(path)
+
+
+def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "huge"
+    with path.open("wb") as file:
+        file.truncate(6 << 30)
+    with pytest.raises(UnfitError, match="far too large"):
+        files.read_short(path, 10_000)
+    with pytest.raises(UnfitError, match="it is 6,442,450,944 bytes long, and was 7"):
+        files.sha256(path, 7)
+
+
+def test_folders_within_folders_without_end_are_refused(tmp_path: Path) -> None:
+    top, here = tmp_path / "top", os.open(tmp_path, os.O_RDONLY)
+    for name in ("top", *["d"] * 1_000):
+        os.mkdir(name, dir_fd=here)
+        below = os.open(name, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    with pytest.raises(OSError, match=r"nested too deeply|Too many open files"):
+        files.remove(top)
+    subprocess.run(["rm", "-rf", top], check=True)
