@@ -2,7 +2,12 @@
 
 import logging
 import logging.handlers
+import os
 import platform
+import stat
+import sys
+from contextlib import suppress
+from io import TextIOWrapper
 from pathlib import Path
 
 from meosbackup import __version__
@@ -11,13 +16,33 @@ from meosbackup.errors import MeosBackupError
 log = logging.getLogger(__name__)
 
 _LOG_BYTES = 5_000_000
+_OLDER = 2
+"""How many older log files are kept."""
+
+
+class _PrivateLog(logging.handlers.RotatingFileHandler):
+    """A log that only the user can read, even if an earlier version made it."""
+
+    def _open(self) -> TextIOWrapper:
+        return open(self.baseFilename, "a", encoding=self.encoding, opener=_opened)
+
+
+def _opened(path: str, flags: int) -> int:
+    handle = os.open(path, flags, 0o600)
+    if sys.platform != "win32" and stat.S_ISREG(os.fstat(handle).st_mode):
+        with suppress(OSError):  # another user's file, which he lets this one write
+            os.fchmod(handle, 0o600)
+    return handle
 
 
 def begin(path: Path, *, verbose: bool) -> None:
     """Write to this log file from now on. Raises MeosBackupError if it can't be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.handlers.RotatingFileHandler(path, maxBytes=_LOG_BYTES, backupCount=2, encoding="utf-8")
+        handler = _PrivateLog(path, maxBytes=_LOG_BYTES, backupCount=_OLDER, encoding="utf-8")
+        for number in range(1, _OLDER + 1):
+            with suppress(OSError):  # there is none, or it is another user's
+                path.with_name(f"{path.name}.{number}").chmod(0o600)
     except OSError as error:
         raise MeosBackupError(
             f"The log file {path} can't be written ({error.strerror or error}).",

@@ -88,6 +88,7 @@ class BatchFolder:
             return None
         name = names.reference_name(stem, good.sha256)
         folder = self.spool / names.REFERENCE_FOLDER
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(exist_ok=True, mode=0o700)
+        files.make_private(good.path)
         good.path.replace(folder / name)
         return StoredFile(f"../../{names.REFERENCE_FOLDER}/{name}", good.bytes, good.sha256)

@@ -68,7 +68,7 @@ def run(settings: Settings, spool_root: Path) -> Iterator[Finding]:
     """Check everything that a race day needs, in the order in which a backup needs it."""
     yield from _tried("drive", lambda: _drive(settings))
     spools: list[Path] = []
-    yield from _tried(_SPOOL, lambda: _spool(spool_root, spools))
+    yield from _tried(_SPOOL, lambda: _spool(settings.target, spool_root, spools))
     answered: list[Server] = []
     yield from _tried("server", lambda: _server(settings, answered))
     program: list[Program] = []
@@ -125,8 +125,8 @@ def _size(entry: Entry) -> int:
     return sum(file.bytes for file in entry.files)
 
 
-def _spool(root: Path, found: list[Path]) -> Iterator[Finding]:
-    spool.prepare(root)
+def _spool(target: Path | None, root: Path, found: list[Path]) -> Iterator[Finding]:
+    spool.prepare(root, target)
     found.append(root)
     yield Finding(True, _SPOOL, f"{root}, {wording.size(disks.free_bytes(root))} free")
 

@@ -48,7 +48,7 @@ def prepare(settings: Settings, spool_root: Path) -> Ready:
     """Check that there are a target, a dump program and a spool. Raises MeosBackupError."""
     chosen = drive.checked_target(settings.target, any_disk=settings.any_disk)
     program = programs.find_dump_program(settings.mysqldump)
-    spool.prepare(spool_root)
+    spool.prepare(spool_root, chosen)
     return Ready(settings, program, drive.place(chosen), spool_root)
 
 

@@ -48,7 +48,7 @@ def run(settings: Settings, target: Path, spool_root: Path, options: RestoreOpti
             options, settings, target, spool_root, programs.find_dump_program(settings.mysqldump),
             programs.find_client_program(settings.mysql), console,
         )  # fmt: skip
-        spool.prepare(spool_root)
+        spool.prepare(spool_root, target)
         spool.tidy(spool_root)
         plan = planning.make(job)
         planning.show(plan, console, datetime.now().astimezone())

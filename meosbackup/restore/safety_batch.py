@@ -43,7 +43,7 @@ def save(job: Job, plan: Plan) -> StoredBatch | None:
             "--force restores anyway; what the server has of it will be lost.",
         )
     if outcome.stored is not None:
-        (outcome.stored.folder / PIN_FILE).touch()
+        (outcome.stored.folder / PIN_FILE).touch(0o600)
     return outcome.stored
 
 

@@ -1,32 +1,70 @@
 """The spool: the folder on the local disk where a batch is made, and waits for the drive."""
 
 import errno
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
 from meosbackup.batch import names
 from meosbackup.batch.model import StoredBatch
-from meosbackup.errors import MeosBackupError
+from meosbackup.errors import MeosBackupError, WrongUsageError
 from meosbackup.store import inventory, keeping
 from meosbackup.store.inventory import Inventory
-from meosbackup.system import files
+from meosbackup.system import disks, files
 
 _SHIPPED = "SHIPPED"
 _WORK = "work-"
 
 
-def prepare(root: Path) -> None:
-    """Make the spool's folder if there is none, and check that it can be written to. Raises MeosBackupError."""
+def prepare(root: Path, target: Path | None) -> None:
+    """Make the spool's folder if there is none, for the user alone, and check that it can be written to.
+
+    Raises WrongUsageError if it is on the drive that is the target; MeosBackupError.
+    """
     try:
+        if target is not None and os.path.isdir(target):  # noqa: PTH112 - Path.is_dir fails if it was pulled out
+            _refuse_on_drive(root, target)
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.TemporaryFile(dir=root):
             pass
     except OSError as error:
         raise unusable(root, error) from error
+    _tighten(root)
+
+
+def _refuse_on_drive(root: Path, target: Path) -> None:
+    """Refuse a spool on the target's disk, unless that is the system's own, where the target can only be beside it."""
+    one, other = Path(os.path.realpath(root)), Path(os.path.realpath(target))
+    is_on_drive = disks.on_same_disk(one, other) and not disks.on_system_disk(other)
+    if is_on_drive or one.is_relative_to(other) or other.is_relative_to(one):
+        raise WrongUsageError(
+            f"The spool {root} is on the drive, {target}."
+            if is_on_drive
+            else f"One of the folders of the spool, {root}, and of the target, {target}, is in the other.",
+            "Nothing was done: batches wait in the spool while the drive is away, and at times it holds the server's"
+            " password, which must never be on the drive.",
+            "With --spool, name a folder on this computer's own disk; or leave --spool out.",
+        )
+
+
+def _tighten(root: Path) -> None:
+    """Have only the user read what is in the spool: an earlier version let everybody. What isn't ours is left alone."""
+    found = files.listed(root)
+    ours = [path for path in found if _is_ours(path.name) and files.is_folder(path)]
+    with suppress(OSError):  # another meosbackup may be removing some of it
+        for path in ours:
+            for entry in (path, *path.rglob("*")):
+                files.make_private(entry)
+    if len(ours) == len(found):
+        files.make_private(root)
+
+
+def _is_ours(name: str) -> bool:
+    return name == names.REFERENCE_FOLDER or name.startswith(_WORK) or bool(names.DAY_FOLDER.fullmatch(name))
 
 
 def tidy(root: Path) -> None:
@@ -48,8 +86,10 @@ def work_folder(root: Path) -> Iterator[Path]:
 def publish(root: Path, partial: Path, name: str) -> Path:
     """Move the folder of a whole batch to its place in the spool, durably, and return that."""
     folder = root / name
-    folder.parent.mkdir(exist_ok=True)
+    folder.parent.mkdir(exist_ok=True, mode=0o700)
+    files.make_private(partial)
     for file in partial.iterdir():
+        files.make_private(file)
         files.sync(file)
     files.rename(partial, folder)
     return folder
@@ -67,6 +107,7 @@ def mark_shipped(stored: StoredBatch, drive: str) -> None:
     """Note that a batch is on a drive, by the drive's id."""
     with (stored.folder / _SHIPPED).open("a", encoding="ascii", newline="\n") as file:
         file.write(f"{drive}\n")
+    files.make_private(stored.folder / _SHIPPED)
 
 
 def thin(root: Path, now: datetime) -> None:

@@ -34,6 +34,21 @@ def on_system_disk(path: Path) -> bool:
     return path.stat().st_dev in system_devices()
 
 
+def on_same_disk(one: Path, other: Path) -> bool:
+    """Tell whether two folders lie on the same disk; one that doesn't exist will lie on that of the folder above it.
+
+    Raises OSError.
+    """
+    first, second = Path(os.path.realpath(one)), Path(os.path.realpath(other))
+    if sys.platform == "win32":
+        return first.drive.lower() == second.drive.lower()
+    return _existing(first).stat().st_dev == _existing(second).stat().st_dev
+
+
+def _existing(path: Path) -> Path:
+    return next(folder for folder in (path, *path.parents) if folder.exists())
+
+
 def system_devices() -> set[int]:
     """Return the devices that hold the system, the user's files and temporary files (POSIX)."""
     folders = [Path("/"), Path.home(), Path(tempfile.gettempdir()), Path("/var")]

@@ -163,6 +163,18 @@ def link_or_copy(source: Path, target: Path) -> None:
             stream(reader, writer)
 
 
+def make_private(path: Path) -> None:
+    """Have only the user read a file or folder, as far as its file system knows users; a link is left alone.
+
+    On Windows, nothing is done: a folder of the user's profile is private there, and hands that down.
+    """
+    if sys.platform != "win32":
+        with suppress(OSError):
+            mode = path.lstat().st_mode
+            if stat.S_IMODE(mode) & 0o077 and (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                path.chmod(stat.S_IMODE(mode) & 0o700)
+
+
 def sync(path: Path) -> None:
     """Make what a file holds durable, or the names in a folder if the platform can. Raises OSError."""
     is_folder = path.is_dir()

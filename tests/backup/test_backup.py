@@ -44,7 +44,7 @@ class Openings:
 
 def test_a_tick_reads_each_new_dump_once(server: PrivateServer, tmp_path: Path) -> None:
     root = tmp_path / "spool"
-    spool.prepare(root)
+    spool.prepare(root, None)
     settings = Settings(host=server.host, port=server.port, user=MEOS_USER, password=MEOS_PASSWORD, all_races=True)
     backup = Backup(settings, programs.find_dump_program(None), root, 0)
     openings = Openings(root)

@@ -10,7 +10,7 @@ import pytest
 
 from meosbackup.mysql.private_server import PrivateServer
 from tests.toolkit.batches import assert_batches_are_whole, assert_no_backup
-from tests.toolkit.drives import small_disk
+from tests.toolkit.drives import EXFAT, make_drive, slot, small_disk
 from tests.toolkit.place import Place, new_place, once
 from tests.toolkit.runs import Completed, run_meosbackup, told
 
@@ -119,6 +119,30 @@ def test_a_spool_that_is_a_file(place: Place) -> None:
     told(without_server(place), 1, f"The spool {place.spool} can't be used", "Nothing is backed up", "With --spool")
     assert place.spool.read_text() == "a file"
     assert_no_backup(place.target)
+
+
+def test_a_spool_on_the_drive_is_refused(tmp_path: Path) -> None:
+    with slot(tmp_path) as stick:
+        stick.plug(make_drive(EXFAT, tmp_path / "image"))
+        (stick.place / "meosbackup").mkdir()
+        (tmp_path / "link").symlink_to(stick.place)
+        spool = tmp_path / "link" / "new" / "spool"
+        for code, *command in ((2, "--once"), (1, "check", "--any-disk"), (2, "restore", "--yes")):
+            result = run_meosbackup(
+                *map(str, command), "--target", stick.place, "--spool", spool, "--log-file", tmp_path / "log",
+                "--host", "127.0.0.1", "--port", "1", env={"XDG_STATE_HOME": str(tmp_path)},
+            )  # fmt: skip
+            told(result, int(code), f"The spool {spool} is on the drive, {stick.place}.", "With --spool, name a folder")
+        assert [path.name for path in stick.place.rglob("*")] == ["meosbackup"]
+
+
+@pytest.mark.parametrize(("target", "spool"), [("drive", "drive/spool"), ("spool/drive", "spool"), ("one", "one")])
+def test_a_spool_and_a_target_one_within_the_other_are_refused(tmp_path: Path, target: str, spool: str) -> None:
+    (tmp_path / target).mkdir(parents=True)
+    place = Place(tmp_path, spool_name=spool)
+    result = without_server(place, "--target", tmp_path / target)
+    told(result, 2, f"of the spool, {tmp_path / spool}, and of the target, {tmp_path / target}, is in the other")
+    assert_no_backup(tmp_path / target)
 
 
 @pytest.mark.parametrize("below", ["", "new"])

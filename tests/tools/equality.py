@@ -302,7 +302,7 @@ def stage(server: PrivateServer, spare: PrivateServer, folder: Path, engine: str
         host=server.host, port=server.port, user=MEOS_USER, password=MEOS_PASSWORD, all_races=True, lock_limit=20
     )
     root = folder / "spool"
-    spool.prepare(root)
+    spool.prepare(root, None)
     backup = Backup(settings, programs.find_dump_program(None), root, 0)
     chance = random.Random(seed)
     writers = [Writer(server, race, random.Random(chance.random())) for race in RACES]
