@@ -23,6 +23,7 @@ _NAME_WIDTH = 14
 _MARGIN = " " * 16
 _RESULT_MARGIN = " " * (_WORD_WIDTH + 1)
 _HEIGHT = 24
+_FAIL_LINES = 2
 _BAR_WIDTH = 36
 _ASKED_AGAIN = 2
 
@@ -141,10 +142,29 @@ class Console:
             self._print(_MARGIN + self._wrapped(sentence))
         self._print(rule)
 
-    def fail(self, moment: datetime, text: str) -> None:
-        """Print one line of trouble that continues, with the bell."""
+    def fail(self, moment: datetime, *sentences: str) -> None:
+        """Print trouble that continues in two lines of the terminal at most, with the bell.
+
+        The first two sentences are always printed, the first one cut short if need be; of the others, those that fit.
+        """
         self._ring()
-        self.line(moment, "FAIL", text)
+        self.line(moment, "FAIL", " ".join(self._fitting(sentences)))
+
+    def _fitting(self, sentences: Sequence[str]) -> list[str]:
+        """Return the sentences of `fail` that fit; all of them if the output isn't a terminal."""
+        if not self._stream.isatty():
+            return list(sentences)
+        first, *rest = sentences
+        while self._lines(first, *rest[:1]) > _FAIL_LINES and columns(first) > _NAME_WIDTH:
+            first = clean(first, columns(first) - 1)
+        chosen = [first, *rest[:1]]
+        for sentence in rest[1:]:
+            if self._lines(*chosen, sentence) <= _FAIL_LINES:
+                chosen.append(sentence)
+        return chosen
+
+    def _lines(self, *sentences: str) -> int:
+        return self._wrapped(" ".join(sentences)).count("\n") + 1
 
     def error(self, error: MeosBackupError) -> None:
         """Print the trouble that ends the program, to standard error."""

@@ -1,6 +1,7 @@
 """What a person sees, on a narrow screen."""
 
 import io
+from datetime import datetime
 
 import click
 import pytest
@@ -37,3 +38,25 @@ def test_a_long_result_is_broken_between_words_and_a_path_never(monkeypatch: pyt
 def test_yes_counts_in_the_languages_of_meos(typed: str, is_yes: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{typed}\n"))
     assert Console(stream=io.StringIO()).ask("Restore this?") is is_yes
+
+
+_AGE = "Newest good backup on the drive: 14:03:00, 2 minutes ago; on this computer: 14:05:00, 1 second ago."
+
+
+@pytest.mark.parametrize(("what", "others", "said"), [
+    ("The drive is missing from /media/usb.", ["Plug it in again."], None),
+    ("It is gone.", ["A sentence that has no room in these lines.", "Look."], f"It is gone. {_AGE} Look."),
+    ("The table is damaged, as the server says in very many words. " * 4, ["Repair it."], None),
+])  # fmt: skip
+def test_trouble_that_continues_takes_two_lines_and_keeps_its_age(
+    what: str, others: list[str], said: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    screen = Screen()
+    Console(stream=screen).fail(datetime(2026, 11, 22, 14, 5), what, _AGE, *others)  # noqa: DTZ001
+    lines = click.unstyle(screen.getvalue()).removeprefix("\a").splitlines()
+    assert lines[0].startswith("14:05:00  FAIL  ")
+    assert len(lines) == 2
+    assert max(map(len, lines)) < 80
+    words = " ".join(" ".join(lines).split()[2:])
+    assert words == (said or f"{words.partition('…')[0]}… {_AGE}")

@@ -98,15 +98,16 @@ def begin(ready: Ready, console: Console, *, is_only_tick: bool = False) -> "Day
     spool.tidy(ready.spool)
     shipper = Shipper(ready.spool, ready.place, ready.settings.reserve_mb, stop, tell)
     drive_id = shipping.attach(shipper, _now())
-    newest = inventory.find(ready.spool).newest
-    sequence = max(newest.batch.sequence if newest else 0, shipping.highest_sequence(ready.place))
+    on_drive, found = shipping.look(ready.place), inventory.find(ready.spool)
+    sequence = max(found.highest_sequence, on_drive.highest_sequence)
     target = ready.place.target
     report.started(ready.settings, target, ready.spool, drive.free_bytes(target))
     ticks = Ticks(
         ready.settings, ready.spool, report, Backup(ready.settings, ready.program, ready.spool, sequence),
-        ShippingThread(shipper, drive_id), RehearsalThread(ready.program, stop), SimpleQueue(), stop, is_only_tick,
+        ShippingThread(shipper, drive_id, on_drive.newest), RehearsalThread(ready.program, stop), SimpleQueue(), stop,
+        is_only_tick,
     )  # fmt: skip
-    day = Day(ticks, ready.place.root / names.GUIDE_FILE, newest)
+    day = Day(ticks, ready.place.root / names.GUIDE_FILE, found.newest)
     day.start()
     return day
 

@@ -49,6 +49,32 @@ class Space:
     is_shipped: bool
 
 
+@dataclass(frozen=True)
+class Backups:
+    """The newest good backups that there are, on the drive and on this computer.
+
+    `unchanged_until` is when nothing had changed yet since the one on this computer.
+    """
+
+    on_drive: Batch | None = None
+    on_computer: Batch | None = None
+    unchanged_until: datetime | None = None
+
+    def told(self, now: datetime) -> str:
+        """Return how old they are, as a sentence."""
+        drive, computer = self.on_drive, self.on_computer
+        told = f"Newest good backup on the drive: {self._age(drive, now)}" if drive else "The drive has no backup yet"
+        if computer and (drive is None or computer.sequence > drive.sequence):
+            told += f"; on this computer: {self._age(computer, now)}"
+        return f"{told}."
+
+    def _age(self, batch: Batch, now: datetime) -> str:
+        time, until = wording.when(batch.taken, now), self.unchanged_until
+        if batch == self.on_computer and until is not None and until > batch.taken:
+            return f"{time}, current as of {_ago(until, now)}"
+        return f"{time}, {_ago(batch.taken, now)}"
+
+
 class Report:
     """Reports a day tick by tick; what was said is remembered, so that only trouble is repeated each minute."""
 
@@ -143,6 +169,7 @@ class Report:
         outcome: Outcome | None,
         space: Space | None,
         troubles: Sequence[Trouble],
+        backups: Backups,
         proof: Proof | None = None,
     ) -> None:
         """Report what a tick came to: in one line, or in a banner if there is new trouble.
@@ -153,7 +180,7 @@ class Report:
         if outcome is not None and outcome.stored is not None:
             self._newest = outcome.stored.batch
         if troubles:
-            self._failed(now, troubles, summary if outcome and outcome.stored else "", space)
+            self._failed(now, troubles, backups, summary if outcome and outcome.stored else "", space)
             return
         self._relieved(now)
         if proof is not None:
@@ -177,17 +204,21 @@ class Report:
         how = "ahead (or this computer slept)" if seconds > 0 else "back"
         self._console.line(now, "NOTE", f"the clock jumped {wording.span(abs(seconds))} {how}; backups continue")
 
-    def _failed(self, now: datetime, troubles: Sequence[Trouble], done: str, space: Space | None) -> None:
-        """Report trouble: what is new in a banner, what continues in a line, each with the bell."""
-        waits = f" {_waiting(space)}." if space and space.waiting else ""
-        saved = f" Still saved, on this computer: {done}." if done else ""
+    def _failed(
+        self, now: datetime, troubles: Sequence[Trouble], backups: Backups, done: str, space: Space | None
+    ) -> None:
+        """Report trouble: what is new in a banner, what continues in at most two lines, each with the bell."""
+        waits = [f"{_waiting(space)}."] if space and space.waiting else []
+        saved = [f"Still saved, on this computer: {done}."] if done else []
         for trouble in troubles:
-            newest_good = trouble.newest_good
-            good = f" Its newest good dump is from {wording.when(newest_good, now)}." if newest_good else ""
+            good = backups.told(now)
+            if trouble.newest_good is not None:
+                moment = trouble.newest_good
+                good = f"Its newest good dump is from {wording.when(moment, now)}, {_ago(moment, now)}."
             if trouble.kind in self._known:
-                self._console.fail(now, f"{trouble}{good}{waits} {trouble.error.do}{saved}")
+                self._console.fail(now, str(trouble), good, trouble.error.do, *waits, *saved)
             else:
-                self._console.alarm(now, f"{trouble}{good}{waits}{saved}", trouble.error)
+                self._console.alarm(now, " ".join([str(trouble), good, *waits, *saved]), trouble.error)
         self._known = frozenset(trouble.kind for trouble in troubles)
         self._failing_since = self._failing_since or now
 
@@ -224,6 +255,10 @@ class Report:
             f" in {outcome.seconds:.1f} s, {outcome.changed} changed"
             + (f", newest change {wording.when(newest, now)}" if newest else "")
         )
+
+
+def _ago(moment: datetime, now: datetime) -> str:
+    return f"{wording.span((now - moment).total_seconds())} ago"
 
 
 def _waiting(space: Space) -> str:

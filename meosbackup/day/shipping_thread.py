@@ -66,27 +66,35 @@ Message = Ship | NoteProof | KeepBatch | Held | WantHeld | Leave
 class Shipped:
     """How things are after a shipping: what stands in the way, if anything does.
 
-    `sequence_met` is the highest sequence on a drive that took the place of the first one, 0 if none did. `free` is
-    the drive's free bytes, None if unknown: nobody else asks the drive, which may hang.
+    `sequence_met` is the highest sequence on a drive that took the place of the first one, 0 if none did. `newest` is
+    the newest backup on the drive. `free` is the drive's free bytes, None if unknown: nobody else asks the drive, which
+    may hang.
     """
 
     trouble: MeosBackupError | None = None
     sequence_met: int = 0
+    newest: StoredBatch | None = None
     free: int | None = None
 
 
 class ShippingThread:
     """The thread, as others see it: the tick's thread has batches shipped, and the main thread has it leave."""
 
-    def __init__(self, shipper: Shipper, drive_id: str) -> None:
-        """Prepare to ship to the drive with this id, which is plugged in and tidy."""
-        self.latest = Shipped()
+    def __init__(self, shipper: Shipper, drive_id: str, newest: StoredBatch | None) -> None:
+        """Prepare to ship to the drive with this id, which is plugged in and tidy; `newest` is the newest backup on it.
+
+        `latest` is how things were after the latest shipping that is known to the tick's thread.
+        """
+        self.latest = Shipped(newest=newest)
         self._unanswered = 0
         self._messages: SimpleQueue[Message] = SimpleQueue()
         self._answers: SimpleQueue[Shipped | None] = SimpleQueue()
         # A daemon thread: a drive that hangs must not hold up the end.
         self._thread = threading.Thread(
-            target=_Shipping(shipper, drive_id).run, args=(self._messages, self._answers), name="ship", daemon=True
+            target=_Shipping(shipper, drive_id, newest).run,
+            args=(self._messages, self._answers),
+            name="ship",
+            daemon=True,
         )
 
     def start(self) -> None:
@@ -130,9 +138,10 @@ class _Shipping:
     Each shipping finds out whether the drive is away, came back or is another one.
     """
 
-    def __init__(self, shipper: Shipper, drive_id: str) -> None:
+    def __init__(self, shipper: Shipper, drive_id: str, on_drive: StoredBatch | None) -> None:
         self._shipper = shipper
         self._drive_id = drive_id
+        self._on_drive = on_drive
         self._trouble: MeosBackupError | None = None
         self._sequence_met = 0
         self._free: int | None = None
@@ -186,7 +195,7 @@ class _Shipping:
             log.exception("shipping hit an unexpected error")
             means = "Backups continue on this computer. It will retry automatically."
             self._trouble = errors.unexpected(error, "Copying to the drive", means, kind=DriveFailedError)
-        return Shipped(self._trouble, self._sequence_met, self._free)
+        return Shipped(self._trouble, self._sequence_met, self._on_drive, self._free)
 
     def _ship_waiting(self) -> None:
         if self._shipper.stop.is_set():
@@ -195,7 +204,8 @@ class _Shipping:
             self._attach()
         shipped = shipping.ship_waiting(self._shipper, self._drive_id)
         if shipped is not None:
-            self._newest, self._guide_written = shipped, time.monotonic()
+            self._newest = self._on_drive = shipped
+            self._guide_written = time.monotonic()
         if self._proof is not None:
             top_of_drive.note_proof(self._shipper.place, self._newest, self._proof)
             self._proof = None
@@ -218,7 +228,8 @@ class _Shipping:
         """Get to know the drive that is plugged in now: the same one again, or another."""
         found = shipping.attach(self._shipper, datetime.now().astimezone())
         if found != self._drive_id:
-            self._sequence_met = shipping.highest_sequence(self._shipper.place)
+            on_drive = shipping.look(self._shipper.place)
+            self._sequence_met, self._on_drive = on_drive.highest_sequence, on_drive.newest
             self._drive_id, self._newest = found, None
             self._shipper.tell("another drive is plugged in; it gets the newest batch and all waiting ones")
 

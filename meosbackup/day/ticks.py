@@ -12,7 +12,7 @@ from meosbackup import errors, wording
 from meosbackup.backup.backup import Backup, Outcome
 from meosbackup.batch.model import StoredBatch
 from meosbackup.day.rehearsal_thread import RehearsalThread, Verdict
-from meosbackup.day.report import Report, Space, Trouble
+from meosbackup.day.report import Backups, Report, Space, Trouble
 from meosbackup.day.shipping_thread import Held, NoteProof, ShippingThread, WantHeld
 from meosbackup.errors import LoginRefusedError, MeosBackupError, StoppedError
 from meosbackup.settings.model import Settings
@@ -57,6 +57,7 @@ class Ticks:
     stop: threading.Event
     is_only_tick: bool
     _has_answered: bool = field(default=False, init=False)
+    _unchanged_until: datetime | None = field(default=None, init=False)
     _rehearsed_at: float = field(default_factory=time.monotonic, init=False)
 
     def run(self, moments: SimpleQueue[datetime | None]) -> None:
@@ -77,7 +78,7 @@ class Ticks:
                 "The latest changes may not be backed up; earlier batches are unchanged. It will retry automatically."
             )
             troubles = (Trouble("", errors.unexpected(error, "The backup", means)),)
-            self.report.ticked(now, None, None, troubles)
+            self.report.ticked(now, None, None, troubles, self._backups())
             return Ended(troubles)
 
     def _tick(self, now: datetime) -> Ended:
@@ -96,7 +97,8 @@ class Ticks:
         troubles += [Trouble("", error) for error in (self.shipping.latest.trouble, self._thin_spool(now)) if error]
         if verdict is not None and verdict.error is not None:
             troubles.append(Trouble("rehearsal", verdict.error))
-        self.report.ticked(now, outcome, self._space(is_shipped), troubles, verdict.proof if verdict else None)
+        proof = verdict.proof if verdict else None
+        self.report.ticked(now, outcome, self._space(is_shipped), troubles, self._backups(), proof)
         return Ended(tuple(troubles))
 
     def _back_up(self, now: datetime) -> tuple[Outcome, list[Trouble]]:
@@ -134,6 +136,7 @@ class Ticks:
             self.shipping.send(WantHeld())
         elif outcome.stored is None and newest is not None:
             self.shipping.send(Held(newest.batch.sequence, now))
+            self._unchanged_until = now
 
     def _patience(self, used: float) -> float | None:
         """Return the seconds that a tick's line may wait for the drive, `used` seconds after the tick began."""
@@ -154,6 +157,12 @@ class Ticks:
             log.warning("the spool can't be thinned", exc_info=True)
             return spool.unusable(root, error)
         return spool.full(root, limit) if is_over else None
+
+    def _backups(self) -> Backups:
+        on_drive, on_computer = self.shipping.latest.newest, self.backup.newest
+        return Backups(
+            on_drive.batch if on_drive else None, on_computer.batch if on_computer else None, self._unchanged_until
+        )
 
     def _space(self, is_shipped: bool) -> Space:
         root, limit = self.spool, self.settings.spool_mb << 20

@@ -34,6 +34,11 @@ class Inventory:
         """The batch of the highest sequence."""
         return self.batches[-1] if self.batches else None
 
+    @property
+    def highest_sequence(self) -> int:
+        """The highest sequence of all batches; 0 if there are none."""
+        return self.batches[-1].batch.sequence if self.batches else 0
+
 
 def root_of(target: Path | None) -> Path:
     """Return the folder on a drive that holds its backups. Raises WrongUsageError if there is none."""

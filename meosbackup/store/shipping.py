@@ -14,6 +14,7 @@ from meosbackup.errors import BadBatchError
 from meosbackup.store import copying, drive, inventory, keeping, retention, spool, top_of_drive
 from meosbackup.store.copying import DamagedSourceError
 from meosbackup.store.drive import Place
+from meosbackup.store.inventory import Inventory
 from meosbackup.store.keeping import Keep
 from meosbackup.system import disks, files
 
@@ -106,13 +107,12 @@ def keep_on_drive(shipper: Shipper, stored: StoredBatch, keep: Keep) -> None:
             raise drive.explained(shipper.place.target, error) from error
 
 
-def highest_sequence(where: Place) -> int:
-    """Return the highest sequence of the batches on the drive; 0 if there are none. Raises DriveGoneError."""
+def look(where: Place) -> Inventory:
+    """Return what is on the drive. Raises DriveGoneError."""
     try:
-        newest = inventory.find(where.root).newest
+        return inventory.find(where.root)
     except OSError as error:
         raise drive.gone(where.target, error) from error
-    return newest.batch.sequence if newest else 0
 
 
 def _see_the_same(where: Place, drive_id: str) -> None:

@@ -66,6 +66,13 @@ def enter_runner(server: PrivateServer, database: str, name: str = "Zoë O'Brien
     query(server, f"INSERT INTO {database}.orunner (Name, InputResult, Annotation) VALUES (%s, '', '')", name)
 
 
+def lines_after_banners(text: str) -> list[int]:
+    """Return how many lines of a screen each FAIL takes that isn't in a banner."""
+    outside = re.sub(r"^=+\n.*?^=+$", "", text, flags=re.MULTILINE | re.DOTALL)
+    told = re.findall(r"^\d\d:\d\d:\d\d  FAIL .*\n(?: .*\n)*", outside, re.MULTILINE)
+    return [found.count("\n") for found in told]
+
+
 # One batch
 
 
@@ -300,13 +307,19 @@ def test_a_day_tells_each_tick_as_it_comes(day: Day) -> None:
 
 
 def test_a_server_that_stops_and_starts_again_needs_no_hand(day: Day) -> None:
-    with day.terminal("--interval", "1") as screen:
+    with day.terminal("--interval", "1", columns=80) as screen:
         screen.wait_for(A_BATCH)
+        screen.wait_for("no changes")
         day.server.stop()
         banner = r"={20,} \d\d:\d\d:\d\d FAIL The server at 127\.0\.0\.1, port \d+ doesn't answer"
         screen.wait_for(banner)
         screen.wait_for(r"No race is backed up while this lasts\. Check that MySQL or MariaDB is running there")
-        screen.wait_for(r"FAIL The server at \S+ port \d+ doesn't answer", times=3)
+        screen.wait_for(r"FAIL The server at \S+ port \d+ doesn't answer", times=4)
+        screen.wait_for(
+            rf"FAIL The server at \S+ port \d+ doesn't (?:answer\.|\S*…)"
+            rf" Newest good backup on the drive: {day.batches()[-1].taken:%H:%M:%S}, current as of \d+ seconds? ago\."
+        )
+        assert max(lines_after_banners(screen.text)) <= 2, screen.text
         assert len(re.findall(banner, screen.words)) <= 2  # how it went, and then that it is gone
         assert screen.rang
         before = len(day.batches())

@@ -30,7 +30,7 @@ def shipping_to(folder: Path) -> Iterator[ShippingThread]:
     place = Place(folder / "drive", may_be_system_disk=True)
     place.target.mkdir()
     shipper = Shipper(folder / "spool", place, None, threading.Event(), print)
-    thread = ShippingThread(shipper, drive.mark(place, _MOMENT))
+    thread = ShippingThread(shipper, drive.mark(place, _MOMENT), None)
     thread.start()
     yield thread
     thread.send(Leave())

@@ -44,7 +44,11 @@ class Day(Place):
 
     @contextmanager
     def terminal(
-        self, *more: str | Path, env: Mapping[str, str] | None = None, prefix: tuple[str, ...] = ()
+        self,
+        *more: str | Path,
+        env: Mapping[str, str] | None = None,
+        prefix: tuple[str, ...] = (),
+        columns: int = _COLUMNS,
     ) -> Iterator[Screen]:
         """Run the tool in a terminal until it leaves or the block ends."""
         needed("tmux")
@@ -59,7 +63,7 @@ class Day(Place):
                 "set -g remain-on-exit on\nset -g history-limit 100000\nset -g monitor-bell on\n", "utf-8"
             )
             subprocess.run(
-                ["tmux", "-u", "-S", socket, "-f", settings, "new-session", "-d", "-x", str(_COLUMNS), "-y", str(_ROWS),
+                ["tmux", "-u", "-S", socket, "-f", settings, "new-session", "-d", "-x", str(columns), "-y", str(_ROWS),
                  *command],
                 env={**environment, "PYTHONUTF8": "1", "LC_ALL": "C.UTF-8", **with_password(), **(env or {})},
                 check=True,
