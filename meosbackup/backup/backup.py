@@ -16,7 +16,7 @@ from meosbackup.backup.deciding import Decision, Failure
 from meosbackup.backup.dumps import NewDumps
 from meosbackup.backup.survey import Survey
 from meosbackup.batch import names
-from meosbackup.batch.model import Batch, Entry, StoredBatch
+from meosbackup.batch.model import BACKUP, Batch, Entry, StoredBatch
 from meosbackup.dump import mysqldump
 from meosbackup.dump.dumping import GoodDump
 from meosbackup.dump.mysqldump import DumpProgram
@@ -50,12 +50,15 @@ class Outcome:
 class Backup:
     """Makes batches in the spool, and remembers from tick to tick what they hold."""
 
-    def __init__(self, settings: Settings, program: Program, spool_root: Path, sequence: int) -> None:
-        """Continue after batch `sequence`, and after the spool's newest batch."""
+    def __init__(
+        self, settings: Settings, program: Program, spool_root: Path, sequence: int, kind: str = BACKUP
+    ) -> None:
+        """Continue after batch `sequence`, and after the spool's newest backup, with batches of this kind."""
         self._settings = settings
         self._program = program
         self._spool = spool_root
         self._sequence = sequence
+        self._kind = kind
         self._newest = inventory.find(spool_root).newest
         self._has_published = False
         # What each database looked like when its newest good dump began; empty at first, since anything may have
@@ -195,6 +198,7 @@ class Backup:
         self._newest = batch_folder.publish(Batch(
             sequence=self._sequence + 1, taken=now, complete=all(entry.error is None for entry in entries),
             server=seen.server, dump_program=self._program.version, meosbackup=__version__, databases=entries,
+            kind=self._kind,
         ))  # fmt: skip
         self._sequence = self._newest.batch.sequence
         self._has_published = True

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from meosbackup.batch.model import Batch, Entry, Freshness, Race, Server, StoredFile
+from meosbackup.batch.model import BACKUP, Batch, Entry, Freshness, Race, Server, StoredFile
 from meosbackup.batch.names import BATCH_FILE, REFERENCE_FOLDER
 from meosbackup.errors import BadBatchError
 
@@ -24,6 +24,8 @@ def to_json(batch: Batch) -> str:
     document.pop("guides")
     if batch.guides:  # a batch of an older version has none
         document["guides"] = dict(batch.guides)
+    if batch.is_backup:
+        document.pop("kind")
     return json.dumps(document, ensure_ascii=False, indent=1, default=datetime.isoformat) + "\n"
 
 
@@ -83,6 +85,7 @@ def _batch(document: Mapping[str, Any]) -> Batch:
         meosbackup=_value(document, "meosbackup", str),
         databases=tuple(_entry(item) for item in _value(document, "databases", list)),
         guides=tuple((_file_name(name, ""), _value(guides, name, str)) for name in guides),
+        kind=_optional(document, "kind", str) or BACKUP,
     )
 
 

@@ -11,6 +11,7 @@ from meosbackup.system import files
 from meosbackup.text import clean
 
 LATEST = "latest"
+SAVED = "saved before a restore"
 _FULL = "%Y-%m-%d %H:%M:%S"
 _LISTED = 12
 
@@ -30,14 +31,20 @@ def batch_at(batches: Sequence[StoredBatch], when: str) -> Chosen:
     """Return the batch from a time: as `list` prints it, or its start (`14:03`), or `latest`.
 
     A time that is one batch's own and the start of others' means that one. A time between two batches means the one
-    before it. Raises WrongUsageError if there is none, or more than one.
+    before it. What a restore saved is meant only by its date and time. Raises WrongUsageError if there is none, or more
+    than one.
     """
-    if not batches:
-        raise _wrong("There is no batch.", "With --target, name a drive that has some.")
-    if when.strip().lower() == LATEST:
-        return Chosen(batches[-1])
     wanted = " ".join(when.replace("T", " ").split())
-    found = [stored for stored in batches if any(text.startswith(wanted) for text in _spellings(stored))]
+    safety = [stored for stored in batches if not stored.batch.is_backup]
+    for stored in safety:
+        if wanted == stored.when:
+            return Chosen(stored, SAVED)
+    backups = [stored for stored in batches if stored.batch.is_backup]
+    if not backups:
+        raise _wrong("There is no backup.", "With --target, name a drive that has some.")
+    if when.strip().lower() == LATEST:
+        return Chosen(backups[-1])
+    found = [stored for stored in backups if _starts(stored, wanted)]
     whole = [stored for stored in found if wanted in _spellings(stored)]
     if len(found) == 1 or len(whole) == 1:
         others = ", ".join(stored.when for stored in found if whole and stored is not whole[0])
@@ -46,7 +53,12 @@ def batch_at(batches: Sequence[StoredBatch], when: str) -> Chosen:
         shown = ", ".join(stored.when for stored in found[-_LISTED:])
         rest = f" (and {len(found) - _LISTED} earlier)" if len(found) > _LISTED else ""
         raise _wrong(f"{clean(when, 40)} could be each of these batches: {shown}{rest}.", "Give a more exact time.")
-    return _before(batches, wanted)
+    if saved := next((stored for stored in reversed(safety) if _starts(stored, wanted)), None):
+        raise _wrong(
+            f"What is from {clean(when, 40)} was saved before a restore, and is no backup.",
+            f'To take it, name it by its date and time: --batch "{saved.when}"',
+        )
+    return _before(backups, wanted)
 
 
 def matching(name: str, races: Sequence[Race]) -> list[Race]:
@@ -60,11 +72,12 @@ def matching(name: str, races: Sequence[Race]) -> list[Race]:
 
 
 def newest_good(batches: Iterable[StoredBatch], race: Race) -> StoredBatch | None:
-    """Return the newest of these batches whose dump of a race is what was written; None if there is none.
+    """Return the newest backup of these batches whose dump of a race is what was written; None if there is none.
 
     The dumps are read back until one is good.
     """
-    newest_first = sorted(batches, key=lambda stored: stored.batch.sequence, reverse=True)
+    backups = (stored for stored in batches if stored.batch.is_backup)
+    newest_first = sorted(backups, key=lambda stored: stored.batch.sequence, reverse=True)
     return next((stored for stored in newest_first if _is_good(stored, race)), None)
 
 
@@ -99,6 +112,10 @@ def _one(name: str, races: Sequence[Race]) -> Race:
 
 def _spellings(stored: StoredBatch) -> tuple[str, str]:
     return stored.when, stored.when.partition(" ")[2]
+
+
+def _starts(stored: StoredBatch, wanted: str) -> bool:
+    return any(text.startswith(wanted) for text in _spellings(stored))
 
 
 def _before(batches: Sequence[StoredBatch], wanted: str) -> Chosen:

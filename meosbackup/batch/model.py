@@ -8,6 +8,9 @@ from pathlib import Path
 from meosbackup.text import clean
 
 RACE_LIST = "meosmain"
+BACKUP = "backup"
+SAFETY = "safety"
+"""The kind of a batch that `restore` saved before it replaced anything."""
 _NAME_WIDTH = 40
 
 
@@ -115,7 +118,10 @@ class Server:
 
 @dataclass(frozen=True)
 class Batch:
-    """All that `batch.json` says. `guides` are the names and SHA-256 of the batch's own guides, such as RESTORE.txt."""
+    """All that `batch.json` says. `guides` are the names and SHA-256 of the batch's own guides, such as RESTORE.txt.
+
+    Only a batch of the kind BACKUP is ever chosen without being named.
+    """
 
     sequence: int
     taken: datetime
@@ -125,6 +131,12 @@ class Batch:
     meosbackup: str
     databases: tuple[Entry, ...]
     guides: tuple[tuple[str, str], ...] = ()
+    kind: str = BACKUP
+
+    @property
+    def is_backup(self) -> bool:
+        """Whether it is a backup, and not what a restore saved first."""
+        return self.kind == BACKUP
 
     @property
     def races(self) -> tuple[Entry, ...]:

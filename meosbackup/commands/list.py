@@ -58,9 +58,11 @@ def run(target: Path | None, screen: Console, race: str | None, *, as_json: bool
     if as_json:
         screen.show(to_json(batches))
     else:
-        details = list(_newest(batches[-1])) if batches and race is None else []
+        backups = [stored for stored in batches if stored.batch.is_backup]
+        details = list(_saved_ones([stored for stored in batches if not stored.batch.is_backup]))
+        details += _newest(backups[-1]) if backups and race is None else []
         room = screen.height - 1 - len(details) - min(len(found.doubtful), _LISTED + 1)
-        for line in [*lines(batches, max(_FEWEST_RUNS, room)), *details]:
+        for line in [*lines(backups, max(_FEWEST_RUNS, room)), *details]:
             screen.show(line)
     notes = Console(stream=sys.stderr) if as_json else screen
     for folder, error in found.doubtful[:_LISTED]:
@@ -130,6 +132,7 @@ def _single(stored: StoredBatch) -> str:
     facts = [_freshness(found), *_faults(found.databases)]
     facts += ["PINNED"] if inventory.is_pinned(stored) else []
     facts += [str(keep) for keep in _keeps((stored,))]
+    facts += [] if found.is_backup else [choosing.SAVED]
     return f"{stored.when:<21}  {state:<10}  {'; '.join(facts)}"
 
 
@@ -140,6 +143,7 @@ def _several(run: Run) -> str:
     facts = [f"last: {_freshness(run[-1].batch, with_change=False)}"]
     words = ((incomplete, "INCOMPLETE"), (pinned, "PINNED"), (len(_keeps(run)), "kept for a while"))
     facts += [f"{count:,} {word}" for count, word in words if count]
+    facts += [] if run[-1].batch.is_backup else [choosing.SAVED]
     until = last[11:] if last[:10] == first[:10] else last
     return f"{first} - {until}  {wording.number(len(run), 'batch', 'batches'):<10}  {'; '.join(facts)}"
 
@@ -147,6 +151,14 @@ def _several(run: Run) -> str:
 def _keeps(batches: Iterable[StoredBatch]) -> list[Keep]:
     now = datetime.now().astimezone()
     return [keep for stored in batches if (keep := keeping.read(stored.folder, now))]
+
+
+def _saved_ones(batches: Sequence[StoredBatch]) -> Iterator[str]:
+    """Yield what restores saved, apart from the backups."""
+    if batches:
+        yield ""
+        yield "To undo a restore, name one of these by its date and time:"
+        yield from lines(batches, _FEWEST_RUNS)
 
 
 def _newest(stored: StoredBatch) -> Iterator[str]:

@@ -34,8 +34,8 @@ def rehearse_command(settings: Settings, console: Console, *, batch: str) -> boo
 def run(settings: Settings, target: Path, when: str, console: Console) -> bool:
     """Rehearse a batch of a drive; return whether it came back without a difference. Raises MeosBackupError."""
     root = drive.root(target)
-    batches = inventory.find(root).batches
-    chosen = choosing.batch_at(batches, when)
+    found = inventory.find(root)
+    chosen = choosing.batch_at(found.batches, when)
     program = programs.find_dump_program(settings.mysqldump)
     taken = chosen.stored.batch.taken
     console.say(str(chosen))
@@ -45,7 +45,7 @@ def run(settings: Settings, target: Path, when: str, console: Console) -> bool:
         raise type(error)(error.what, f"NOT PROVEN. {error.means}", error.do) from error
     _show_verdict(chosen.stored, console, is_proven=is_proven)
     if is_proven:
-        _note(root, batches[-1], Proof(taken, datetime.now().astimezone().replace(microsecond=0)), console)
+        _note(root, found.newest, Proof(taken, datetime.now().astimezone().replace(microsecond=0)), console)
     return is_proven
 
 
@@ -77,7 +77,7 @@ def show(done: RehearsedDatabase, console: Console) -> None:
         console.result("OK", name, f"{number(done.rows, 'row')}, identical to the dump; {done.seconds:.1f} s")
 
 
-def _note(root: Path, newest: StoredBatch, found: Proof, console: Console) -> None:
+def _note(root: Path, newest: StoredBatch | None, found: Proof, console: Console) -> None:
     """Put the proof into the RESTORE.txt at the top of the drive; that a drive can't take it is not a failure."""
     try:
         top_of_drive.note_proof(drive.place(root.parent), newest, found)

@@ -157,14 +157,15 @@ def _good_ones(plan: Plan, findings: Sequence[Finding]) -> str:
     wrong = [finding for finding in findings if finding.is_wrong]
     # A race can be restored without its reference tables, and without its .meosxml file.
     bad = {finding.folder for finding in wrong if not _is_extra(finding.file)}
-    good = [name for stored in plan.found.batches if (name := stored.name) not in bad]
-    if not good:
-        return "no batch is good. Restore from another drive, or from the spool"
+    good = [stored for stored in plan.found.batches if stored.name not in bad]
+    newest = next((stored for stored in reversed(good) if stored.batch.is_backup), None)
+    if newest is None:
+        return "no backup is good. Restore from another drive, or from the spool"
     aside = (
         " (reference tables and .meosxml files aside)" if len(bad) < len({finding.folder for finding in wrong}) else ""
     )
     return (
-        f"{len(good):,} of {len(plan.found.batches):,} are good{aside}, the newest of them {good[-1]}."
+        f"{len(good):,} of {len(plan.found.batches):,} are good{aside}, the newest of them {newest.name}."
         " Restore from that one, and back up to another drive"
     )
 
@@ -205,15 +206,15 @@ def _beside_batches(plan: Plan) -> Iterator[Finding]:
 
 
 def _top_guide(plan: Plan) -> Iterator[Finding]:
-    if not plan.found.batches:
+    if not plan.found.backups:
         return
     # A backup that was interrupted between the two leaves the guide to the batch before, which is fine.
-    *before, newest = plan.found.batches
+    *before, newest = plan.found.backups
     if isinstance(plan.guide, OSError):
         is_wrong = bool(before) or not isinstance(plan.guide, FileNotFoundError)
         yield Finding("", names.GUIDE_FILE, inventory.told(plan.guide), is_wrong)
     elif restore_txt.is_damaged(
-        plan.guide, has_check_line=all(stored.batch.guides for stored in plan.found.batches[-2:])
+        plan.guide, has_check_line=all(stored.batch.guides for stored in plan.found.backups[-2:])
     ):
         yield Finding("", names.GUIDE_FILE, copying.DAMAGED)
     elif not _leads_to(plan.guide, newest):

@@ -1,6 +1,7 @@
 """What a restore is going to do: which dumps of which batch, and what the server has of those races now."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,6 +13,7 @@ from meosbackup.meos import race_status
 from meosbackup.meos.race_status import RaceStatus
 from meosbackup.mysql import identifiers, sessions
 from meosbackup.restore.job import Job
+from meosbackup.settings import command_line
 from meosbackup.settings.model import Settings
 from meosbackup.store import drive, inventory
 from meosbackup.text import clean
@@ -96,10 +98,31 @@ def make(job: Job) -> Plan:
     race_list = chosen.stored.batch.race_list
     if options.whole_list and race_list is not None and race_list.dump is not None:
         entries = (race_list, *entries)
-    dumps, has_list = _compared_with_server(job.settings, entries)
-    if not options.force:
-        _refuse_open_races(dumps)
+    with going_on(job, chosen.stored, entries):
+        dumps, has_list = _compared_with_server(job.settings, entries)
+        if not options.force:
+            _refuse_open_races(dumps)
     return Plan(chosen.stored, chosen.note, dumps, missing, has_list)
+
+
+def command_for(job: Job, stored: StoredBatch, entries: Iterable[Entry]) -> str:
+    """Return the command that restores these databases as this very batch has them, whatever is newer by then."""
+    keys = {entry.key for entry in entries}
+    races = [entry.race for entry in stored.batch.races if entry.race and entry.key in keys]
+    named = [part for race in races for part in ("--race", clean(race.name_id, 64))]
+    every = len(races) == len(stored.batch.races)
+    whole_list = ["--whole-list"] if RACE_LIST in keys else []
+    return command_line.command(job.settings, "restore", "--batch", stored.when, *([] if every else named), *whole_list)
+
+
+@contextmanager
+def going_on(job: Job, stored: StoredBatch, entries: Sequence[Entry]) -> Iterator[None]:
+    """Have an error say by which command this restore goes on."""
+    try:
+        yield
+    except MeosBackupError as error:
+        do = f"{error.do} To go on with the same batch: {command_for(job, stored, entries)}"
+        raise type(error)(error.what, error.means, do) from error
 
 
 def refuse_if_opened_meanwhile(settings: Settings, plan: Plan) -> None:

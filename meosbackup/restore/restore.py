@@ -3,7 +3,7 @@
 import logging
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime
@@ -59,7 +59,7 @@ def run(settings: Settings, target: Path, spool_root: Path, options: RestoreOpti
         console.say("This was a dry run: nothing was done.")
         return True
     if not options.yes and not console.ask("Restore this?"):
-        console.say("Nothing was done.")
+        console.say(f"Nothing was done. To do it later: {planning.command_for(job, plan.stored, plan.entries)}")
         return True
     # From here on, Ctrl-C interrupts nothing halfway: what is replacing tables finishes, and the rest is given up.
     with signals.stopping(job.stop, is_patient=True):
@@ -70,24 +70,32 @@ def _run(job: Job, plan: Plan) -> bool:
     """Save what will be replaced, restore the races, and say so."""
     restored: list[Step] = []
     try:
-        if not job.options.yes and not job.options.force:
-            planning.refuse_if_opened_meanwhile(job.settings, plan)
-        if plan.replaces_something:
-            _save(job, plan)
-        is_done = _restore_all(job, plan, restored) and not plan.missing
+        with planning.going_on(job, plan.stored, plan.entries):
+            if not job.options.yes and not job.options.force:
+                planning.refuse_if_opened_meanwhile(job.settings, plan)
+            if plan.replaces_something:
+                _save(job, plan)
+            is_done = _restore_all(job, plan, restored)
     except StoppedError:
         job.console.say(
             "Stopped. What has an OK above is restored; everything else on the server is unchanged."
             if restored else "Stopped. Nothing was restored; the server is unchanged."
         )  # fmt: skip
+        _say_how_to_go_on(job, plan, restored)
         return False
     for missing in plan.missing:
         job.console.result("FAIL", missing.race.display_name, f"not in this batch. {missing.advice}")
     if restored:
         _show_next_steps(job.settings, job.console)
     if not is_done:
-        job.console.say(f'To try again with the same batch: --batch "{plan.stored.when}"')
-    return is_done
+        _say_how_to_go_on(job, plan, restored)
+    return is_done and not plan.missing
+
+
+def _say_how_to_go_on(job: Job, plan: Plan, restored: Sequence[Step]) -> None:
+    """Print the command that restores the rest."""
+    rest = dict.fromkeys(step.entry for step in replacement.steps(plan.entries) if step not in restored)
+    job.console.say(f"To go on with the same batch: {planning.command_for(job, plan.stored, [*rest])}")
 
 
 def _save(job: Job, plan: Plan) -> None:
@@ -97,7 +105,10 @@ def _save(job: Job, plan: Plan) -> None:
     saved = safety_batch.save(job, plan)
     if saved is not None:
         job.console.result(
-            "OK", "what the server has now", f"saved as the batch from {saved.when}; to undo, restore that one"
+            "OK",
+            "what the server has now",
+            f"saved as the batch from {saved.when}; to undo this restore later:"
+            f" {planning.command_for(job, saved, plan.entries)}",
         )
         safety_batch.bring_to_drive(job)
 

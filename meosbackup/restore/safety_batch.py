@@ -1,12 +1,11 @@
-"""What a restore is about to replace, saved first: as a batch that is never deleted to make room."""
+"""What a restore is about to replace, saved first: as a batch that is kept for good and never chosen unnamed."""
 
 import logging
 from dataclasses import replace
 from datetime import datetime
 
 from meosbackup.backup import backup
-from meosbackup.batch.model import StoredBatch
-from meosbackup.batch.names import PIN_FILE
+from meosbackup.batch.model import SAFETY, StoredBatch
 from meosbackup.errors import MeosBackupError
 from meosbackup.meos import race_list
 from meosbackup.mysql import identifiers, sessions
@@ -22,15 +21,15 @@ log = logging.getLogger(__name__)
 
 
 def save(job: Job, plan: Plan) -> StoredBatch | None:
-    """Back up what is going to be replaced, as a pinned batch in the spool; None if that failed, and force was given.
+    """Back up what is going to be replaced, as a batch in the spool; None if that failed, and force was given.
 
     Raises MeosBackupError, after which nothing may be replaced; StoppedError.
     """
     _list_unlisted(job.settings, plan)
     roots = (job.spool, drive.root(job.target))
-    sequence = max((found.batch.sequence for root in roots if (found := inventory.find(root).newest)), default=0)
+    sequence = max(inventory.find(root).highest_sequence for root in roots)
     everything = replace(job.settings, races=(), all_races=True, skip_unchanged=False)
-    outcome = backup.Backup(everything, job.dump_program, job.spool, sequence).tick(
+    outcome = backup.Backup(everything, job.dump_program, job.spool, sequence, SAFETY).tick(
         datetime.now().astimezone().replace(microsecond=0), job.stop
     )
     good = {entry.database for entry in outcome.stored.batch.databases if not entry.error} if outcome.stored else set()
@@ -42,8 +41,6 @@ def save(job: Job, plan: Plan) -> StoredBatch | None:
             "Nothing was restored.",
             "--force restores anyway; what the server has of it will be lost.",
         )
-    if outcome.stored is not None:
-        (outcome.stored.folder / PIN_FILE).touch(0o600)
     return outcome.stored
 
 

@@ -30,9 +30,14 @@ class Inventory:
     others: tuple[Path, ...]
 
     @property
+    def backups(self) -> tuple[StoredBatch, ...]:
+        """The batches without those that a restore saved."""
+        return tuple(stored for stored in self.batches if stored.batch.is_backup)
+
+    @property
     def newest(self) -> StoredBatch | None:
-        """The batch of the highest sequence."""
-        return self.batches[-1] if self.batches else None
+        """The backup of the highest sequence."""
+        return next((stored for stored in reversed(self.batches) if stored.batch.is_backup), None)
 
     @property
     def highest_sequence(self) -> int:

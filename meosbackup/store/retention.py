@@ -26,7 +26,7 @@ class Kept:
     """A batch that is kept so far.
 
     `frees` is the bytes that deleting its folder frees; `good` are the databases whose dump in it is good, each by
-    its race's NameId in lower case, the race list by its name.
+    its race's NameId in lower case, the race list by its name. What is no backup is kept for good, and replaces none.
     """
 
     folder: Path
@@ -36,6 +36,7 @@ class Kept:
     complete: bool
     pinned: bool
     good: frozenset[str]
+    is_backup: bool = True
 
 
 def kept_from(stored: StoredBatch, *, frees: int, pinned: bool) -> Kept:
@@ -44,6 +45,7 @@ def kept_from(stored: StoredBatch, *, frees: int, pinned: bool) -> Kept:
         folder=stored.folder, sequence=stored.batch.sequence, taken=stored.batch.taken, frees=frees,
         complete=stored.batch.complete, pinned=pinned,
         good=frozenset(entry.key for entry in stored.batch.databases if entry.dump and entry.error is None),
+        is_backup=stored.batch.is_backup,
     )  # fmt: skip
 
 
@@ -57,7 +59,8 @@ def expendable(batches: Iterable[Kept], missing: int, now: datetime) -> list[Kep
 
     The oldest come first. If all that may be deleted is not enough, all of it is returned. Never deleted are: every
     batch of the last 60 minutes, the newest of each ten minutes of the last day and of each hour before that, the
-    newest batch, the newest complete one, the newest good dump of every race, and what is pinned or kept for a while.
+    newest batch, the newest complete one, the newest good dump of every race, what is pinned or kept for a while, and
+    what a restore saved, which counts for nothing else.
 
     `now` is local time with its zone. Batches are as new as their `sequence` says, since a clock may be set back.
     """
@@ -80,9 +83,11 @@ def reserve_bytes(total: int, wanted_mb: int | None) -> int:
 
 def floor(oldest_first: list[Kept], now: datetime) -> set[Kept]:
     """Return the batches that are kept at a moment, however little room there is; they are sorted by sequence."""
-    newest_of = {group: kept for kept in oldest_first for group in _groups(kept, now)}
+    newest_of = {group: kept for kept in oldest_first if kept.is_backup for group in _groups(kept, now)}
     # A batch whose time is yet to come was made before the clock was set back, and may be a minute old.
-    whatever_else = {kept for kept in oldest_first if kept.pinned or now - kept.taken <= _EVERY_BATCH}
+    whatever_else = {
+        kept for kept in oldest_first if kept.pinned or not kept.is_backup or now - kept.taken <= _EVERY_BATCH
+    }
     return whatever_else | set(newest_of.values())
 
 

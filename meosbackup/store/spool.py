@@ -96,7 +96,7 @@ def publish(root: Path, partial: Path, name: str) -> Path:
 
 
 def waiting(findings: Inventory, drive: str | None = None) -> list[StoredBatch]:
-    """Return the batches to ship, newest first: those that no drive has, and the newest if this drive lacks it."""
+    """Return the batches to ship, newest first: those that no drive has, and the newest backup if this one lacks it."""
     return [
         stored for stored in reversed(findings.batches)
         if not (on := _drives(stored)) or (drive is not None and stored == findings.newest and drive not in on)
@@ -111,14 +111,15 @@ def mark_shipped(stored: StoredBatch, drive: str) -> None:
 
 
 def thin(root: Path, now: datetime) -> None:
-    """Remove the batches that are on a drive, except the newest and those that are kept for a while.
+    """Remove the batches that are on a drive, except the newest backup and those that are kept for a while.
 
     The reference dumps that no batch names then are removed as well.
     """
     findings = inventory.find(root)
     shipped = [
-        stored for stored in findings.batches[:-1] if _drives(stored) and keeping.read(stored.folder, now) is None
-    ]
+        stored for stored in findings.batches
+        if stored != findings.newest and _drives(stored) and keeping.read(stored.folder, now) is None
+    ]  # fmt: skip
     for stored in shipped:
         remove(stored.folder)
     if shipped:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meosbackup.batch.batch_file import from_json, to_json, write
-from meosbackup.batch.model import Batch, Entry, Freshness, Race, Server, StoredFile
+from meosbackup.batch.model import BACKUP, SAFETY, Batch, Entry, Freshness, Race, Server, StoredFile
 from meosbackup.batch.names import BATCH_FILE
 from meosbackup.errors import BadBatchError
 from meosbackup.store.inventory import find, read
@@ -59,6 +59,7 @@ batches = st.builds(
     meosbackup=texts,
     databases=st.lists(dumps, max_size=4).map(tuple),
     guides=st.dictionaries(file_names, texts, max_size=3).map(lambda guides: tuple(guides.items())),
+    kind=st.sampled_from([BACKUP, SAFETY]),
 )
 
 
@@ -73,6 +74,7 @@ def test_it_has_the_keys_of_the_format_and_readable_letters() -> None:
     document = json.loads(to_json(BATCH))
     assert "Långdistans «Осень» O'Cup" in to_json(BATCH)
     assert document["format"] == 1
+    assert "kind" not in document
     assert document["taken"] == "2026-11-22T14:03:00+01:00"
     assert document["databases"][1]["freshness"] == {
         "last_change": "2026-11-22T14:02:58+01:00", "entries": 412, "finished": 208, "cards": 187, "punches": 640,

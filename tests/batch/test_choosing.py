@@ -1,6 +1,7 @@
 """What a person means by WHEN and by NAME."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from meosbackup.batch.choosing import batch_at, entries_named
-from meosbackup.batch.model import Batch, Entry, Race, Server, StoredBatch, StoredFile
+from meosbackup.batch.model import SAFETY, Batch, Entry, Race, Server, StoredBatch, StoredFile
 from meosbackup.errors import WrongUsageError
 
 LOCAL = timezone(timedelta(hours=1))
@@ -139,7 +140,7 @@ def test_what_is_no_time_is_refused_in_words(when: str) -> None:
 
 def test_without_any_batch_there_is_none_to_take() -> None:
     for when in ("latest", "14:03"):
-        with pytest.raises(WrongUsageError, match="no batch"):
+        with pytest.raises(WrongUsageError, match="no backup"):
             batch_at([], when)
 
 
@@ -211,6 +212,37 @@ def test_whatever_is_typed_there_is_a_batch_or_words(found: list[StoredBatch], w
     except WrongUsageError as error:
         said = str(error)
     assert said.isprintable()
+
+
+# What a restore saved
+
+
+SAVED = [stored(6, at("2026-11-22 14:03:40")), stored(7, at("2026-11-22 14:12:00"))]
+SAVED = [replace(one, batch=replace(one.batch, kind=SAFETY)) for one in SAVED]
+
+
+@pytest.mark.parametrize(
+    ("when", "meant"),
+    [
+        ("latest", 5),
+        ("2026-11-22 14:03:40", 6),
+        ("2026-11-22T14:12:00", 7),
+        ("14:1", 5),
+        ("14:11", 5),
+        ("14:13", 5),
+        ("2026-11-22 14:04", 4),
+    ],
+)
+def test_what_a_restore_saved_is_meant_by_its_date_and_time_alone(when: str, meant: int) -> None:
+    assert sequence([*DAY, *SAVED], when) == meant
+
+
+def test_a_time_that_only_what_a_restore_saved_has_leads_to_it_in_words() -> None:
+    for when in ("14:12", "14:12:00", "2026-11-22 14:12"):
+        with pytest.raises(WrongUsageError, match='--batch "2026-11-22 14:12:00"'):
+            batch_at([*DAY, *SAVED], when)
+    with pytest.raises(WrongUsageError, match="no backup"):
+        batch_at(SAVED, "latest")
 
 
 # Which races

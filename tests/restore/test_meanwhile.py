@@ -21,7 +21,7 @@ from meosbackup.mysql.private_server import PrivateServer, connect
 from meosbackup.settings.model import Settings
 from tests.toolkit.batches import dump_file, dump_of, flip_a_byte
 from tests.toolkit.programs import client_program, shell_script
-from tests.toolkit.runs import tool_environment, with_password
+from tests.toolkit.runs import run_meosbackup, tool_environment, with_password
 from tests.toolkit.servers import (
     INDIVIDUAL,
     INNODB,
@@ -351,3 +351,35 @@ def test_reference_tables_dont_come_back_without_their_race(
     assert said.count("FAIL") == len(RACES)
     assert "OK Höst" not in said
     assert races(server) == before
+
+
+# The same command again
+
+
+@pytest.mark.parametrize("is_killed", [False, True], ids=["Ctrl-C", "killed"])
+def test_after_a_restore_was_broken_off_the_same_command_brings_back_the_backup(
+    server: PrivateServer, tent: Tent, stored: StoredBatch, then: object, tmp_path: Path, is_killed: bool
+) -> None:
+    ruined, held = races(server), HeldClient(tmp_path)
+    with restoring(server, tent, "--yes", "--mysql", held.path) as process:
+        held.wait_until_it_runs()  # what the server has now was saved before that
+        process.kill() if is_killed else process.send_signal(signal.SIGINT)
+        held.let_go()
+        _, said = ended(process)
+    [saved] = tent.saved()
+    assert f"saved as the batch from {saved.when}" in said
+    again = f"restore --batch '{stored.when}' --target {tent.target}"
+    assert (again in said) != is_killed, said
+    assert races(server) == ruined
+    assert stored.name in (tent.root / "RESTORE.txt").read_text("utf-8-sig")
+
+    assert f"Batch from {stored.when}" in tent.restore(server)
+    assert isinstance(then, dict)
+    assert [races(server)[name] for name in RACES] == [then[name] for name in RACES]
+    folders = [argument for argument in tent.at(server).folders if argument != "--any-disk"]
+    listed = run_meosbackup("list", *folders).stdout
+    assert re.search(rf"^{saved.when} .* saved before a restore$", listed, re.MULTILINE)
+    assert f"The newest is {stored.name}" in listed
+    assert "all good" in run_meosbackup("verify", *folders).stdout
+    tent.restore(server, "--batch", saved.when)
+    assert [races(server)[name] for name in RACES] == [ruined[name] for name in RACES]

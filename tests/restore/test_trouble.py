@@ -186,7 +186,7 @@ def test_a_client_program_that_dies_leaves_the_races_whole(
     assert races(server) == before
     assert said.count("FAIL") >= len(RACES)
     assert "server is unchanged" in said
-    assert f'--batch "{stored.when}"' in said
+    assert f"To go on with the same batch: meosbackup restore --batch '{stored.when}' --target" in said
     assert_tidy(server)
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from meosbackup.batch.model import StoredBatch
-from meosbackup.batch.names import PIN_FILE
 from meosbackup.commands.simulation import Laptop
 from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.store import inventory
@@ -59,8 +58,8 @@ class Tent(Place):
         return list(inventory.find(self.root).batches)
 
     def saved(self) -> list[StoredBatch]:
-        """Return the batches on the drive that are never thinned out."""
-        return [stored for stored in self.batches() if (stored.folder / PIN_FILE).exists()]
+        """Return what restores saved, as it lies on the drive."""
+        return [stored for stored in self.batches() if not stored.batch.is_backup]
 
 
 def work_on(server: PrivateServer, *names: str, seed: int = 5) -> None:
