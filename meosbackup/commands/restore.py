@@ -6,6 +6,7 @@ from meosbackup.commands.common import STATE_FOLDER, batch_option, command, race
 from meosbackup.console import Console
 from meosbackup.restore import restore
 from meosbackup.restore.job import RestoreOptions
+from meosbackup.settings import command_line
 from meosbackup.settings.model import Settings
 from meosbackup.store import inventory
 from meosbackup.system import lock
@@ -35,5 +36,13 @@ def restore_command(
     """
     options = RestoreOptions(batch, races_asked(races), whole_list=whole_list, dry_run=dry_run, yes=yes, force=force)
     place, spool = inventory.root_of(settings.target).parent, spool_of(settings)
-    with lock.held(STATE_FOLDER / "locks", [place, spool]):
-        return restore.run(settings, place, spool, options, console)
+    try:
+        with lock.held(STATE_FOLDER / "locks", [place, spool]):
+            return restore.run(settings, place, spool, options, console)
+    except lock.AlreadyRunningError as error:
+        named = [part for race in options.races for part in ("--race", race)]
+        again = command_line.command(settings, "restore", "--batch", batch, *named)
+        raise lock.AlreadyRunningError(
+            error.what, "It keeps running. Nothing was restored: only one of the two can use the drive at a time.",
+            f"On this computer, press Ctrl-C in its window, and wait for its last line. Then run this again: {again}",
+        ) from error  # fmt: skip

@@ -17,6 +17,7 @@ from meosbackup.restore import fetching, planning, replacement
 from meosbackup.restore.job import Job, RestoreOptions
 from meosbackup.restore.planning import Plan
 from meosbackup.restore.replacement import Restorer, Step
+from meosbackup.settings import command_line
 from meosbackup.settings.model import Settings
 from meosbackup.store import spool
 from meosbackup.system import signals
@@ -194,12 +195,16 @@ def _show_result(step: Step, result: StepResult | None, console: Console) -> boo
 
 
 def _show_next_steps(settings: Settings, console: Console) -> None:
-    """Print what remains to be done in MeOS, with the server's address."""
+    """Print what remains to be done: in MeOS, with the server's address and MeOS's user, and to go on backing up."""
     console.say()
     console.say("Now, on one laptop: start MeOS, page Competition (Tävling), Database Connection (Databasanslutning):")
     console.say(f"  MySQL Server / IP-address   {_address(settings)}")
+    console.say(f"  User name                   {settings.user if settings.user != 'root' else Settings.user}")
     console.say(f"  Port                        {settings.port}")
     console.say("Open the race and look at the last finishers. If all is well, do the same on the other laptops.")
+    console.say()
+    console.say("Nothing is backed up at the moment. Now start meosbackup again:")
+    console.say(f"  {command_line.command(settings)}")
 
 
 def _address(settings: Settings) -> str:

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from meosbackup.batch.model import StoredBatch
+from meosbackup.commands.common import STATE_FOLDER
 from meosbackup.commands.simulation import Laptop, delete_race, open_lost_race
 from meosbackup.mysql.private_server import PrivateServer, ServerProgram, load, private_server
 from meosbackup.store import inventory
+from meosbackup.system import lock
 from tests.toolkit.batches import dump_file
 from tests.toolkit.servers import (
     BIG,
@@ -93,7 +95,8 @@ def test_all_races_come_back_on_an_empty_server(
     assert listed(spare) == listed(server)
     assert f"Batch from {backed_up.when}" in said
     assert "not there; it will be created" in said
-    assert f"Port {spare.port}" in re.sub(" +", " ", said)
+    assert f"User name meos Port {spare.port}" in said
+    assert f"start meosbackup again: meosbackup --target {tent.target} --any-disk --host {spare.host}" in said
     assert tent.batches() == [backed_up]  # nothing was replaced, so nothing was saved
     assert list(tent.at(spare).spool.iterdir()) == []
 
@@ -343,6 +346,17 @@ def test_a_server_with_nothing_newer_loses_nothing(server: PrivateServer, tent: 
     said = tent.restore(server, "--dry-run")
     assert said.count("the server has nothing newer") == len(RACES)
     assert "LOST" not in said
+
+
+def test_a_meosbackup_that_uses_the_drive_is_to_be_stopped_first(
+    server: PrivateServer, tent: Tent, backed_up: StoredBatch
+) -> None:
+    before = everything(server)
+    with lock.held(STATE_FOLDER / "locks", [tent.target]):
+        said = tent.restore(server, "--race", "Stafett", expected=1)
+    assert "press Ctrl-C in its window" in said
+    assert f"Then run this again: meosbackup restore --batch latest --race Stafett --target {tent.target}" in said
+    assert everything(server) == before
 
 
 def test_a_time_between_two_batches_takes_the_one_before_and_says_so(
