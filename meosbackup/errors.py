@@ -52,6 +52,10 @@ class RaceListMissingError(MeosBackupError):
     """The server has no race list (no database `meosmain`)."""
 
 
+class NoRaceError(MeosBackupError):
+    """There is a race list, but no race to back up."""
+
+
 class ProgramMissingError(MeosBackupError):
     """A program of MySQL or MariaDB isn't there, or doesn't run."""
 

@@ -10,7 +10,7 @@ from meosbackup.backup.backup import Outcome
 from meosbackup.backup.survey import Survey
 from meosbackup.batch.model import Batch, Proof, Race, StoredBatch
 from meosbackup.console import Console
-from meosbackup.errors import MeosBackupError
+from meosbackup.errors import MeosBackupError, NoRaceError
 from meosbackup.meos.race_list import LeftOutRace
 from meosbackup.settings.model import Settings
 from meosbackup.text import clean
@@ -211,14 +211,13 @@ class Report:
         waits = [f"{_waiting(space)}."] if space and space.waiting else []
         saved = [f"Still saved, on this computer: {done}."] if done else []
         for trouble in troubles:
-            good = backups.told(now)
-            if trouble.newest_good is not None:
-                moment = trouble.newest_good
-                good = f"Its newest good dump is from {wording.when(moment, now)}, {_ago(moment, now)}."
+            what, error = str(trouble), trouble.error
+            # A batch without a race is no backup that anybody waits for.
+            facts = [] if isinstance(error, NoRaceError) else [_good(trouble, backups, now), *waits, *saved]
             if trouble.kind in self._known:
-                self._console.fail(now, str(trouble), good, trouble.error.do, *waits, *saved)
+                self._console.fail(now, what, *facts[:1], error.do, *facts[1:])
             else:
-                self._console.alarm(now, " ".join([str(trouble), good, *waits, *saved]), trouble.error)
+                self._console.alarm(now, " ".join([what, *facts]), error)
         self._known = frozenset(trouble.kind for trouble in troubles)
         self._failing_since = self._failing_since or now
 
@@ -255,6 +254,14 @@ class Report:
             f" in {outcome.seconds:.1f} s, {outcome.changed} changed"
             + (f", newest change {wording.when(newest, now)}" if newest else "")
         )
+
+
+def _good(trouble: Trouble, backups: Backups, now: datetime) -> str:
+    """Return how old the newest good backup is: of what the trouble concerns, or of everything."""
+    moment = trouble.newest_good
+    if moment is None:
+        return backups.told(now)
+    return f"Its newest good dump is from {wording.when(moment, now)}, {_ago(moment, now)}."
 
 
 def _ago(moment: datetime, now: datetime) -> str:

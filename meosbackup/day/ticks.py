@@ -15,6 +15,7 @@ from meosbackup.day.rehearsal_thread import RehearsalThread, Verdict
 from meosbackup.day.report import Backups, Report, Space, Trouble
 from meosbackup.day.shipping_thread import Held, NoteProof, ShippingThread, WantHeld
 from meosbackup.errors import LoginRefusedError, MeosBackupError, StoppedError
+from meosbackup.meos import race_list
 from meosbackup.settings.model import Settings
 from meosbackup.store import inventory, retention, spool
 from meosbackup.system import disks
@@ -113,10 +114,13 @@ class Ticks:
             self.results.put(Made(outcome.stored))
         self.report.surveyed(now, outcome.seen, outcome.left_out)
         self.report.without_file(now, outcome.stored, outcome.without_file)
-        return outcome, [
+        troubles = [
             Trouble(failure.race.display_name if failure.race else "race list", failure.error, failure.newest_good)
             for failure in outcome.failures
         ]
+        if not outcome.seen.races:
+            troubles.append(Trouble("", race_list.no_race(outcome.seen.selection)))
+        return outcome, troubles
 
     def _rehearse(self, outcome: Outcome | None) -> Verdict | None:
         """Begin a rehearsal of the newest batch if one is due; return what the one before came to."""

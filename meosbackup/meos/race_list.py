@@ -7,7 +7,7 @@ from typing import Any
 
 from meosbackup.batch.choosing import matching
 from meosbackup.batch.model import RACE_LIST, Race
-from meosbackup.errors import RaceListMissingError
+from meosbackup.errors import NoRaceError, RaceListMissingError
 from meosbackup.mysql.identifiers import is_system, quoted, spelled
 from meosbackup.mysql.server_errors import grant_line
 from meosbackup.mysql.sessions import Session, tables
@@ -113,6 +113,17 @@ def select(
         else:
             left_out.append(LeftOutRace(item.race, reason))
     return Selection(tuple(chosen), tuple(left_out), tuple(name for name in names if not matches[name]))
+
+
+def no_race(selection: Selection) -> NoRaceError:
+    """Return the error for a selection without any race that has a database."""
+    count = len(selection.chosen) + len(selection.left_out)
+    return NoRaceError(
+        f"No race is backed up: the race list has {number(count, 'race') if count else 'none'}"
+        f"{', but none that is chosen and has a database' if count else ''}.",
+        "A race will be backed up as soon as it appears.",
+        "If it is on this server already, check its date in MeOS, and --days, --race and --all-races.",
+    )
 
 
 def parsed_date(text: str) -> date | None:

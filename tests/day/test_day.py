@@ -353,6 +353,24 @@ def test_a_server_that_is_down_at_the_start_is_waited_for(day: Day) -> None:
         screen.wait_for("stopped; 1 batch made")
 
 
+def test_no_race_at_all_is_a_failure_until_one_appears(day: Day) -> None:
+    day.once("--race", "Storloppet", expected=1)
+    with day.terminal("--interval", "1", "--race", "Storloppet") as screen:
+        banner = r"={20,} \d\d:\d\d:\d\d FAIL No race is backed up: the race list has 4 races, but none that is chosen"
+        screen.wait_for(banner)
+        screen.wait_for(
+            r"A race will be backed up as soon as it appears\. If it is on this server already, check its date"
+        )
+        screen.wait_for(r"FAIL No race is backed up", times=3)
+        load(day.server, DATA / "big.sql")
+        list_race(day.server, "Storloppet", BIG, date="2026-11-22")
+        screen.wait_for(r"OK all is well again")
+        screen.wait_for(r"OK race list \+ 1 race, ")
+        assert len(re.findall(banner, screen.words)) == 1
+        screen.press("C-c")
+        assert screen.wait_for_end()[0] == 0
+
+
 @pytest.mark.parametrize("how", ["Ctrl-C", "SIGTERM"])
 @pytest.mark.parametrize("when", ["between ticks", "amid a tick"])
 def test_asked_to_stop_it_leaves_at_once_and_leaves_nothing(day: Day, how: str, when: str) -> None:

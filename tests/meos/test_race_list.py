@@ -267,7 +267,8 @@ def test_an_empty_shell_that_was_never_a_race_is_named_and_left_out(day: Day) ->
 
 def test_a_race_list_without_a_race_is_a_whole_batch(day: Day) -> None:
     query(day.server, "DELETE FROM meosmain.oevent")
-    screen = words(day.once().stdout)
+    screen = words(day.once(expected=1).stdout)
+    assert "FAIL No race is backed up: the race list has none. A race will be backed up as soon as" in screen
     assert "none yet; a new one is backed up as soon as it appears" in screen
     assert [entry.database for entry in day.batches()[-1].databases] == [RACE_LIST]
     assert day.batches()[-1].complete
