@@ -1,7 +1,5 @@
 """What a server has, replaced with a dump: all of it, or nothing."""
 
-import logging
-import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,10 +16,9 @@ from meosbackup.meos import changes, race_status, relisting
 from meosbackup.mysql import sessions
 from meosbackup.mysql.identifiers import is_system, quoted, spelled
 from meosbackup.mysql.sessions import Session
+from meosbackup.restore import temporary
+from meosbackup.settings.model import Settings
 
-log = logging.getLogger(__name__)
-
-_OURS = re.compile(r"meosbackup_(new|old)(_\d+)?")
 _LOCK_SECONDS = 8
 
 
@@ -33,6 +30,7 @@ class Step:
     entry: Entry
     source: StoredFile
     is_reference: bool
+    token: str
 
     @property
     def name(self) -> str:
@@ -48,12 +46,12 @@ class Step:
     @property
     def new(self) -> str:
         """The database that the dump is fed into, before its tables replace the old ones."""
-        return f"meosbackup_new_{self.number}"
+        return temporary.name("new", self.token, self.number)
 
     @property
     def old(self) -> str:
         """The database that the old tables are moved to, in the same statement."""
-        return f"meosbackup_old_{self.number}"
+        return temporary.name("old", self.token, self.number)
 
 
 @dataclass(frozen=True)
@@ -75,11 +73,12 @@ def steps(entries: Sequence[Entry]) -> list[Step]:
     """Return what is restored, in order: race tables first, so that timing can continue, then reference tables."""
     first = [(entry, entry.dump, False) for entry in entries if entry.dump]
     references = [(entry, entry.reference, True) for entry in entries if entry.dump and entry.reference]
-    return [Step(number, *work) for number, work in enumerate([*first, *references], 1)]
+    token = temporary.token()
+    return [Step(number, *work, token) for number, work in enumerate([*first, *references], 1)]
 
 
 @contextmanager
-def only_restore(session: Session) -> Iterator[None]:
+def only_restore(session: Session, settings: Settings) -> Iterator[None]:
     """Keep other restores off this server, and remove what one that was killed has left on it.
 
     Raises MeosBackupError.
@@ -90,9 +89,7 @@ def only_restore(session: Session) -> Iterator[None]:
             "Nothing was restored.",
             "Wait until it has ended, and try again.",
         )
-    for name in sessions.databases(session):
-        if _OURS.fullmatch(name):
-            session.rows(f"DROP DATABASE IF EXISTS {quoted(name)}")
+    temporary.remove_leftovers(session, settings)
     yield  # the server releases the lock when the session ends, however it ends
 
 
@@ -113,7 +110,7 @@ def restore_dump(restorer: Restorer, step: Step, path: Path, advance: Callable[[
             rows = _compare(restorer, session, step, path)
             _put_in_place(restorer, session, step)
         finally:
-            _tidy_up(session, step)
+            temporary.drop(restorer.client.settings, (step.new, step.old))
     return rows
 
 
@@ -242,15 +239,6 @@ def _swap(session: Session, statement: str) -> None:
             "This race may be restored, or unchanged; what the server had of it was saved first.",
             "Start the server, and restore this race again.",
         ) from error
-
-
-def _tidy_up(session: Session, step: Step) -> None:
-    """Remove what is left on the server; if the server is lost, the next restore does."""
-    try:
-        for name in (step.new, step.old):
-            session.rows(f"DROP DATABASE IF EXISTS {quoted(name)}")
-    except MeosBackupError:
-        log.warning("%s and %s may be left on the server", step.new, step.old, exc_info=True)
 
 
 @contextmanager

@@ -122,7 +122,7 @@ def _restore_all(job: Job, plan: Plan, restored: list[Step]) -> bool:
     with (
         spool.work_folder(job.spool) as folder,
         sessions.session(job.settings) as session,
-        replacement.only_restore(session),
+        replacement.only_restore(session, job.settings),
     ):
         server = sessions.facts(session, job.settings)
         dump_program = programs.fitting(job.dump_program, server)
