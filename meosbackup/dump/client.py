@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from meosbackup.dump import connecting, scanner
-from meosbackup.dump.scanner import Kind
+from meosbackup.dump.scanner import Kind, Piece
 from meosbackup.errors import MeosBackupError, PrivilegeMissingError, ServerUnreachableError
 from meosbackup.mysql.identifiers import quoted
 from meosbackup.mysql.programs import Program
@@ -23,6 +23,7 @@ _PIECE = 1 << 16
 _READ_ONLY = frozenset({1290, 1792, 1836})
 _TOO_LARGE = frozenset({1153, 2006, 2020})
 _PRIVILEGES = "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, LOCK TABLES"
+_LEFT_OUT = frozenset({Kind.RACE_LIST, Kind.COMMENT, Kind.COMPLETED, Kind.SANDBOX})
 _NAME = re.compile(rb"`(?:[^`]|``)*`")
 
 
@@ -51,19 +52,18 @@ def logged_in(
     return Client(program, tuple(login), settings, folder, account)
 
 
-def redirected(source: Path, database: str, *, with_comments: bool = True) -> Iterator[bytes]:
-    """Yield a dump in pieces, so that it goes into another database and puts nothing on the race list.
+def redirected(source: Path, database: str) -> Iterator[Piece]:
+    """Yield the pieces of a dump so that it goes into another database and puts nothing on the race list.
 
-    A piece is a statement or a part of a long one, cut alike in every dump. Raises OSError.
+    Comments are left out. A piece is a statement or a part of a long one, cut alike in every dump. Raises OSError.
     """
     name = quoted(database).encode()
-    left_out = {Kind.RACE_LIST} if with_comments else {Kind.RACE_LIST, Kind.COMMENT, Kind.COMPLETED, Kind.SANDBOX}
     with source.open("rb") as dump:
         for piece in scanner.scan(dump, _PIECE):
             if piece.kind is Kind.DATABASE and piece.begins:
-                yield _NAME.sub(lambda _: name, piece.data, count=1)
-            elif piece.kind not in left_out:
-                yield piece.data
+                yield piece._replace(data=_NAME.sub(lambda _: name, piece.data, count=1))
+            elif piece.kind not in _LEFT_OUT:
+                yield piece
 
 
 def feed(client: Client, pieces: Iterable[bytes], stop: threading.Event) -> None:

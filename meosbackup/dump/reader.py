@@ -61,15 +61,16 @@ class Sink:
         """Let go of what is held, after the end or where the dump can't be read."""
 
 
-_NAME = rb"`(?:[^`]|``)+`"
-_TABLE = re.compile(rb"CREATE TABLE (" + _NAME + rb") \(\r?\n")
-_COLUMN = re.compile(rb"  (" + _NAME + rb") (\w*)")
+NAME = rb"`(?:[^`]|``)+`"
+_TABLE = re.compile(rb"CREATE TABLE (" + NAME + rb") \(\r?\n")
+_COLUMN = re.compile(rb"  (" + NAME + rb") (\w*)")
 _ENGINE = re.compile(rb"\)[^']*? ENGINE=(\w+)")  # MySQL may name a tablespace before it
-_COLUMN_LIST = rb"(?: \((" + _NAME + rb"(?:, ?" + _NAME + rb")*)\))?"
-_INSERT = re.compile(rb"INSERT INTO (" + _NAME + rb")" + _COLUMN_LIST + rb" VALUES(?: |\r?\n)")
+_COLUMN_LIST = rb"(?: \((" + NAME + rb"(?:, ?" + NAME + rb")*)\))?"
+INSERT = re.compile(rb"INSERT INTO (" + NAME + rb")" + _COLUMN_LIST + rb" VALUES(?: |\r?\n)")
 # Possessive, for a literal can be read in one way only; but in single characters alone, since Python before 3.11.5
 # (Debian 12 has 3.11.2) loses its place in other possessive repeats.
-_TEXT = rb"'[^'\\\n]*+(?:(?:\\[^\n]|'')[^'\\\n]*+)*'"
+CONTENT = rb"[^'\\\n]*+(?:(?:\\[^\n]|'')[^'\\\n]*+)*"
+_TEXT = rb"'" + CONTENT + rb"'"
 _TAIL = rb"(?:\.\d++)?(?:[eE][-+]?\d++)?"
 _LITERAL = (
     rb"(?:[1-9]\d*+" + _TAIL + rb"|" + _TEXT + rb"|0(?:x[0-9A-Fa-f]*+|\d*+" + _TAIL + rb")|NULL|-\d++" + _TAIL
@@ -229,7 +230,7 @@ def _taking(sink: Sink, given: Sequence[str], wanted: Collection[str]) -> Callab
 
 def _rows(piece: Piece, table: Table, wanted: Collection[str] | None) -> "_Rows | None":
     """Return what reads the rows of an INSERT that begins; None if they aren't wanted."""
-    insert = _INSERT.match(piece.data)
+    insert = INSERT.match(piece.data)
     if insert is None or unquoted(insert[1]) != table.name:
         raise _UnfitError("an INSERT is not for the table before it")
     return None if wanted is None else _Rows(table, insert, wanted)
@@ -239,7 +240,7 @@ class _Rows:
     """Reads the rows of one INSERT, piece after piece."""
 
     def __init__(self, table: Table, insert: re.Match[bytes], wanted: Collection[str]) -> None:
-        named = table.columns if insert[2] is None else tuple(map(unquoted, re.findall(_NAME, insert[2])))
+        named = table.columns if insert[2] is None else tuple(map(unquoted, re.findall(NAME, insert[2])))
         self._table = table
         if not set(named) <= set(table.columns):
             raise self._unfit()

@@ -14,6 +14,7 @@ from meosbackup.meos import relisting
 PIECE = 1 << 18
 """The most bytes of a long statement that are held at once."""
 
+_LONGEST_LINE = 1 << 22
 _AHEAD = 32  # bytes: more than any text that begins or ends a statement
 
 
@@ -53,7 +54,7 @@ _CHARACTER_SET = re.compile(rb"SET NAMES '?(\w+)")
 
 
 def scan(dump: BinaryIO, size: int = PIECE) -> Iterator[Piece]:
-    """Yield a dump in pieces of `size` bytes or little more; a line of a CREATE TABLE is never cut.
+    """Yield a dump in pieces of `size` bytes or little more; no line of a CREATE TABLE is cut that a server would take.
 
     Joined, they are the file; where a statement is cut depends on nothing but itself. Raises OSError.
     """
@@ -69,7 +70,7 @@ def scan(dump: BinaryIO, size: int = PIECE) -> Iterator[Piece]:
         if begins and (found := _BEGINNING.match(window, at)):
             kind = _KINDS[str(found.lastgroup)]
         end = _end(kind, window, at, at + size + _AHEAD)
-        while not end and kind is Kind.TABLE and not is_all:
+        while not end and kind is Kind.TABLE and not is_all and len(window) - at < _LONGEST_LINE:
             more = dump.read(size)
             window, is_all = window + more, not more
             end = _end(kind, window, at, len(window))

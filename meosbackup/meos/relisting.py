@@ -4,6 +4,9 @@ MeOS sees a database only if the race list names it, and can change a race's set
 oEvent is the one in the race list.
 """
 
+import re
+from functools import cache
+
 from meosbackup.batch.model import Race
 from meosbackup.mysql.identifiers import quoted
 
@@ -56,6 +59,24 @@ def statements(race: Race, database: str, table: str) -> bytes:
         update,
     )
     return b"".join(MARK + line.encode() + b"\n" for line in lines)
+
+
+def is_statement(line: bytes, database: str) -> bool:
+    """Tell whether a line is one of those that `statements` makes for some race in this database."""
+    return any(pattern.fullmatch(line) for pattern in _patterns(database))
+
+
+@cache
+def _patterns(database: str) -> list[re.Pattern[bytes]]:
+    every = re.escape(statements(Race("", "", "", "", 0, 0), database, "oEvent"))
+    for one, any_other in (
+        (b"X''", b"X'[0-9a-f]*'"),
+        (rb",\ 0\ FROM", rb",\ \d+\ FROM"),
+        (b"`oEvent`\\ r", b"`(?i:oEvent)`\\ r"),
+    ):
+        every = every.replace(one, any_other)
+    mark = re.escape(MARK)
+    return [re.compile(mark + line) for line in every.split(mark)[1:]]
 
 
 def canonical_table(name: str) -> str:

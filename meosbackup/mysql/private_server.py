@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from contextvars import copy_context
@@ -169,9 +169,10 @@ def connect(server: PrivateServer, database: str | None = None) -> MySQLConnecti
     )  # fmt: skip
 
 
-def load(server: PrivateServer, path: Path) -> None:
+def load(server: PrivateServer, path: Path, statements: Iterable[bytes] | None = None) -> None:
     """Feed an SQL file to a private server through the `mariadb` or `mysql` program, the server's own if possible.
 
+    With `statements`, these are fed instead of all that the file holds; what making them raises is raised.
     Raises ProgramMissingError if there is none, MeosBackupError if it fails, OSError if `path` can't be read.
     """
     client = _found_beside(server.program, ("mariadb", "mysql"))
@@ -179,8 +180,8 @@ def load(server: PrivateServer, path: Path) -> None:
     # In binary mode a dump can't give commands to the client itself, and a MySQL client takes MariaDB's dumps.
     arguments = [str(client), "--no-defaults", *address, f"--user={server.user}", "--binary-mode",
                  "--default-character-set=utf8mb4"]  # fmt: skip
-    with files.open_regular(path) as statements:
-        result = process.run(arguments, limit=_LOAD_LIMIT, stdin=statements)
+    with files.open_regular(path) if statements is None else process.poured(statements) as stdin:
+        result = process.run(arguments, limit=_LOAD_LIMIT, stdin=stdin)
     if result.code != 0:
         raise MeosBackupError(
             f"{path.name} can't be loaded into a private server ({_why(result)}).",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from meosbackup.batch.model import Entry, StoredBatch, StoredFile
-from meosbackup.dump import fingerprint, mysqldump
+from meosbackup.dump import fingerprint, mysqldump, permitted, scanner
 from meosbackup.dump.fingerprint import TableDigest
 from meosbackup.errors import MeosBackupError, ProgramMissingError, StoppedError
 from meosbackup.meos import relisting
@@ -17,6 +17,7 @@ from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.mysql.programs import Program
 from meosbackup.settings.model import Settings
 from meosbackup.store import copying
+from meosbackup.system import files
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,9 @@ def rehearse(stored: StoredBatch, program: Program, stop: threading.Event) -> It
             lower_case_table_names=min(1, stored.batch.server.lower_case_table_names),
         ) as server:
             for entry in entries:
-                took[entry.database] = _load(server, copies, entry.dump, stop)
+                took[entry.database] = _load(server, copies, entry, entry.dump, stop)
             for entry in entries:
-                took[entry.database] += _load(server, copies, entry.reference, stop)
+                took[entry.database] += _load(server, copies, entry, entry.reference, stop)
             for entry in entries:
                 began = time.monotonic()
                 expected = _digests([copies[file] for file in (entry.dump, entry.reference) if file])
@@ -98,21 +99,30 @@ def _fetch(
 
 
 def _load(
-    server: PrivateServer, copies: Mapping[StoredFile, Path], file: StoredFile | None, stop: threading.Event
-) -> float:  # fmt: skip
-    """Load a dump, if there is one; return the seconds that it took."""
+    server: PrivateServer,
+    copies: Mapping[StoredFile, Path],
+    entry: Entry,
+    file: StoredFile | None,
+    stop: threading.Event,
+) -> float:
+    """Load a dump of an entry, if there is one; return the seconds that it took."""
     if stop.is_set():
         raise StoppedError
     began = time.monotonic()
     if file is None:
         return 0.0
     try:
-        private_server.load(server, copies[file])
+        private_server.load(server, copies[file], _permitted(copies[file], entry))
     except ProgramMissingError:
         raise
     except MeosBackupError as error:
         raise _unproven(error.what) from error
     return time.monotonic() - began
+
+
+def _permitted(path: Path, entry: Entry) -> Iterator[bytes]:
+    with files.open_regular(path) as dump:
+        yield from permitted.statements(scanner.scan(dump), entry.database, [], with_race_list=True)
 
 
 def _unproven(what: str) -> MeosBackupError:

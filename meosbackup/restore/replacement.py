@@ -8,7 +8,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from meosbackup.batch.model import Entry, Race, StoredFile
-from meosbackup.dump import client, fingerprint, mysqldump
+from meosbackup.dump import client, fingerprint, mysqldump, permitted
 from meosbackup.dump.client import UNTOUCHED, Client
 from meosbackup.dump.mysqldump import DumpProgram
 from meosbackup.errors import BadBatchError, MeosBackupError, ServerUnreachableError
@@ -105,7 +105,8 @@ def restore_dump(restorer: Restorer, step: Step, path: Path, advance: Callable[[
     with _explained(restorer), sessions.session(restorer.client.settings) as session:
         session.rows(f"SET SESSION lock_wait_timeout = {_LOCK_SECONDS}")
         try:
-            pieces = _counted(client.redirected(path, step.new), step.source.bytes, advance)
+            permitted_ones = permitted.statements(client.redirected(path, step.new), step.new, [])
+            pieces = _counted(permitted_ones, step.source.bytes, advance)
             client.feed(restorer.client, pieces, restorer.stop)
             rows = _compare(restorer, session, step, path)
             _put_in_place(restorer, session, step)
@@ -150,7 +151,7 @@ def _compare(restorer: Restorer, session: Session, step: Step, path: Path) -> in
 
 def _is_same_text(path: Path, other: Path) -> bool:
     """Return whether two dumps hold the same statements; comments, which describe the server, don't count."""
-    one, another = (client.redirected(dump, "any", with_comments=False) for dump in (path, other))
+    one, another = (client.redirected(dump, "any") for dump in (path, other))
     return all(piece == same for piece, same in zip_longest(one, another))
 
 

@@ -28,13 +28,13 @@ def dump_of(database: str) -> bytes:
 def redirected(folder: Path, dump: bytes) -> bytes:
     path = folder / "dump.sql"
     path.write_bytes(dump)
-    return b"".join(client.redirected(path, "meosbackup_new_1"))
+    return b"".join(piece.data for piece in client.redirected(path, "meosbackup_new_1"))
 
 
 EXPECTED = b"".join([
-    b"-- MariaDB dump\n/*!40101 SET NAMES utf8mb4 */;\n",
+    b"/*!40101 SET NAMES utf8mb4 */;\n",
     b"CREATE DATABASE /*!32312 IF NOT EXISTS*/ `meosbackup_new_1` /*!40100 DEFAULT CHARACTER SET utf8mb4 */;\n\n",
-    b"USE `meosbackup_new_1`;\n", ROWS, b"-- Dump completed\n",
+    b"USE `meosbackup_new_1`;\n", ROWS,
 ])  # fmt: skip
 
 

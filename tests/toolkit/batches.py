@@ -20,6 +20,15 @@ def dump_file(entry: Entry) -> StoredFile:
     return entry.dump
 
 
+def rewrite_dump(stored: StoredBatch, entry: Entry, data: bytes) -> None:
+    """Replace a dump of a batch, and have its `batch.json` say that it was made so."""
+    dump = dump_file(entry)
+    stored.path(dump).write_bytes(data)
+    path = stored.folder / names.BATCH_FILE
+    text = path.read_text("utf-8").replace(dump.sha256, hashlib.sha256(data).hexdigest())
+    path.write_text(text.replace(f'"bytes": {dump.bytes}', f'"bytes": {len(data)}'), "utf-8")
+
+
 def assert_no_backup(target: Path) -> None:
     """See that nothing on a target could be taken for a backup, and that nothing half done was left there."""
     left = [path for path in target.rglob("*") if path.is_file() or path.name[:2].isdigit()]
