@@ -104,7 +104,7 @@ def begin(ready: Ready, console: Console, *, is_only_tick: bool = False) -> "Day
     report.started(ready.settings, target, ready.spool, drive.free_bytes(target))
     ticks = Ticks(
         ready.settings, ready.spool, report, Backup(ready.settings, ready.program, ready.spool, sequence),
-        ShippingThread(shipper, drive_id, on_drive.newest), RehearsalThread(ready.program, stop), SimpleQueue(), stop,
+        ShippingThread(shipper, drive_id, on_drive), RehearsalThread(ready.program, stop), SimpleQueue(), stop,
         is_only_tick,
     )  # fmt: skip
     day = Day(ticks, ready.place.root / names.GUIDE_FILE, found.newest)

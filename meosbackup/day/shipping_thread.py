@@ -12,6 +12,7 @@ from meosbackup import errors
 from meosbackup.batch.model import Proof, StoredBatch
 from meosbackup.errors import DriveFailedError, MeosBackupError, StoppedError
 from meosbackup.store import drive, shipping, top_of_drive
+from meosbackup.store.inventory import Inventory
 from meosbackup.store.keeping import Keep
 from meosbackup.store.shipping import Shipper
 
@@ -68,30 +69,31 @@ class Shipped:
 
     `sequence_met` is the highest sequence on a drive that took the place of the first one, 0 if none did. `newest` is
     the newest backup on the drive. `free` is the drive's free bytes, None if unknown: nobody else asks the drive, which
-    may hang.
+    may hang. `brought` are the batches of the spool that were brought to a drive since the start.
     """
 
     trouble: MeosBackupError | None = None
     sequence_met: int = 0
     newest: StoredBatch | None = None
     free: int | None = None
+    brought: frozenset[str] = frozenset()
 
 
 class ShippingThread:
     """The thread, as others see it: the tick's thread has batches shipped, and the main thread has it leave."""
 
-    def __init__(self, shipper: Shipper, drive_id: str, newest: StoredBatch | None) -> None:
-        """Prepare to ship to the drive with this id, which is plugged in and tidy; `newest` is the newest backup on it.
+    def __init__(self, shipper: Shipper, drive_id: str, on_drive: Inventory) -> None:
+        """Prepare to ship to the drive with this id, which is plugged in and tidy; `on_drive` is what is on it.
 
         `latest` is how things were after the latest shipping that is known to the tick's thread.
         """
-        self.latest = Shipped(newest=newest)
+        self.latest = Shipped(newest=on_drive.newest)
         self._unanswered = 0
         self._messages: SimpleQueue[Message] = SimpleQueue()
         self._answers: SimpleQueue[Shipped | None] = SimpleQueue()
         # A daemon thread: a drive that hangs must not hold up the end.
         self._thread = threading.Thread(
-            target=_Shipping(shipper, drive_id, newest).run,
+            target=_Shipping(shipper, drive_id, on_drive).run,
             args=(self._messages, self._answers),
             name="ship",
             daemon=True,
@@ -138,10 +140,12 @@ class _Shipping:
     Each shipping finds out whether the drive is away, came back or is another one.
     """
 
-    def __init__(self, shipper: Shipper, drive_id: str, on_drive: StoredBatch | None) -> None:
+    def __init__(self, shipper: Shipper, drive_id: str, on_drive: Inventory) -> None:
         self._shipper = shipper
         self._drive_id = drive_id
-        self._on_drive = on_drive
+        self._on_drive = on_drive.newest
+        shipper.on_drive.update(stored.name for stored in on_drive.batches)
+        self._on_others: dict[str, set[str]] = {}
         self._trouble: MeosBackupError | None = None
         self._sequence_met = 0
         self._free: int | None = None
@@ -195,13 +199,15 @@ class _Shipping:
             log.exception("shipping hit an unexpected error")
             means = "Backups continue on this computer. It will retry automatically."
             self._trouble = errors.unexpected(error, "Copying to the drive", means, kind=DriveFailedError)
-        return Shipped(self._trouble, self._sequence_met, self._on_drive, self._free)
+        return Shipped(self._trouble, self._sequence_met, self._on_drive, self._free, frozenset(self._shipper.brought))
 
     def _ship_waiting(self) -> None:
         if self._shipper.stop.is_set():
             raise StoppedError
         if self._trouble is not None or drive.identity(self._shipper.place) != self._drive_id:
             self._attach()
+        if lost := shipping.find_lost(self._shipper, self._drive_id):
+            self._tell_lost(lost)
         shipped = shipping.ship_waiting(self._shipper, self._drive_id)
         if shipped is not None:
             self._newest = self._on_drive = shipped
@@ -228,10 +234,30 @@ class _Shipping:
         """Get to know the drive that is plugged in now: the same one again, or another."""
         found = shipping.attach(self._shipper, datetime.now().astimezone())
         if found != self._drive_id:
-            on_drive = shipping.look(self._shipper.place)
-            self._sequence_met, self._on_drive = on_drive.highest_sequence, on_drive.newest
+            self._on_others[self._drive_id] = set(self._shipper.on_drive)
+            self._shipper.on_drive.clear()
+            self._shipper.on_drive.update(self._on_others.get(found, ()))
             self._drive_id, self._newest = found, None
             self._shipper.tell("another drive is plugged in; it gets the newest batch and all waiting ones")
+            self._sequence_met = self._look().highest_sequence
+
+    def _look(self, again: Sequence[StoredBatch] = ()) -> Inventory:
+        """Look at what is on the drive, and tell what it had and lacks; what will be copied `again` doesn't count."""
+        found = shipping.look(self._shipper.place)
+        names = {stored.name for stored in found.batches}
+        if lacking := self._shipper.on_drive - names - {stored.name for stored in again}:
+            self._shipper.tell(_lacking(sorted(lacking)))
+        self._shipper.on_drive.clear()
+        self._shipper.on_drive.update(names)
+        self._on_drive = found.newest
+        return found
+
+    def _tell_lost(self, lost: Sequence[StoredBatch]) -> None:
+        """Tell which batches are copied to the drive again, since they vanished from it, and what else it lacks."""
+        self._newest = None
+        times = ", ".join(stored.when for stored in lost)
+        self._shipper.tell(f"no longer on the drive, and copied there again: the batch from {times}")
+        self._look(lost)
 
     def _take_leave(self) -> None:
         """Write down until when the newest batch held, if the drive is there."""
@@ -240,6 +266,14 @@ class _Shipping:
                 self._renew_guide()
         except MeosBackupError:
             log.info("RESTORE.txt doesn't say until when the newest batch held", exc_info=True)
+
+
+def _lacking(folders: Sequence[str]) -> str:
+    """Return the words for batches that a drive had, by their folders on it."""
+    days_and_times = [folder.split("/") for folder in (folders[0], folders[-1])]
+    first, last = (f"{day} {time.replace('-', ':')}" for day, time in days_and_times)
+    which = f"the batch from {first}" if len(folders) == 1 else f"{len(folders)} batches, from {first} to {last}"
+    return f"the drive lacks batches that it had: {which}. Somebody deleted them, or this is a copy of the drive"
 
 
 def _all(messages: SimpleQueue[Message]) -> Sequence[Message]:

@@ -116,6 +116,16 @@ def identity(where: Place) -> str | None:
         raise explained(where.target, error) from error
 
 
+def check_writable(where: Place) -> None:
+    """Check that the drive isn't write-protected, without writing to it. Raises DriveGoneError, DriveFailedError."""
+    try:
+        is_read_only = disks.is_read_only(where.target)
+    except OSError as error:
+        raise explained(where.target, error) from error
+    if is_read_only:
+        raise explained(where.target, OSError(errno.EROFS, os.strerror(errno.EROFS)))
+
+
 def mark(where: Place, now: datetime) -> str:
     """Mark the drive that is plugged in as meosbackup's, and return its new id.
 

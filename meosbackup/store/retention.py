@@ -114,8 +114,8 @@ def used_bytes(folder: Path) -> int:
     return sum({(file.st_dev, file.st_ino): file.st_size for file in found}.values())
 
 
-def make_room(root: Path, missing: int, now: datetime) -> list[datetime]:
-    """Delete batches to gain `missing` bytes, as far as they may be deleted; return when those were taken.
+def make_room(root: Path, missing: int, now: datetime) -> list[Kept]:
+    """Delete batches to gain `missing` bytes, as far as they may be deleted; return those.
 
     Reference dumps that no batch names any more are deleted with them. What is not a batch is never touched.
     Raises OSError.
@@ -123,12 +123,12 @@ def make_room(root: Path, missing: int, now: datetime) -> list[datetime]:
     if missing <= 0:
         return []
     before = used_bytes(root)
-    removed: list[datetime] = []
+    removed: list[Kept] = []
     batches = [_kept(stored, now) for stored in inventory.find(root).batches]
     for kept in expendable(batches, missing, now):
         log.info("removing %s, taken %s, to make room", kept.folder, kept.taken)
         spool.remove(kept.folder)
-        removed.append(kept.taken)
+        removed.append(kept)
     spool.remove_unnamed_references(root)
     log.info("%d bytes were missing; %d were gained", missing, before - used_bytes(root))
     return removed

@@ -35,6 +35,10 @@ class Shipper:
     tell: Callable[[str], None]
     known_good: set[Path] = field(default_factory=set)
     """The reference dumps on the drive that were read back since it was plugged in."""
+    on_drive: set[str] = field(default_factory=set)
+    """The batches that the drive had when it was last looked at, with those that came since and without the deleted."""
+    brought: set[str] = field(default_factory=set)
+    """The batches of the spool that were brought to a drive."""
 
 
 def attach(shipper: Shipper, now: datetime) -> str:
@@ -59,6 +63,7 @@ def ship_waiting(shipper: Shipper, drive_id: str) -> StoredBatch | None:
     StoppedError. What was not shipped still waits.
     """
     newest: StoredBatch | None = None
+    drive.check_writable(shipper.place)
     findings = inventory.find(shipper.spool)
     for stored in spool.waiting(findings, drive_id):
         _see_the_same(shipper.place, drive_id)
@@ -82,9 +87,30 @@ def ship_waiting(shipper: Shipper, drive_id: str) -> StoredBatch | None:
         _see_the_same(shipper.place, drive_id)
         try:
             spool.mark_shipped(stored, drive_id)
+            shipper.brought.add(stored.name)
         except FileNotFoundError:  # it was deleted from the spool meanwhile
             log.info("%s left the spool while it was shipped", stored.folder)
     return newest
+
+
+def find_lost(shipper: Shipper, drive_id: str) -> list[StoredBatch]:
+    """Return the batches of the spool that were brought to this drive and aren't there any more; they wait again.
+
+    Only the names and sizes of their files are looked at. Raises DriveGoneError, DriveFailedError.
+    """
+    lost = []
+    for stored in spool.copied(inventory.find(shipper.spool), drive_id, datetime.now().astimezone()):
+        try:
+            folder = _folder_on_drive(shipper.place.root, stored, shipper.spool)
+            if _is_on_drive(folder, stored):
+                continue
+        except OSError as error:
+            if not stored.folder.exists():  # a newer one took its place in the spool meanwhile
+                continue
+            raise drive.explained(shipper.place.target, error) from error
+        spool.mark_lost(stored, drive_id)
+        lost.append(stored)
+    return lost
 
 
 def kept(shipper: Shipper) -> list[tuple[StoredBatch, Keep]]:
@@ -124,7 +150,7 @@ def _ship(shipper: Shipper, stored: StoredBatch) -> Path:
     """Bring one batch to the drive, and return its folder there."""
     root = shipper.place.root
     folder = _folder_on_drive(root, stored, shipper.spool)
-    if folder.exists():
+    if _is_on_drive(folder, stored):
         return folder
     _make_room(shipper, stored)
     # No parents: if the drive was pulled out there is no root, and none must be made on the system's disk.
@@ -132,6 +158,8 @@ def _ship(shipper: Shipper, stored: StoredBatch) -> Path:
     for entry in stored.batch.databases:
         if entry.reference is not None:
             _ship_reference(entry.reference, shipper, root)
+    if _is_whole(folder, stored):
+        return folder
     files.make_folder(folder.parent)
     partial = folder.with_name(folder.name + files.PARTIAL)
     shutil.rmtree(partial, ignore_errors=True)
@@ -144,8 +172,10 @@ def _ship(shipper: Shipper, stored: StoredBatch) -> Path:
         if keep := keeping.read(stored.folder, datetime.now().astimezone()):
             keeping.mark(partial, keep)
         files.sync(partial)
+        files.remove(folder)  # it holds some of the files, if it is there
         files.rename(partial, folder)
         _see_whole(folder, stored)
+        shipper.on_drive.add(StoredBatch(folder, stored.batch).name)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -157,13 +187,26 @@ def _see_whole(folder: Path, stored: StoredBatch) -> None:
 
     Raises DriveFailedError.
     """
-    if _holds(folder, stored) and all(
-        (folder / name).is_file() and (folder / name).stat().st_size == (stored.folder / name).stat().st_size
-        for name in _files(stored)
-    ):
+    if _is_whole(folder, stored):
         return
     shutil.rmtree(folder, ignore_errors=True)
     raise copying.differs(folder)
+
+
+def _is_on_drive(folder: Path, stored: StoredBatch) -> bool:
+    """Tell whether this folder of the drive holds a batch, and the drive the reference dumps that it names."""
+    references = [entry.reference for entry in stored.batch.databases if entry.reference]
+    return _is_whole(folder, stored) and all(_is_there(folder / file.file, file.bytes) for file in references)
+
+
+def _is_whole(folder: Path, stored: StoredBatch) -> bool:
+    return _holds(folder, stored) and all(
+        _is_there(folder / name, files.size(stored.folder / name)) for name in _files(stored)
+    )
+
+
+def _is_there(path: Path, size: int) -> bool:
+    return files.is_file(path) and files.size(path) == size
 
 
 def _folder_on_drive(root: Path, stored: StoredBatch, spool_root: Path) -> Path:
@@ -222,7 +265,8 @@ def _make_room(shipper: Shipper, stored: StoredBatch) -> None:
     reserve = retention.reserve_bytes(disks.total_bytes(target), shipper.reserve_mb)
     removed = retention.make_room(root, needed + reserve - disks.free_bytes(target), datetime.now().astimezone())
     if removed:
-        shipper.tell(_removed(removed))
+        shipper.on_drive.difference_update(kept.folder.relative_to(root).as_posix() for kept in removed)
+        shipper.tell(_removed([kept.taken for kept in removed]))
     if disks.free_bytes(target) < needed:
         raise drive.full(target)
 

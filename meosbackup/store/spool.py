@@ -110,6 +110,20 @@ def mark_shipped(stored: StoredBatch, drive: str) -> None:
     files.make_private(stored.folder / _SHIPPED)
 
 
+def copied(findings: Inventory, drive: str, now: datetime) -> list[StoredBatch]:
+    """Return the batches that stay in the spool although they are on this drive: the newest, and what is kept."""
+    return [
+        stored for stored in findings.batches
+        if drive in _drives(stored) and (stored == findings.newest or keeping.read(stored.folder, now))
+    ]  # fmt: skip
+
+
+def mark_lost(stored: StoredBatch, drive: str) -> None:
+    """Note that a batch is no longer on a drive. Raises OSError."""
+    left = [f"{other}\n" for other in _drives(stored) if other != drive]
+    files.write_durably(stored.folder / _SHIPPED, "".join(left).encode("ascii"))
+
+
 def thin(root: Path, now: datetime) -> None:
     """Remove the batches that are on a drive, except the newest backup and those that are kept for a while.
 

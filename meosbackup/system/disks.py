@@ -13,6 +13,8 @@ from pathlib import Path
 _MOUNT_FOLDERS = ("/media", "/run/media", "/mnt", "/Volumes")
 _WINDOWS_REMOVABLE = 2
 """DRIVE_REMOVABLE of GetDriveTypeW."""
+_WINDOWS_READ_ONLY = 0x80000
+"""FILE_READ_ONLY_VOLUME of GetVolumeInformationW."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,15 @@ def system_devices() -> set[int]:
     """Return the devices that hold the system, the user's files and temporary files (POSIX)."""
     folders = [Path("/"), Path.home(), Path(tempfile.gettempdir()), Path("/var")]
     return {folder.stat().st_dev for folder in folders if folder.is_dir()}
+
+
+def is_read_only(path: Path) -> bool:
+    """Tell whether the disk of a folder takes no writing at present, without writing to it. Raises OSError."""
+    if sys.platform == "win32":
+        flags, root = ctypes.c_ulong(), f"{os.path.splitdrive(os.path.realpath(path))[0]}\\"
+        ask = ctypes.windll.kernel32.GetVolumeInformationW
+        return bool(ask(root, None, 0, None, None, ctypes.byref(flags), None, 0) and flags.value & _WINDOWS_READ_ONLY)
+    return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
 
 
 def free_bytes(path: Path) -> int:

@@ -16,7 +16,7 @@ from meosbackup.batch.model import Proof, StoredBatch
 from meosbackup.day import shipping_thread
 from meosbackup.day.shipping_thread import Leave, NoteProof, ShippingThread
 from meosbackup.errors import StoppedError
-from meosbackup.store import drive, shipping, top_of_drive
+from meosbackup.store import drive, inventory, shipping, top_of_drive
 from meosbackup.store.drive import Place
 from meosbackup.store.shipping import Shipper
 
@@ -30,7 +30,7 @@ def shipping_to(folder: Path) -> Iterator[ShippingThread]:
     place = Place(folder / "drive", may_be_system_disk=True)
     place.target.mkdir()
     shipper = Shipper(folder / "spool", place, None, threading.Event(), print)
-    thread = ShippingThread(shipper, drive.mark(place, _MOMENT), None)
+    thread = ShippingThread(shipper, drive.mark(place, _MOMENT), inventory.find(place.root))
     thread.start()
     yield thread
     thread.send(Leave())

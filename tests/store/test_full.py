@@ -149,7 +149,7 @@ def test_a_full_drive_loses_what_the_rules_let_go_and_nothing_else(
     picture = fill(stick.place)
 
     with running(Place(tmp_path, stick.place), busy, *EVERY_SECOND, terminal=True) as day:
-        day.expect(r"  FAIL  The drive at .* is full, and every batch on it must be kept\. \d+ batch")
+        day.expect(r"  FAIL  The drive at .* is full, and every batch on it must be kept\. .*\d+ batch")
         assert [name for name, folder in old.items() if not folder.exists()] == may_go
         going = [batch_time(old[name]) for name in may_go]
         for count, first, last in removals_told(day.lines):
