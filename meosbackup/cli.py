@@ -2,16 +2,18 @@
 
 import importlib
 import logging
+import os
 import sys
 from typing import Any
 
 import click
 
-from meosbackup import __version__, errors
+from meosbackup import __version__, console, errors
 from meosbackup.commands.common import begin
 from meosbackup.console import Console, simplify_unprintable
 from meosbackup.errors import MeosBackupError
 from meosbackup.settings.options import options
+from meosbackup.system import signals
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +27,9 @@ COMMANDS = {
     "demo": "Show a whole race day in a minute, on a private server.",
 }
 """Each command, `commands/<name>.py`, and the first line of its help."""
+
+_LAST_WORDS = 1.0
+"""Seconds that the end waits for a screen that stands still, once the program was asked to end."""
 
 
 class Commands(click.Group):
@@ -72,6 +77,7 @@ def cli(context: click.Context, /, *, once: bool, **_settings: Any) -> int:
 def main() -> None:
     """Run the command line. Whatever goes wrong is reported in words, and the log file has the details."""
     simplify_unprintable()
+    signals.take_hangup_as_ctrl_c()
     try:
         code = cli.main(standalone_mode=False)
     except MeosBackupError as error:
@@ -82,9 +88,23 @@ def main() -> None:
         error.show()
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
+        log.info("ended by Ctrl-C")
+        signals.asked.set()
         code = 1
     except Exception as error:
         log.exception("ended by an unexpected error")
         Console().error(errors.unexpected(error, "meosbackup", "The backups on the drive are unchanged."))
         code = 1
-    sys.exit(code if isinstance(code, int) else 0)
+    _end(code if isinstance(code, int) else 0)
+
+
+def _end(code: int) -> None:
+    """End the program once everything is printed; soon, if it was asked to end and the screen stands still."""
+    try:
+        is_printed = console.finish(_LAST_WORDS if signals.asked.is_set() else None)
+    except KeyboardInterrupt:
+        is_printed = False
+    if not is_printed:
+        logging.shutdown()
+        os._exit(code)  # Python itself would wait for the screen
+    sys.exit(code)

@@ -1,20 +1,27 @@
 """Everything that a person sees: lines, words, colour, bell. Nothing else prints."""
 
+import logging
+import math
+import os
 import re
 import shutil
 import sys
-import textwrap
 import threading
+import time
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime
+from pathlib import Path
 from typing import TextIO
 
 import click
 
 from meosbackup.errors import MeosBackupError
-from meosbackup.text import NO_BREAK, SIMPLER, clean, columns
+from meosbackup.text import NO_BREAK, SIMPLER, clean, columns, wrapped
+
+log = logging.getLogger(__name__)
 
 _RULE_WIDTH = 79
 _COLOURS = {"OK": "green", "WAIT": "yellow", "NOTE": "yellow", "FAIL": "red"}
@@ -26,6 +33,10 @@ _HEIGHT = 24
 _FAIL_LINES = 2
 _BAR_WIDTH = 36
 _ASKED_AGAIN = 2
+_NARROW = 60
+_PATIENCE = 0.1
+_MOST_WAITING = 10_000
+"""Lines that wait for a screen that stands still: a long day's, and more than any command prints."""
 
 # Without accents, since `_answer` removes them: English, Swedish, Danish, Norwegian, German, Dutch, Czech, Slovak,
 # Polish, French, Spanish, Catalan, Italian, Portuguese, Finnish, Estonian, Latvian, Lithuanian, Hungarian, Romanian,
@@ -41,43 +52,135 @@ def simplify_unprintable() -> None:
             stream.reconfigure(errors=SIMPLER)
 
 
-class Console:
-    """The screen. If `quiet`, only trouble and notes are shown. Each line is complete without colour, too."""
+class Printer:
+    """Writes texts in their order by a thread of its own, so that no work waits for a screen that stands still.
 
-    def __init__(self, *, quiet: bool = False, stream: TextIO | None = None) -> None:
+    Screens do: after Ctrl-S, while a Windows console's text is selected, behind a pager. If more than `most` texts
+    wait, the oldest are dropped and counted. A screen that is gone takes everything in silence. With `at_once`, there
+    is no thread.
+    """
+
+    def __init__(self, *, most: int = _MOST_WAITING, at_once: bool = False) -> None:
+        self._most = most
+        self._at_once = at_once
+        self._texts: deque[tuple[TextIO, str]] = deque()
+        self._dropped = 0
+        self._bar = self._shown_bar = ""
+        self._bar_stream = sys.stdout
+        self._thread: threading.Thread | None = None
+        self._is_writing = False
+        self._changed = threading.Condition()
+
+    def put(self, stream: TextIO | None, text: str) -> None:
+        """Have a text written, above the bar if one is shown."""
+        if stream is None:  # the program was started without an output
+            return
+        with self._changed:
+            self._texts.append((stream, text))
+            if len(self._texts) > self._most:
+                self._dropped += self._texts.popleft()[1].count("\n")
+            self._go_on()
+
+    def show_bar(self, stream: TextIO, bar: str) -> None:
+        """Have this in the terminal's last line; nothing if it is empty."""
+        with self._changed:
+            self._bar_stream, self._bar = stream, bar
+            self._go_on()
+
+    def finish(self, seconds: float | None) -> bool:
+        """Wait until everything is written, for `seconds` at most; return whether it is."""
+        end = time.monotonic() + (math.inf if seconds is None else seconds)
+        with self._changed:
+            while self._is_writing or self._is_due():
+                if time.monotonic() > end:
+                    return False
+                self._changed.wait(_PATIENCE)  # not for longer: on Windows, Ctrl-C can't interrupt it
+            return True
+
+    def _go_on(self) -> None:
+        if self._at_once:
+            while self._is_due():
+                _write(*self._next())
+        elif self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="print", daemon=True)
+            self._thread.start()
+        self._changed.notify_all()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(self._is_due)
+                stream, text = self._next()
+                self._is_writing = True
+            _write(stream, text)
+            with self._changed:
+                self._is_writing = False
+                self._changed.notify_all()
+
+    def _is_due(self) -> bool:
+        return bool(self._texts) or self._bar != self._shown_bar
+
+    def _next(self) -> tuple[TextIO, str]:
+        """Return what is written next: a text, which removes the bar, or the bar."""
+        erased = "\r\x1b[K" if self._shown_bar else ""
+        if not self._texts:
+            self._shown_bar = self._bar
+            return self._bar_stream, f"\r\x1b[K{self._bar}"
+        stream, text = self._texts.popleft()
+        self._shown_bar = ""
+        lost, self._dropped = self._dropped, 0
+        missing = f"… {lost:,} lines were not shown; they are in the log\n" if lost else ""
+        return stream, erased + missing + text
+
+
+_printer = Printer()
+
+
+def finish(seconds: float | None = None) -> bool:
+    """Wait until everything is printed, for `seconds` at most; return whether it is."""
+    return _printer.finish(seconds)
+
+
+class Console:
+    """The screen. If `quiet`, only trouble and notes are shown. Each line is complete without colour, too.
+
+    What is printed is in the log as well, but for tables and what the user asked for. The texts in `whole`, such as
+    paths, are never broken over two lines. A `stream` that is named is written to at once.
+    """
+
+    def __init__(self, *, quiet: bool = False, stream: TextIO | None = None, whole: Iterable[str] = ()) -> None:
         self._stream = stream or sys.stdout
+        self._printer = Printer(at_once=True) if stream else _printer
         self._quiet = quiet
+        self._whole = tuple(whole)
         self._lock = threading.Lock()
-        self._bar = ""
-        if hasattr(self._stream, "reconfigure"):
-            self._stream.reconfigure(errors=SIMPLER)
+        if stream is not None and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors=SIMPLER)
 
     def line(self, moment: datetime, word: str, text: str) -> None:
         """Print one line of the day: the time, a word such as OK or FAIL, and what happened."""
-        if word == "OK" and self._quiet:
-            return
-        self._print(f"{moment:%H:%M:%S}  {_coloured(word)} {self._wrapped(text)}")
+        if word != "OK" or not self._quiet:
+            self._print(f"{moment:%H:%M:%S}  {_coloured(word)} {self._wrapped(text)}")
 
     def block(self, rows: Sequence[tuple[str, str]]) -> None:
         """Print rows of a name and a text, aligned; a row without a name continues the one before."""
         if not self._quiet:
             for name, text in rows:
-                self._print(f"{name:<{_NAME_WIDTH}}  {text}".rstrip())
+                self._print(f"{name:<{_NAME_WIDTH}}  {self._wrapped(text)}".rstrip())
 
     def say(self, text: str = "") -> None:
-        """Print a sentence or a blank line."""
+        """Print a sentence or a blank line; one that begins with blanks is printed as it is."""
         if not self._quiet:
-            self._print(text)
+            self._print(text if text.startswith(" ") else self._wrapped(text, ""))
 
     def result(self, word: str, name: str, text: str) -> None:
         """Print one line of a list of checks."""
-        if word != "FAIL" and self._quiet:
-            return
-        self._print(f"{_coloured(word)} {self._wrapped(f'{name}: {text}', _RESULT_MARGIN)}")
+        if word == "FAIL" or not self._quiet:
+            self._print(f"{_coloured(word)} {self._wrapped(f'{name}: {text}', _RESULT_MARGIN)}")
 
     def show(self, text: str) -> None:
         """Print what the user asked for, quiet or not."""
-        self._print(text)
+        self._printer.put(self._stream, text.replace(NO_BREAK, " ") + "\n")
 
     def table(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Print rows of texts in columns below their head; nothing if there are no rows."""
@@ -86,12 +189,16 @@ class Console:
             widths = [max(map(columns, column)) for column in zip(*cleaned, strict=True)]
             for row in cleaned:
                 padded = (text + " " * (width - columns(text)) for text, width in zip(row, widths, strict=True))
-                self._print("  ".join(padded).rstrip())
+                self.show("  ".join(padded).rstrip())
 
     @property
     def height(self) -> int:
         """How many lines the terminal has; those of an old terminal if the output goes elsewhere."""
-        return shutil.get_terminal_size().lines if self._stream.isatty() else _HEIGHT
+        return shutil.get_terminal_size().lines if self._is_terminal else _HEIGHT
+
+    @property
+    def _is_terminal(self) -> bool:
+        return self._stream is not None and self._stream.isatty()
 
     @contextmanager
     def progress(self, label: str, total: int) -> Iterator[Callable[[int], None]]:
@@ -99,7 +206,7 @@ class Console:
 
         Yields the function to call, from any thread, with the amount that each step did. Other lines appear above.
         """
-        if self._quiet or not self._stream.isatty():
+        if self._quiet or not self._is_terminal:
             yield lambda _: None
             return
         done = 0
@@ -108,16 +215,16 @@ class Console:
             nonlocal done
             with self._lock:
                 done += more
-                self._show_bar(_bar(label, done, total))
+                self._printer.show_bar(self._stream, _bar(label, done, total))
 
         try:
             yield advance
         finally:
-            with self._lock:
-                self._show_bar("")
+            self._printer.show_bar(self._stream, "")
 
     def ask(self, question: str) -> bool:
         """Ask a yes-or-no question and return the answer; yes counts in many languages, and no answer is a no."""
+        self._printer.finish(None)
         prompt = f"{question} Type yes and press Enter: "
         for _ in range(1 + _ASKED_AGAIN):
             try:
@@ -135,24 +242,21 @@ class Console:
     def alarm(self, moment: datetime, text: str, error: MeosBackupError) -> None:
         """Print a banner that says what happened, what it means and what to do, with the bell."""
         rule = click.style("=" * _RULE_WIDTH, fg="red")
-        self._ring()
-        self._print(rule)
-        self._print(f"{moment:%H:%M:%S}  {_coloured('FAIL')} {self._wrapped(text)}")
-        for sentence in (error.means, error.do):
-            self._print(_MARGIN + self._wrapped(sentence))
-        self._print(rule)
+        first = f"{moment:%H:%M:%S}  {_coloured('FAIL')} {self._wrapped(text)}"
+        others = (_MARGIN + self._wrapped(sentence) for sentence in (error.means, error.do))
+        self._print("\n".join([rule, first, *others, rule]), rings=True)
 
     def fail(self, moment: datetime, *sentences: str) -> None:
         """Print trouble that continues in two lines of the terminal at most, with the bell.
 
         The first two sentences are always printed, the first one cut short if need be; of the others, those that fit.
         """
-        self._ring()
-        self.line(moment, "FAIL", " ".join(self._fitting(sentences)))
+        text = " ".join(self._fitting(sentences))
+        self._print(f"{moment:%H:%M:%S}  {_coloured('FAIL')} {self._wrapped(text)}", rings=True)
 
     def _fitting(self, sentences: Sequence[str]) -> list[str]:
         """Return the sentences of `fail` that fit; all of them if the output isn't a terminal."""
-        if not self._stream.isatty():
+        if not self._is_terminal:
             return list(sentences)
         first, *rest = sentences
         while self._lines(first, *rest[:1]) > _FAIL_LINES and columns(first) > _NAME_WIDTH:
@@ -168,36 +272,34 @@ class Console:
 
     def error(self, error: MeosBackupError) -> None:
         """Print the trouble that ends the program, to standard error."""
-        parts = [*error.what.splitlines(), error.means, error.do]
-        click.echo(click.style("meosbackup: ", fg="red") + clean(parts[0]).replace(NO_BREAK, " "), err=True)
-        for part in parts[1:]:
-            click.echo("  " + clean(part).replace(NO_BREAK, " "), err=True)
+        first, *others = [clean(part) for part in (*error.what.splitlines(), error.means, error.do)]
+        text = "\n  ".join([click.style("meosbackup: ", fg="red") + first, *others])
+        self._printer.put(sys.stderr, text.replace(NO_BREAK, " ") + "\n")
 
     def _wrapped(self, text: str, margin: str = _MARGIN) -> str:
         """Break a text that is longer than a line of the terminal, and indent the lines that follow.
 
-        A path is never broken, so that it can be copied.
+        A path or a command is never broken, so that it can be copied.
         """
-        if not self._stream.isatty():
+        if not self._is_terminal:
             return clean(text)
-        width = max(40, shutil.get_terminal_size().columns - len(margin) - 1)
-        return f"\n{margin}".join(textwrap.wrap(clean(text), width, break_on_hyphens=False, break_long_words=False))
+        columns = shutil.get_terminal_size().columns - 1
+        return wrapped(clean(text), columns, len(margin), "  " if columns < _NARROW else margin, self._whole)
 
-    def _ring(self) -> None:
-        if self._stream.isatty():
-            self._print("\a", newline=False)
+    def _print(self, text: str, *, rings: bool = False) -> None:
+        log.info("shown: %s", " ".join(click.unstyle(text).split()))
+        self.show("\a" + text if rings and self._is_terminal else text)
 
-    def _print(self, text: str, *, newline: bool = True) -> None:
-        with self._lock:
-            bar = self._bar
-            self._show_bar("")
-            click.echo(text.replace(NO_BREAK, " "), file=self._stream, nl=newline)
-            self._show_bar(bar)
 
-    def _show_bar(self, bar: str) -> None:
-        if bar != self._bar:
-            click.echo(f"\r\x1b[K{bar}", file=self._stream, nl=False)
-            self._bar = bar
+def _write(stream: TextIO, text: str) -> None:
+    """Write to a stream; if it is gone (a pager that was quit, a closed window), it leads nowhere from now on."""
+    try:
+        click.echo(text, file=stream, nl=False)
+    except (OSError, ValueError):
+        log.info("nothing can be shown any more", exc_info=True)
+        # So does what it still holds, which Python writes when the program ends.
+        with suppress(OSError, ValueError), Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def _answer(typed: str) -> bool | None:

@@ -2,13 +2,17 @@
 
 import codecs
 import re
+import textwrap
 import unicodedata
+from collections.abc import Iterable
 from itertools import accumulate
 
 SIMPLER = "meosbackup.simpler"
 """The error handler for streams that replaces letters missing in a code page with simpler ones, or question marks."""
 
 NO_BREAK = "\xa0"
+_COMMAND = re.compile(r"`[^`]*`")
+_SQL = re.compile(r"(?<=[:;] )(?:ALTER|CREATE|GRANT|REPAIR|SET) [^;]*;")
 _BLANKS = re.compile(r"[^\S\xa0]+")
 
 _SIMPLER = {"–": "-", "«": '"', "»": '"', "ø": "o", "Ø": "O", "æ": "ae", "Æ": "Ae", "ł": "l", "Ł": "L", "ß": "ss"}
@@ -36,6 +40,25 @@ def unbroken(text: str) -> str:
     The console prints them as blanks, so that what is copied from the screen can be pasted.
     """
     return text.replace(" ", NO_BREAK)
+
+
+def wrapped(text: str, width: int, first: int, margin: str, whole: Iterable[str] = ()) -> str:
+    """Break a text into lines of `width` letters at most, of which the first has `first` less; the others get a margin.
+
+    What a person copies is never broken: what is unbroken, the texts in `whole`, and what is in back-ticks. SQL has
+    lines of its own.
+    """
+    for piece in sorted(whole, key=len, reverse=True):
+        text = text.replace(piece, unbroken(piece))
+    text = _COMMAND.sub(lambda found: unbroken(found[0]), text)
+    parts = _SQL.sub(lambda found: f"\n{unbroken(found[0])}\n", text).split("\n")
+    lines: list[str] = []
+    for part in filter(None, map(str.strip, parts)):
+        indent = margin if lines else " " * first
+        lines += textwrap.wrap(
+            part, width, initial_indent=indent, subsequent_indent=margin, break_long_words=False, break_on_hyphens=False
+        )  # fmt: skip
+    return "\n".join(lines)[first:]
 
 
 def columns(text: str) -> int:

@@ -1,12 +1,19 @@
-"""What a person sees, on a narrow screen."""
+"""What a person sees, on a narrow screen or on one that stands still, and what counts as a yes."""
 
 import io
-from datetime import datetime
+import os
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 import pytest
 
-from meosbackup.console import Console
+from meosbackup.console import Console, Printer
+from meosbackup.errors import MeosBackupError
+from meosbackup.settings.command_line import command
+from meosbackup.settings.model import Settings
+from tests.toolkit.waiting import PATIENCE
 
 
 class Screen(io.StringIO):
@@ -14,17 +21,68 @@ class Screen(io.StringIO):
         return True
 
 
-def test_a_long_result_is_broken_between_words_and_a_path_never(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "60")
-    screen, path = Screen(), "/media/usb/" + "långt namn".replace(" ", "_") * 8 + ".meosxml"
-    Console(stream=screen).result(
-        "OK", "table names", f"lower_case_table_names is 1, and that is so everywhere. {path}"
+@pytest.mark.parametrize("columns", [200, 80, 40])
+def test_what_is_copied_from_the_screen_is_never_broken(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    target, name_id = Path("/media/usb stick of the club/my races"), "meos_20261122_211702_1E5"
+    again = command(Settings(target=target), "restore", "--race", name_id)
+    sql = "GRANT SELECT, LOCK TABLES ON *.* TO 'meos'@'%';"
+    text = (
+        f"The target {target} has no folder {target}/meosbackup, and {name_id} is not in it. For all the others, run"
+        f" `meosbackup check` or {again} on the other computer. In an administrator's mysql prompt: {sql} Then go on."
     )
-    first, *rest = click.unstyle(screen.getvalue()).splitlines()
-    assert first.startswith("OK    table names: lower_case_table_names is 1")
-    assert len(first) < 60
-    assert all(line.startswith(" " * 6) for line in rest)
-    assert rest[-1].strip() == path
+    screen, now = Screen(), datetime(2026, 11, 22, 14, 3, tzinfo=UTC)
+    console = Console(stream=screen, whole=[str(target)])
+    console.line(now, "NOTE", text)
+    console.result("FAIL", "drive", text)
+    console.block([("Drive", text)])
+    console.say(text)
+    console.alarm(now, text, MeosBackupError("", text, text))
+    lines = click.unstyle(screen.getvalue()).replace("\a", "").splitlines()
+    copied = again.replace("\xa0", " ")
+    for whole in (copied, sql, f"{target}/meosbackup", "`meosbackup check`"):
+        assert sum(line.count(whole) for line in lines) == 7, whole
+    assert [line.strip() for line in lines].count(sql) == 7
+    too_long = [line.strip() for line in lines if len(line) >= columns and "====" not in line]
+    assert [line for line in too_long if len(line) > len(copied) + 10] == []
+
+
+class Stuck(io.StringIO):
+    """A screen on which nothing can be written until it goes on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.goes_on = threading.Event()
+
+    def write(self, text: str) -> int:
+        assert self.goes_on.wait(PATIENCE)
+        return super().write(text)
+
+
+def test_printing_never_waits_for_a_screen_and_what_is_dropped_is_counted() -> None:
+    screen, printer = Stuck(), Printer(most=3)
+    for number in range(10):
+        printer.put(screen, f"line {number}\n")
+        if number == 0:
+            assert not printer.finish(0.3)  # the thread has it, and stands still
+    assert not printer.finish(0)
+    screen.goes_on.set()
+    assert printer.finish(PATIENCE)
+    said = ["line 0", "… 6 lines were not shown; they are in the log", "line 7", "line 8", "line 9"]
+    assert screen.getvalue().splitlines() == said
+
+
+def test_a_screen_that_is_gone_takes_everything_in_silence() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    printer = Printer()
+    with os.fdopen(writer, "w") as gone:
+        for number in range(3):
+            printer.put(gone, f"line {number}\n")
+        assert printer.finish(PATIENCE)
+    printer.put(gone, "closed")
+    printer.put(None, "never open")
+    assert printer.finish(PATIENCE)
 
 
 @pytest.mark.parametrize(("typed", "is_yes"), [

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +36,15 @@ def begin(context: click.Context) -> tuple[Settings, Console]:
     logfile.begin(settings.log_file or STATE_FOLDER / "meosbackup.log", verbose=settings.verbose)
     if settings.ask_password:
         settings = replace(settings, password=click.prompt("Password", hide_input=True, default="", show_default=False))
-    console = Console(quiet=settings.quiet)
+    console = Console(quiet=settings.quiet, whole=_paths(settings))
     notices.listen(lambda text: console.result("NOTE", "note", text))
     return settings, console
+
+
+def _paths(settings: Settings) -> list[str]:
+    """Return the paths that messages may name."""
+    values = [getattr(settings, field.name) for field in fields(settings)]
+    return [str(STATE_FOLDER), *(str(value) for value in values if isinstance(value, Path))]
 
 
 def command(name: str, *groups: str) -> Callable[[Callable[..., bool]], click.Command]:

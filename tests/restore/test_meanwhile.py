@@ -187,15 +187,16 @@ def test_a_dump_program_does_not_pass_for_meos(server: PrivateServer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("moment", "words"),
+    ("moment", "words", "asks"),
     [
-        ("--version", "Stopped. Nothing was done."),
-        ("--result-file", "Stopped. Nothing was restored; the server is unchanged."),
+        ("--version", "Stopped. Nothing was done.", ["SIGINT"]),
+        ("--result-file", "Stopped. Nothing was restored; the server is unchanged.", ["SIGINT"]),
+        ("--result-file", "Stopped. Nothing was restored; the server is unchanged.", ["SIGHUP", "SIGHUP"]),
     ],
-    ids=["before anything is shown", "while the server's races are saved"],
+    ids=["before anything is shown", "while the server's races are saved", "the window is closed"],
 )
 def test_ctrl_c_before_anything_is_restored(
-    server: PrivateServer, tent: Tent, stored: StoredBatch, tmp_path: Path, moment: str, words: str
+    server: PrivateServer, tent: Tent, stored: StoredBatch, tmp_path: Path, moment: str, words: str, asks: list[str]
 ) -> None:
     asked, before = tmp_path / "asked", races(server)
     slow = shell_script(
@@ -203,10 +204,12 @@ def test_ctrl_c_before_anything_is_restored(
     )
     with restoring(server, tent, "--yes", "--batch", stored.when, "--mysqldump", slow) as process:
         wait_until(asked.exists, "the dump program")
-        process.send_signal(signal.SIGINT)
+        for name in asks:
+            process.send_signal(signal.Signals[name])
         code, said = ended(process)
     assert code == 1, said
     assert words in said
+    assert words in tent.log.read_text("utf-8")
     assert "OK" not in said
     assert races(server) == before
     assert [*tent.at(server).spool.glob("work-*"), *tent.saved()] == []

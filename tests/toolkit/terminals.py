@@ -26,6 +26,7 @@ class Screen:
 
     def __init__(self, socket: Path) -> None:
         self._socket = socket
+        self.is_closed = False
 
     @property
     def text(self) -> str:
@@ -48,6 +49,11 @@ class Screen:
 
     def press(self, key: str) -> None:
         self._tmux("send-keys", key)
+
+    def close(self) -> None:
+        """Close the window, as its user does by its cross."""
+        self._tmux("kill-session")
+        self.is_closed = True
 
     def wait_for(self, pattern: str, times: int = 1) -> list[str]:
         """Wait until a pattern is found so many times in the words that were shown, and return what was found."""
