@@ -24,7 +24,7 @@ from meosbackup.mysql.server_errors import grant_line
 from meosbackup.settings.model import Settings
 from meosbackup.store import drive, inventory, retention, spool
 from meosbackup.system import disks
-from meosbackup.text import clean
+from meosbackup.text import clean, unbroken
 
 _FAULTS = frozenset({"clock", "version"})
 """Which of the warnings about a server mean that it isn't ready for race day."""
@@ -149,9 +149,9 @@ def _client(settings: Settings, answered: list[Server]) -> Iterator[Finding]:
 def _fitting(program: Program, answered: list[Server]) -> tuple[Program, str]:
     """Return the program that fits the server best, and what it is and why, in words."""
     if not answered:
-        return program, f"{program.path}, {clean(program.version)}"
+        return program, f"{unbroken(program.path)}, {clean(program.version)}"
     best = programs.fitting(program, answered[0])
-    return best, f"{best.path}, {clean(best.version)} ({programs.reason(best, answered[0])})"
+    return best, f"{unbroken(best.path)}, {clean(best.version)} ({programs.reason(best, answered[0])})"
 
 
 def _server(settings: Settings, found: list[Server]) -> Iterator[Finding]:

@@ -19,6 +19,7 @@ from meosbackup.meosxml.convert import Source
 from meosbackup.settings.model import Settings
 from meosbackup.store import copying, inventory
 from meosbackup.system import files
+from meosbackup.text import unbroken
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,9 @@ def _told(stored: StoredBatch, entry: Entry, folder: Path, screen: Console) -> b
         return False
     except OSError as error:
         screen.result(
-            "FAIL", name, f"{folder} can't be written to ({error.strerror or error}). Name another folder with --to."
+            "FAIL",
+            name,
+            f"{unbroken(str(folder))} can't be written to ({error.strerror or error}). Name another folder with --to.",
         )
         return False
     facts = [str(done.path), wording.size(done.path.stat().st_size)]
@@ -132,7 +135,7 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise MeosBackupError(
-            f"The folder {folder} can't be created ({error.strerror or error}).",
+            f"The folder {unbroken(str(folder))} can't be created ({error.strerror or error}).",
             "Nothing was written.",
             "Name another folder with --to.",
         ) from error

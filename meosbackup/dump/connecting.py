@@ -14,6 +14,7 @@ from meosbackup.mysql.programs import Program
 from meosbackup.mysql.server_errors import TLS_REFUSED, TLS_WANTED, unencrypted_notice
 from meosbackup.settings.model import Settings
 from meosbackup.system import process
+from meosbackup.text import unbroken
 
 log = logging.getLogger(__name__)
 
@@ -130,7 +131,7 @@ def _encrypted(program: Program, settings: Settings) -> list[str]:
     if not sessions.requires_encryption(settings):
         return []
     raise UnfitProgramError(
-        f"{program.path} can't encrypt its connection, and ssl_mode is REQUIRED.",
+        f"{unbroken(program.path)} can't encrypt its connection, and ssl_mode is REQUIRED.",
         "Nothing was sent to the server.",
         "Reinstall the programs of MySQL or MariaDB, or allow an unencrypted connection with --ssl-mode PREFERRED.",
     )

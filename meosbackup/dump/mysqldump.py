@@ -27,7 +27,7 @@ from meosbackup.mysql.server_errors import (
 from meosbackup.settings import option_file
 from meosbackup.settings.model import Settings
 from meosbackup.system import process
-from meosbackup.text import clean
+from meosbackup.text import clean, unbroken
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ def dump(
                 _run(replace(program, program=other), database, wanted, stop, limit)
             except UnfitProgramError:
                 continue
-            notices.tell(f"{error.what} {other.path} is used instead")
+            notices.tell(f"{error.what} {unbroken(other.path)} is used instead")
             return
         raise
 
@@ -171,7 +171,7 @@ def _failure(result: process.Result, database: str, program: DumpProgram) -> Meo
         )
     if number == _NO_SUCH_COLUMN and "generation_expression" in said.lower():
         return UnfitProgramError(
-            f"The dump program {program.program.path} can't dump a server as old as this one ({said}).",
+            f"The dump program {unbroken(program.program.path)} can't dump a server as old as this one ({said}).",
             "This race is not in the newest backup.",
             "Install the dump program of MySQL 5.7 or newer (mysqldump), and name it with --mysqldump PROGRAM.",
         )

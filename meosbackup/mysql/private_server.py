@@ -21,6 +21,7 @@ from mysql.connector.connection import MySQLConnection
 from meosbackup.errors import MeosBackupError, ProgramMissingError
 from meosbackup.mysql import programs
 from meosbackup.system import files, process
+from meosbackup.text import unbroken
 
 HOST = "127.0.0.1"
 
@@ -270,14 +271,14 @@ def _found_beside(program: ServerProgram, names: Sequence[str]) -> Path:
     beside = [str(folder) for folder in (home, home.parent / "bin", home.parent / "scripts")]
     path = next(_found(names, [*beside, *os.get_exec_path()]), None)
     if path is None:
-        what = f"{program.path} is here, but its companion {names[0]} was not found."
+        what = f"{unbroken(str(program.path))} is here, but its companion {names[0]} was not found."
         raise ProgramMissingError(what, _NO_RISK, _HOW_TO_INSTALL)
     return path
 
 
 def _does_not_run(program: ServerProgram, why: str) -> ProgramMissingError:
     return ProgramMissingError(
-        f"A private server can't be started with {program.path} ({why}).",
+        f"A private server can't be started with {unbroken(str(program.path))} ({why}).",
         _NO_RISK,
         "Check that there is room in the folder for temporary files; if there is, reinstall the server program.",
     )

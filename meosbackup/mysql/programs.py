@@ -13,6 +13,7 @@ from pathlib import Path
 from meosbackup.batch.model import Server
 from meosbackup.errors import ProgramMissingError
 from meosbackup.system import process
+from meosbackup.text import unbroken
 
 log = logging.getLogger(__name__)
 
@@ -208,7 +209,7 @@ def _asked(role: _Role, path: str) -> Program:
         is_foreign = error.errno == errno.ENOEXEC or getattr(error, "winerror", None) in _NO_PROGRAM_ON_WINDOWS
         why = "It is a script without its first line, or a program for another kind of computer. " if is_foreign else ""
         raise ProgramMissingError(
-            f"The {role.title} {path} can't be started ({error.strerror or error}).",
+            f"The {role.title} {unbroken(path)} can't be started ({error.strerror or error}).",
             role.without,
             f"{why}Name another one with {role.setting}, or leave that setting out to have one found.",
         ) from error
@@ -218,9 +219,9 @@ def _asked(role: _Role, path: str) -> Program:
         excuse = _excuse(version) or _excuse(described) or "it doesn't say what it is"
         is_old = missing and len(missing) < len(role.needed) // 2
         raise ProgramMissingError(
-            f"{path} is too old (it has no --{min(missing)})."
+            f"{unbroken(path)} is too old (it has no --{min(missing)})."
             if is_old
-            else f"{path} is not a working {role.title} ({excuse}).",
+            else f"{unbroken(path)} is not a working {role.title} ({excuse}).",
             role.without,
             f"Install that of MySQL 5.7 or newer, or MariaDB's, and name it with {role.setting}.",
         )

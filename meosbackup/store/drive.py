@@ -17,6 +17,7 @@ from pathlib import Path
 from meosbackup.batch import names
 from meosbackup.errors import DriveFailedError, DriveGoneError, MeosBackupError, WrongUsageError
 from meosbackup.system import disks, files
+from meosbackup.text import unbroken
 
 MARK_FILE = "drive.json"
 FORMAT = 1
@@ -181,7 +182,7 @@ def _plugged_in() -> str:
     drives = disks.plugged_in()
     if not drives:
         return "No removable drive is plugged in."
-    found = ", ".join(f"{drive.path} ({drive.free / 1e9:.1f} GB free)" for drive in drives)
+    found = ", ".join(f"{unbroken(str(drive.path))} ({drive.free / 1e9:.1f} GB free)" for drive in drives)
     return f"Plugged in: {found}."
 
 
