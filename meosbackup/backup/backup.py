@@ -15,7 +15,7 @@ from meosbackup.backup.assembling import BatchFolder
 from meosbackup.backup.deciding import Decision, Failure
 from meosbackup.backup.dumps import NewDumps
 from meosbackup.backup.survey import Survey
-from meosbackup.batch import names
+from meosbackup.batch import batch_file, names
 from meosbackup.batch.model import BACKUP, Batch, Entry, StoredBatch
 from meosbackup.dump import mysqldump
 from meosbackup.dump.dumping import GoodDump
@@ -196,9 +196,9 @@ class Backup:
         batch_folder = BatchFolder(path, self._spool, self._newest, now)
         entries = batch_folder.fill(decision.entries, changed, new.references, self._meosfiles, stop)
         self._newest = batch_folder.publish(Batch(
-            sequence=self._sequence + 1, taken=now, complete=all(entry.error is None for entry in entries),
-            server=seen.server, dump_program=self._program.version, meosbackup=__version__, databases=entries,
-            kind=self._kind,
+            sequence=min(self._sequence + 1, batch_file.LARGEST_SEQUENCE), taken=now,
+            complete=all(entry.error is None for entry in entries), server=seen.server,
+            dump_program=self._program.version, meosbackup=__version__, databases=entries, kind=self._kind,
         ))  # fmt: skip
         self._sequence = self._newest.batch.sequence
         self._has_published = True

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +13,23 @@ from meosbackup.batch.names import BATCH_FILE, REFERENCE_FOLDER
 from meosbackup.errors import BadBatchError
 
 FORMAT = 1
+
+LARGEST_SEQUENCE = 2**53 - 1
+YEARS = range(1971, 2200)
+"""Of all times, in UTC: Windows can't bring a time before 1970 into another zone."""
+# Whatever is beyond these isn't from meosbackup, and not every place could handle it.
+_NUMBERS = range(-(2**63), 2**63)
+_SIZES = range(2**63)
+_COUNTS = range(2**53)
+_PORTS = range(2**16)
+_FORMATS = range(1, 2**16)
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_LONGEST_TEXT = 2**16
+_LONGEST_NAME = 255
+_MOST_ENTRIES = 5_000
+
+_NAME = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?")  # Windows ignores a dot at the end
+_DEVICES = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?", re.IGNORECASE)  # to Windows
 
 Value = TypeVar("Value")
 
@@ -38,7 +55,7 @@ def from_json(text: str) -> Batch:
         document = json.loads(text)
         if not isinstance(document, dict):
             raise TypeError("not an object")  # noqa: TRY301 - one place turns every fault into a BadBatchError
-        number = _value(document, "format", int)
+        number = _number(document, "format", _FORMATS)
         if number > FORMAT:
             raise BadBatchError(
                 f"This batch has format {number}, and this meosbackup only knows formats up to {FORMAT}.",
@@ -46,7 +63,7 @@ def from_json(text: str) -> Batch:
                 "Use the meosbackup that made it, or a newer one; or follow its RESTORE.txt.",
             )
         return _batch(document)
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise BadBatchError(
             f"A {BATCH_FILE} can't be read ({error}).",
             "What it says about its dumps is not trusted.",
@@ -71,15 +88,15 @@ def _batch(document: Mapping[str, Any]) -> Batch:
     server = _value(document, "server", dict)
     guides = _optional(document, "guides", dict) or {}
     return Batch(
-        sequence=_value(document, "sequence", int),
-        taken=_time(_value(document, "taken", str)),
+        sequence=_number(document, "sequence", _COUNTS),
+        taken=moment(_value(document, "taken", str)),
         complete=_value(document, "complete", bool),
         server=Server(
             host=_value(server, "host", str),
-            port=_value(server, "port", int),
+            port=_number(server, "port", _PORTS),
             flavour=_value(server, "flavour", str),
             version=_value(server, "version", str),
-            lower_case_table_names=_value(server, "lower_case_table_names", int),
+            lower_case_table_names=_number(server, "lower_case_table_names", range(3)),
         ),
         dump_program=_value(document, "dump_program", str),
         meosbackup=_value(document, "meosbackup", str),
@@ -98,16 +115,17 @@ def _entry(item: Any) -> Entry:
         database=_value(item, "database", str),
         race=None if race is None else Race(
             name=_value(race, "name", str), annotation=_value(race, "annotation", str), date=_value(race, "date", str),
-            name_id=_value(race, "name_id", str), id=_value(race, "id", int), version=_value(race, "version", int),
+            name_id=_value(race, "name_id", str), id=_number(race, "id", _NUMBERS),
+            version=_number(race, "version", _NUMBERS),
         ),
         freshness=None if freshness is None else Freshness(
-            last_change=None if freshness.get("last_change") is None else _time(_value(freshness, "last_change", str)),
-            entries=_value(freshness, "entries", int), finished=_value(freshness, "finished", int),
-            cards=_value(freshness, "cards", int), punches=_value(freshness, "punches", int),
+            last_change=None if freshness.get("last_change") is None else moment(_value(freshness, "last_change", str)),
+            entries=_number(freshness, "entries", _COUNTS), finished=_number(freshness, "finished", _COUNTS),
+            cards=_number(freshness, "cards", _COUNTS), punches=_number(freshness, "punches", _COUNTS),
         ),
         dump=None if item.get("file") is None else _stored_file(item, ""),
-        taken=None if taken is None else _time(taken),
-        unchanged_since=_optional(item, "unchanged_since", int),
+        taken=None if taken is None else moment(taken),
+        unchanged_since=None if item.get("unchanged_since") is None else _number(item, "unchanged_since", _COUNTS),
         error=_optional(item, "error", str),
         reference=_beside(item, "reference", f"../../{REFERENCE_FOLDER}/"),
         meosxml=_beside(item, "meosxml", ""),
@@ -122,31 +140,45 @@ def _beside(item: Mapping[str, Any], key: str, folder: str) -> StoredFile | None
 
 def _stored_file(found: Mapping[str, Any], folder: str) -> StoredFile:
     name = _file_name(_value(found, "file", str), folder)
-    return StoredFile(name, _value(found, "bytes", int), _value(found, "sha256", str))
+    return StoredFile(name, _number(found, "bytes", _SIZES), _value(found, "sha256", str))
 
 
 def _file_name(text: str, prefix: str) -> str:
-    if not text.startswith(prefix) or not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", text.removeprefix(prefix)):
+    name = text.removeprefix(prefix)
+    is_name = _NAME.fullmatch(name) and not _DEVICES.fullmatch(name) and len(name) <= _LONGEST_NAME
+    if not text.startswith(prefix) or not is_name:
         raise ValueError(f"{text!r:.80} is not a file of a batch")
     return text
 
 
 def _value(item: Mapping[str, Any], key: str, kind: type[Value]) -> Value:
-    """Return a value that must be there. Raises KeyError, TypeError."""
+    """Return a value that must be there. Raises KeyError, TypeError, ValueError."""
     found = item[key]
     if not isinstance(found, kind) or (kind is int and isinstance(found, bool)):
         raise TypeError(f"{key} is {found!r:.40}, not {kind.__name__}")
+    if isinstance(found, str) and (len(found) > _LONGEST_TEXT or _LONE_SURROGATE.search(found)):
+        raise ValueError(f"{key} is far too long, or not Unicode")
+    if isinstance(found, list | dict) and len(found) > _MOST_ENTRIES:
+        raise ValueError(f"{key} has far too many entries")
+    return found
+
+
+def _number(item: Mapping[str, Any], key: str, allowed: range) -> int:
+    """Return a number that must be there. Raises KeyError, TypeError, ValueError."""
+    found = _value(item, key, int)
+    if found not in allowed:
+        raise ValueError(f"{key} is out of range")
     return found
 
 
 def _optional(item: Mapping[str, Any], key: str, kind: type[Value]) -> Value | None:
-    """Return a value; None if it is missing or null. Raises TypeError."""
+    """Return a value; None if it is missing or null. Raises TypeError, ValueError."""
     return None if item.get(key) is None else _value(item, key, kind)
 
 
-def _time(text: str) -> datetime:
-    """Return a time with its zone. Raises ValueError."""
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError(f"{text} has no time zone")
-    return moment
+def moment(text: str) -> datetime:
+    """Return a time with its zone, which can be brought into any other. Raises ValueError, TypeError, OverflowError."""
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None or found.astimezone(UTC).year not in YEARS:
+        raise ValueError(f"{text:.40} has no time zone, or is from another age")
+    return found

@@ -17,8 +17,8 @@ PIN_FILE = "PINNED"
 KEEP_FILE = "KEPT"
 """A file of this name in a batch's folder keeps the batch until the moment in its first line."""
 REFERENCE_FOLDER = "reference"
-DAY_FOLDER = re.compile(r"\d{4}-\d\d-\d\d")
-TIME_FOLDER = re.compile(r"\d\d-\d\d-\d\d(_\d+)?")
+DAY_FOLDER = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+TIME_FOLDER = re.compile(r"\d\d-\d\d-\d\d(_\d+)?", re.ASCII)
 
 DUMP = ".dump.sql"
 """What the name of a dump ends with."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from meosbackup.batch import batch_file
 from meosbackup.batch.model import Freshness
 from meosbackup.dump import reader
 from meosbackup.dump.reader import Literals, Sink, Table, Value
@@ -94,8 +95,9 @@ def inspect(path: Path, stop: threading.Event | None = None) -> Contents:
 
 
 def _moment(value: Value) -> datetime | None:
-    """Read a Modified, which the dump's SET TIME_ZONE makes UTC; None for a zero date."""
+    """Read a Modified, which the dump's SET TIME_ZONE makes UTC; None for a zero date, or one of another age."""
     try:
-        return datetime.fromisoformat(value).replace(tzinfo=UTC) if isinstance(value, str) else None
+        found = datetime.fromisoformat(value).replace(tzinfo=UTC) if isinstance(value, str) else None
     except ValueError:
         return None
+    return found if found and found.year in batch_file.YEARS else None

@@ -7,6 +7,7 @@ empty folder on the system's disk: there is no marked folder, so nothing can be 
 import errno
 import json
 import os
+import re
 import sys
 import tempfile
 import uuid
@@ -22,7 +23,9 @@ from meosbackup.text import unbroken
 MARK_FILE = "drive.json"
 FORMAT = 1
 
-_SIZE_OF_ID = 64
+_LARGEST_MARK = 10_000
+"""Bytes; a mark takes 100."""
+_ID = re.compile("[0-9A-Za-z-]{1,64}")
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ def identity(where: Place) -> str | None:
     except OSError as error:
         raise gone(where.target, error) from error
     try:
-        return _read_mark(where.root / MARK_FILE)
+        return _read_mark(where.root / MARK_FILE) if files.has_folder(where.root) else None
     except OSError as error:
         raise explained(where.target, error) from error
 
@@ -153,17 +156,17 @@ def free_bytes(target: Path) -> int | None:
 def _read_mark(path: Path) -> str | None:
     """Read the id of a drive; a mark that is cut short or not ours counts as none."""
     try:
-        document = json.loads(path.read_bytes()[:10_000])
-    except (FileNotFoundError, ValueError):
+        document = json.loads(files.read_short(path, _LARGEST_MARK))
+    except (FileNotFoundError, files.TooLargeError, ValueError, RecursionError):
         return None
     found = document.get("id") if isinstance(document, dict) else None
-    return found if isinstance(found, str) and 0 < len(found) <= _SIZE_OF_ID else None
+    return found if isinstance(found, str) and _ID.fullmatch(found) else None
 
 
 def _make_root(where: Place) -> None:
     """Make the folder for all that is written, on the very disk that was looked at, even if it is pulled out now."""
     if sys.platform == "win32":
-        where.root.mkdir(exist_ok=True)
+        files.make_folder(where.root)
         return
     handle = os.open(where.target, os.O_RDONLY)
     try:
@@ -189,6 +192,9 @@ def _plugged_in() -> str:
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT}) if sys.platform != "win32" else frozenset({errno.ENOSPC})
 
 
+_IN_THE_WAY = frozenset({errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY})
+
+
 def gone(target: Path, error: OSError | None = None) -> DriveGoneError:
     """Return the error for a drive that is away."""
     reason = f" ({error.strerror or error})" if error else ""
@@ -199,6 +205,12 @@ def gone(target: Path, error: OSError | None = None) -> DriveGoneError:
 
 def explained(target: Path, error: OSError) -> MeosBackupError:
     """Return the error for what a drive answered."""
+    if isinstance(error, files.UnfitError) or error.errno in _IN_THE_WAY:
+        return DriveFailedError(
+            f"On the drive, {error.filename2 or error.filename or target} is in the way: {error.strerror}.",
+            "It was left alone, and no batch is copied to the drive.",
+            "Rename or delete it, or use another drive.",
+        )
     if error.errno in _FULL:
         return full(target)
     if error.errno == errno.EROFS:
@@ -216,12 +228,6 @@ def explained(target: Path, error: OSError) -> MeosBackupError:
         )
     if error.errno in {errno.ENOENT, errno.ENOTCONN, errno.ECONNABORTED, errno.ENODEV, errno.ENXIO}:
         return gone(target, error)
-    if error.errno in {errno.ENOTDIR, errno.EEXIST}:
-        return DriveFailedError(
-            f"On the drive at {target}, there is a file where the folder {names.ROOT_FOLDER} should be.",
-            "The file is left alone; no batch is copied to the drive.",
-            "Rename that file, or use another drive.",
-        )
     return DriveFailedError(
         f"The drive at {target} doesn't work ({error.strerror or error}).",
         "Backups continue on this computer.",

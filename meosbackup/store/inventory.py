@@ -12,8 +12,6 @@ from meosbackup.store import drive, top_of_drive
 from meosbackup.system import disks, files
 
 _OURS = frozenset({names.GUIDE_FILE, drive.MARK_FILE, top_of_drive.PROOF_FILE, names.REFERENCE_FOLDER})
-_LARGEST_TEXT = 1 << 24
-"""Bytes; the `batch.json` or RESTORE.txt of a thousand races takes less than a tenth of it."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +49,15 @@ def root_of(target: Path | None) -> Path:
     advice = f"With --target, name the top folder of a drive that has backups. Plugged in: {drives or 'none'}."
     if target is None:
         raise WrongUsageError("No target is set.", "Nothing was read.", advice)
-    if not files.is_folder(drive.root(target)):
-        raise WrongUsageError(f"There is no folder {names.ROOT_FOLDER} in {target}.", "Nothing was read.", advice)
-    return drive.root(target)
+    root = drive.root(target)
+    try:
+        if files.has_folder(root):
+            return root
+    except OSError as error:
+        raise DriveFailedError(
+            f"{root} can't be used: {error.strerror or error}.", "Nothing was read.", advice
+        ) from error
+    raise WrongUsageError(f"There is no folder {names.ROOT_FOLDER} in {target}.", "Nothing was read.", advice)
 
 
 def find(root: Path) -> Inventory:
@@ -72,6 +76,11 @@ def find(root: Path) -> Inventory:
         except BadBatchError as error:
             if files.is_folder(folder):  # a running backup may just have removed it
                 doubtful.append((folder, error))
+    for path in [path for path in others if _ours(path) and files.is_link(path)]:
+        others.remove(path)
+        doubtful.append((path, BadBatchError(
+            "It is a link, and links are not followed.", "No batch is read through it.", "Choose another batch."
+        )))  # fmt: skip
     batches.sort(key=lambda stored: stored.batch.sequence)
     return Inventory(root, tuple(batches), tuple(doubtful), tuple(others))
 
@@ -125,7 +134,7 @@ def is_pinned(stored: StoredBatch) -> bool:
 def text_of(path: Path) -> bytes | OSError:
     """Return the contents of a file that can only be short, or why it can't be read."""
     try:
-        return files.read_short(path, _LARGEST_TEXT)
+        return files.read_short(path)
     except OSError as error:
         return error
 
@@ -171,6 +180,11 @@ def _entries(folder: Path) -> list[Path]:
 
 def _is_empty(folder: Path) -> bool:
     return not any(folder.iterdir())
+
+
+def _ours(path: Path) -> bool:
+    """Tell whether a folder or a link has the name of a day or of a batch."""
+    return any(pattern.fullmatch(path.name) for pattern in (names.DAY_FOLDER, names.TIME_FOLDER))
 
 
 def _is_day(path: Path) -> bool:

@@ -44,10 +44,8 @@ def read(folder: Path, now: datetime) -> Keep | None:
     """Return until when the batch of a folder is kept; None if it isn't, or if its mark can't be one of ours."""
     path = folder / names.KEEP_FILE
     with suppress(OSError, ValueError):
-        if files.size(path) <= _LARGEST:
-            with files.open_regular(path) as file:
-                until, _, why = file.read(_LARGEST).decode().partition("\n")
-            keep = Keep(datetime.fromisoformat(until), why)
-            if keep.until.tzinfo is not None and now <= keep.until <= now + _LONGEST:
-                return keep
+        until, _, why = files.read_short(path, _LARGEST).decode().partition("\n")
+        keep = Keep(datetime.fromisoformat(until), why)
+        if keep.until.tzinfo is not None and now <= keep.until <= now + _LONGEST:
+            return keep
     return None

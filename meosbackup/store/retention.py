@@ -122,7 +122,6 @@ def make_room(root: Path, missing: int, now: datetime) -> list[Kept]:
     """
     if missing <= 0:
         return []
-    before = used_bytes(root)
     removed: list[Kept] = []
     batches = [_kept(stored, now) for stored in inventory.find(root).batches]
     for kept in expendable(batches, missing, now):
@@ -130,7 +129,8 @@ def make_room(root: Path, missing: int, now: datetime) -> list[Kept]:
         spool.remove(kept.folder)
         removed.append(kept)
     spool.remove_unnamed_references(root)
-    log.info("%d bytes were missing; %d were gained", missing, before - used_bytes(root))
+    gained = sum(kept.frees for kept in removed)
+    log.info("%d bytes were missing; %d were gained, and those of reference dumps", missing, gained)
     return removed
 
 

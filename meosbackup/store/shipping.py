@@ -162,13 +162,13 @@ def _ship(shipper: Shipper, stored: StoredBatch) -> Path:
         return folder
     files.make_folder(folder.parent)
     partial = folder.with_name(folder.name + files.PARTIAL)
-    shutil.rmtree(partial, ignore_errors=True)
+    files.remove(partial)
     partial.mkdir()
     try:
         for name, sha256 in _files(stored).items():
             copying.to_drive(stored.folder / name, partial / name, sha256, shipper.stop)
         if inventory.is_pinned(stored):
-            (partial / names.PIN_FILE).touch()
+            files.open_new(partial / names.PIN_FILE).close()
         if keep := keeping.read(stored.folder, datetime.now().astimezone()):
             keeping.mark(partial, keep)
         files.sync(partial)
@@ -206,21 +206,21 @@ def _is_whole(folder: Path, stored: StoredBatch) -> bool:
 
 
 def _is_there(path: Path, size: int) -> bool:
-    return files.is_file(path) and files.size(path) == size
+    return files.is_folder(path.parent) and files.is_file(path) and files.size(path) == size
 
 
 def _folder_on_drive(root: Path, stored: StoredBatch, spool_root: Path) -> Path:
     """Return the folder of a batch on the drive: the one that it already has there, or a free one for its time."""
 
     def suits(name: str) -> bool:
-        return not (root / name).exists() or _holds(root / name, stored)
+        return not files.is_there(root / name) or _holds(root / name, stored)
 
     return root / names.first_free(stored.folder.relative_to(spool_root).as_posix(), suits)
 
 
 def _holds(folder: Path, stored: StoredBatch) -> bool:
     try:
-        return inventory.read(folder) == stored.batch
+        return files.is_folder(folder.parent) and inventory.read(folder) == stored.batch
     except BadBatchError:
         return False
 
@@ -235,13 +235,14 @@ def _files(stored: StoredBatch) -> dict[str, str]:
 def _ship_reference(reference: StoredFile, shipper: Shipper, root: Path) -> None:
     name = reference.name
     target = root / names.REFERENCE_FOLDER / name
-    if target in shipper.known_good and target.is_file():
+    is_there = _is_there(target, reference.bytes)
+    if is_there and target in shipper.known_good:
         return
-    if target.is_file() and files.sha256(target, stop=shipper.stop) == reference.sha256:
+    if is_there and files.sha256(target, stop=shipper.stop) == reference.sha256:
         shipper.known_good.add(target)
         return
     partial = target.with_name(name + files.PARTIAL)
-    partial.unlink(missing_ok=True)
+    files.remove(partial)
     copying.to_drive(shipper.spool / names.REFERENCE_FOLDER / name, partial, reference.sha256, shipper.stop)
     files.rename(partial, target)
     shipper.known_good.add(target)
@@ -256,11 +257,11 @@ def _make_room(shipper: Shipper, stored: StoredBatch) -> None:
     if not disks.total_bytes(target):  # some file systems don't tell; then only a copy that fails does
         return
     # RESTORE.txt goes to the top of the drive as well.
-    files = [*_files(stored), names.GUIDE_FILE]
-    needed = sum((stored.folder / name).stat().st_size + _CLUSTER for name in files) + sum(
+    copied = [*_files(stored), names.GUIDE_FILE]
+    needed = sum((stored.folder / name).stat().st_size + _CLUSTER for name in copied) + sum(
         entry.reference.bytes + _CLUSTER
         for entry in stored.batch.databases
-        if entry.reference and not (root / names.REFERENCE_FOLDER / entry.reference.name).exists()
+        if entry.reference and not files.is_there(root / names.REFERENCE_FOLDER / entry.reference.name)
     )
     reserve = retention.reserve_bytes(disks.total_bytes(target), shipper.reserve_mb)
     removed = retention.make_room(root, needed + reserve - disks.free_bytes(target), datetime.now().astimezone())
@@ -285,11 +286,11 @@ def _remove_unfinished(where: Place) -> None:
     """Remove what an earlier run left half copied. Raises DriveGoneError, DriveFailedError."""
     try:
         for folder in inventory.unfinished(where.root):
-            shutil.rmtree(folder)
+            files.remove(folder)
         for file in files.listed(where.root / names.REFERENCE_FOLDER):
             if file.name.endswith(files.PARTIAL):
-                file.unlink()
+                files.remove(file)
         for name in (names.GUIDE_FILE, top_of_drive.PROOF_FILE, drive.MARK_FILE):
-            (where.root / f"{name}{files.PARTIAL}").unlink(missing_ok=True)
+            files.remove(where.root / f"{name}{files.PARTIAL}")
     except OSError as error:
         raise drive.explained(where.target, error) from error

@@ -150,7 +150,7 @@ def remove_unnamed_references(root: Path) -> None:
         for stored in findings.batches for entry in stored.batch.databases if entry.reference
     }  # fmt: skip
     for file in files.listed(root / names.REFERENCE_FOLDER):
-        if file.name.endswith(names.DUMP) and file.name not in named:
+        if file.name.endswith(names.DUMP) and file.name not in named and files.is_file(file):
             file.unlink(missing_ok=True)
 
 
@@ -164,6 +164,7 @@ def _drives(stored: StoredBatch) -> list[str]:
 def remove(folder: Path) -> None:
     """Remove a batch's folder, so that it is never seen half removed, and its day's folder if that is empty then."""
     leaving = folder.with_name(folder.name + files.PARTIAL)
+    files.remove(leaving)
     folder.replace(leaving)
     files.sync(leaving.parent)  # or a power cut could leave it half removed under its own name
     shutil.rmtree(leaving, ignore_errors=True)

@@ -4,7 +4,7 @@ import json
 from datetime import datetime
 from pathlib import Path
 
-from meosbackup.batch import names
+from meosbackup.batch import batch_file, names
 from meosbackup.batch.model import Proof, StoredBatch
 from meosbackup.guide import restore_txt
 from meosbackup.store import drive
@@ -13,6 +13,9 @@ from meosbackup.system import files
 
 PROOF_FILE = "proof.json"
 FORMAT = 1
+
+_LARGEST_PROOF = 10_000
+"""Bytes; a proof takes 100."""
 
 
 def write_guide(root: Path, newest: StoredBatch, held: datetime | None = None) -> None:
@@ -53,16 +56,16 @@ def note_proof(place: Place, newest: StoredBatch | None, found: Proof) -> None:
 def read_proof(root: Path) -> Proof | None:
     """Return the newest proof that is noted below a root; None if there is none that can be read."""
     try:
-        document = json.loads((root / PROOF_FILE).read_bytes()[:10_000])
-        return Proof(datetime.fromisoformat(document["batch"]), datetime.fromisoformat(document["proven"]))
-    except (OSError, ValueError, TypeError, KeyError):
+        document = json.loads(files.read_short(root / PROOF_FILE, _LARGEST_PROOF))
+        return Proof(batch_file.moment(document["batch"]), batch_file.moment(document["proven"]))
+    except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None
 
 
 def _held(root: Path, newest: StoredBatch) -> datetime | None:
     """Return when the newest batch was last seen to hold, as the RESTORE.txt at the top says if it is that batch's."""
     try:
-        text = (root / names.GUIDE_FILE).read_text(restore_txt.ENCODING, "replace")
-    except FileNotFoundError:
+        text = files.read_short(root / names.GUIDE_FILE).decode(restore_txt.ENCODING, "replace")
+    except OSError:
         return None
     return restore_txt.held_in(text) if newest.folder.relative_to(root).as_posix() in text else None

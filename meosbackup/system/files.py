@@ -21,6 +21,9 @@ from meosbackup.errors import StoppedError
 PARTIAL = ".partial"
 """What the name of a file or folder ends with until it is whole."""
 
+LARGEST_TEXT = 1 << 24
+"""Bytes; the `batch.json` or RESTORE.txt of a thousand races takes less than a tenth of it."""
+
 _PIECE = 1 << 20
 """Bytes between two looks at `stop`, and between two syncs: half a second's worth on a slow stick."""
 
@@ -32,6 +35,10 @@ class UnfitError(OSError):
         super().__init__(errno.EINVAL, why, str(path))
 
 
+class TooLargeError(UnfitError):
+    """A file that can only be short, and isn't."""
+
+
 def is_folder(path: Path) -> bool:
     """Tell whether this is a folder: not a link to one, and not a thing that the system can't look at."""
     try:
@@ -40,12 +47,34 @@ def is_folder(path: Path) -> bool:
         return False
 
 
+def has_folder(path: Path) -> bool:
+    """Tell whether there is this folder. Raises OSError if something else has its name, such as a link to a folder."""
+    try:
+        found = _looked_at(path)
+    except FileNotFoundError:
+        return False
+    if not stat.S_ISDIR(found.st_mode):
+        raise UnfitError(path, "it is not a folder")
+    return True
+
+
 def is_file(path: Path) -> bool:
     """Tell whether this is a regular file: not a link to one, and not a thing that the system can't look at."""
     try:
         return size(path) >= 0
     except OSError:
         return False
+
+
+def is_link(path: Path) -> bool:
+    """Tell whether this is a link, or one of Windows's junctions."""
+    try:
+        _looked_at(path)
+    except UnfitError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def is_there(path: Path) -> bool:
@@ -90,11 +119,11 @@ def open_new(path: Path) -> BinaryIO:
     return os.fdopen(_opened(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb")
 
 
-def read_short(path: Path, limit: int) -> bytes:
+def read_short(path: Path, limit: int = LARGEST_TEXT) -> bytes:
     """Return the contents of a regular file of at most `limit` bytes. Raises OSError, also if it is longer."""
     with open_regular(path) as file:
         if os.fstat(file.fileno()).st_size > limit:
-            raise UnfitError(path, "it is far too large")
+            raise TooLargeError(path, "it is far too large")
         return file.read()
 
 
@@ -193,10 +222,7 @@ def make_folder(folder: Path) -> None:
 
     Raises OSError, also if something else has its name, such as a link to a folder.
     """
-    try:
-        if not stat.S_ISDIR(_looked_at(folder).st_mode):
-            raise UnfitError(folder, "it is not a folder")
-    except FileNotFoundError:
+    if not has_folder(folder):
         folder.mkdir()
         sync(folder.parent)
 

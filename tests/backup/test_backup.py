@@ -1,5 +1,6 @@
 """What a tick costs: each new dump is read once, whatever is made from it."""
 
+import os
 import sys
 import threading
 from collections import Counter
@@ -14,6 +15,7 @@ from meosbackup.store import spool
 from tests.toolkit.servers import EMPTY, INDIVIDUAL, INNODB, MEOS_PASSWORD, MEOS_USER, RELAY, query
 
 RACES = {INDIVIDUAL, RELAY, EMPTY, INNODB}
+_NO_READING = os.O_WRONLY | os.O_RDWR | getattr(os, "O_DIRECTORY", 0)
 
 
 class Openings:
@@ -26,8 +28,12 @@ class Openings:
 
     def _note(self, event: str, arguments: tuple[object, ...]) -> None:
         if event == "open" and self.counts is not None:
-            path, mode, _ = arguments
-            if isinstance(path, str) and str(self.folder) in path and mode in {"r", "rb"}:
+            path, mode, flags = arguments
+            is_read = mode in {"r", "rb"} or (mode is None and isinstance(flags, int) and not flags & _NO_READING)
+            # A file that is opened by way of its folder is seen without that; folders have no suffix.
+            if not (isinstance(path, str) and is_read and Path(path).suffix):
+                return
+            if str(self.folder) in path or Path(path).name == path:
                 self.counts[Path(path)] += 1
 
     def during_tick(self, backup: Backup) -> tuple[Counter[Path], set[str]]:

@@ -34,9 +34,13 @@ BATCH = Batch(
 
 # A name from a database is proper Unicode.
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-numbers = st.integers(-(2**63), 2**64)
-times = st.datetimes(timezones=st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes))))
-file_names = st.from_regex(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,20}", fullmatch=True)
+numbers = st.integers(0, 2**53 - 1)
+times = st.datetimes(
+    TAKEN.replace(1971, 1, 2, tzinfo=None),
+    TAKEN.replace(2199, 12, 30, tzinfo=None),
+    timezones=st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes))),
+)
+file_names = st.from_regex(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,20}[0-9]{5}", fullmatch=True)
 dumps = st.builds(
     Entry,
     database=texts,
@@ -54,7 +58,7 @@ batches = st.builds(
     sequence=numbers,
     taken=times,
     complete=st.booleans(),
-    server=st.builds(Server, texts, numbers, texts, texts, numbers),
+    server=st.builds(Server, texts, st.integers(0, 65535), texts, texts, st.integers(0, 2)),
     dump_program=texts,
     meosbackup=texts,
     databases=st.lists(dumps, max_size=4).map(tuple),
@@ -126,6 +130,22 @@ def test_a_batch_with_anything_in_one_place_is_a_batch_or_is_refused(data: st.Da
         '{"format": ' + "9" * 10_000 + "}",
         '{"format": 1, "databases": ' + '{"a":' * 50_000,
         to_json(BATCH).replace("412", "9" * 5_000),
+        to_json(BATCH).replace("412", "9" * 4_000),
+        to_json(BATCH).replace("412", "-1"),
+        to_json(BATCH).replace("67261", "9" * 400),
+        to_json(BATCH).replace("67261", str(2**63)),
+        to_json(BATCH).replace("3306", "65536"),
+        to_json(BATCH).replace('"id": 1,', f'"id": {2**63},'),
+        to_json(BATCH).replace('"sequence": 128', '"sequence": -1'),
+        to_json(BATCH).replace('"sequence": 128', f'"sequence": {2**53}'),
+        to_json(BATCH).replace('"format": 1', '"format": 0'),
+        to_json(BATCH).replace("2026-11-22T14:03:00", "0001-01-01T00:00:00"),
+        to_json(BATCH).replace("2026-11-22T14:03:00", "1970-12-31T23:59:59"),
+        to_json(BATCH).replace("2026-11-22T14:03:00", "2200-11-22T14:03:00"),
+        to_json(BATCH).replace("2026-11-22T14:02:58+01:00", "9999-12-31T23:59:59-23:59"),
+        to_json(BATCH).replace("O'Cup", "x" * 70_000),
+        to_json(BATCH).replace("O'Cup", "\\ud800"),
+        to_json(replace(BATCH, databases=(RACE_LIST,) * 5_001)),
         to_json(BATCH).replace("412", "NaN"),
         to_json(BATCH).replace("412", "1e400"),
         to_json(BATCH).replace("2026-11-22T14:02:58+01:00", "2026-11-22T14:02:58"),
@@ -174,6 +194,7 @@ def test_keys_of_later_versions_are_ignored() -> None:
 
 
 OUTSIDE = [
+    "NUL", "com1.dump.sql", "aux.sql", "b.sql.", "b" * 256,
     "../../etc/passwd", "/etc/passwd", "..", ".", "", "a/b.sql", "..\\b.sql", "C:b.sql", "C:\\b.sql", "b.sql:stream",
     "\\\\server\\share\\b.sql", "b.sql\n", "b.sql\0", "å.sql", ".hidden", "~/b.sql", "b c.sql",
 ]  # fmt: skip
@@ -232,13 +253,14 @@ def test_batches_are_found_in_the_order_of_their_sequence_and_nothing_else_is(tm
     (tmp_path / "2026-11-23").write_text("no folder", "utf-8")
     doubtful = tmp_path / "2026-11-22/15-00-00"
     doubtful.mkdir()
-    if sys.platform != "win32":
-        (tmp_path / "2026-11-20").symlink_to(tmp_path / "2026-11-22")
+    links = [tmp_path / "2026-11-20", tmp_path / "2026-11-22/16-00-00"] if sys.platform != "win32" else []
+    for link in links:
+        link.symlink_to(tmp_path / "2026-11-22")
     found = find(tmp_path)
     assert [stored.batch.sequence for stored in found.batches] == [2, 3, 4]
     assert [stored.folder.relative_to(tmp_path).as_posix() for stored in found.batches] == [
         "2026-11-22/14-03-00", "2026-11-22/14-03-00_2", "2026-11-21/23-59-59",
     ]  # fmt: skip
     assert found.newest == found.batches[-1]
-    assert [folder for folder, _ in found.doubtful] == [doubtful]
+    assert [folder for folder, _ in found.doubtful] == [doubtful, *links]
     assert find(tmp_path / "missing").newest is None

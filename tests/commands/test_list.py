@@ -335,7 +335,7 @@ def test_a_target_without_backups(tmp_path: Path) -> None:
     assert "There is no folder meosbackup in" in listed(target, expected=2)
     target.mkdir()
     (target / "meosbackup").write_text("a file")
-    assert "There is no folder meosbackup in" in listed(target, expected=2)
+    assert "meosbackup can't be used: it is not a folder" in listed(target, expected=1)
     shutil.rmtree(target)
 
 

@@ -79,8 +79,8 @@ def plugged_in_drive() -> Iterator[Path]:
 
 def test_a_file_that_stands_where_the_backups_go(place: Place) -> None:
     (place.target / "meosbackup").write_text("a file")
-    said = told(without_server(place), 1, "there is a file where the folder meosbackup should be", "Rename that file")
-    assert "The file is left alone" in said
+    said = told(without_server(place), 1, f"{place.target / 'meosbackup'} is in the way: it is not a folder", "Rename")
+    assert "It was left alone" in said
     assert (place.target / "meosbackup").read_text() == "a file"
 
 
