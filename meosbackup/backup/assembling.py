@@ -10,7 +10,7 @@ from pathlib import Path
 from meosbackup.batch import batch_file, names
 from meosbackup.batch.model import RACE_LIST, Batch, Entry, StoredBatch, StoredFile
 from meosbackup.dump.dumping import GoodDump
-from meosbackup.guide import restore_txt
+from meosbackup.guide import restore_sql, restore_txt
 from meosbackup.meosxml.batch_files import MeosFiles
 from meosbackup.store import spool
 from meosbackup.system import files
@@ -45,13 +45,18 @@ class BatchFolder:
         )  # fmt: skip
 
     def publish(self, batch: Batch) -> StoredBatch:
-        """Add the batch's RESTORE.txt and batch.json, and put the folder in its place in the spool. Raises OSError."""
-        text = restore_txt.restore_text(batch, None).encode(restore_txt.ENCODING)
-        (self.path / names.GUIDE_FILE).write_bytes(text)
-        whole = replace(batch, guides=((names.GUIDE_FILE, hashlib.sha256(text).hexdigest()),))
+        """Add the batch's guides and batch.json, and put the folder in its place in the spool. Raises OSError."""
+        whole = self._with_guide(batch, names.RESTORE_FILE, restore_sql.restore_sql(batch).encode("ascii"))
+        text = restore_txt.restore_text(whole, None)  # which sends to restore.sql
+        whole = self._with_guide(whole, names.GUIDE_FILE, text.encode(restore_txt.ENCODING))
         batch_file.write(self.path, whole)
         name = names.first_free(names.folder_name(self.now), lambda name: not (self.spool / name).exists())
         return StoredBatch(spool.publish(self.spool, self.path, name), whole)
+
+    def _with_guide(self, batch: Batch, name: str, text: bytes) -> Batch:
+        """Write a guide, and return the batch that names it."""
+        (self.path / name).write_bytes(text)
+        return replace(batch, guides=(*batch.guides, (name, hashlib.sha256(text).hexdigest())))
 
     def _with_files(
         self,

@@ -3,15 +3,14 @@
 import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
-from posixpath import normpath
 from string import Template
 from textwrap import fill
 
 from meosbackup.batch.model import Batch, Entry, Proof
-from meosbackup.batch.names import GUIDE_FILE
+from meosbackup.batch.names import GUIDE_FILE, RESTORE_FILE
+from meosbackup.guide.restore_sql import COMMAND, file_count, last_line, race_name, results
 from meosbackup.text import clean
 from meosbackup.wording import number, when
 
@@ -20,35 +19,33 @@ ENCODING = "utf-8-sig"
 letters correctly; no editor is known to fail on it, and cmd's `type` can't read UTF-8 with or without it."""
 
 _WIDTH = 78
-_LONGEST_NAME = 60
 _LONGEST_REASON = 400
 _CHECK_LINE = "\r\n\r\n(For meosbackup verify:\r\n{})\r\n"
 _HELD = "Nothing had changed by {}, when the server was last asked."
-_MYSQL = "mysql -u meos -p --default-character-set=utf8mb4"
-# cmd takes lines of at most 8,191 characters (Microsoft, "Command prompt line string limitation").
-_STATEMENTS_IN_A_LINE = 40
+# In quotation marks, cmd takes slashes in a path, as bash does. PowerShell has no `<`.
+_LOAD = 'mysql -u meos -p --default-character-set=utf8mb4 < "{}"'
 # The packet limit is raised to the most that a server takes: half the default is too little for some maps.
 _MAKE_USER = (
     "CREATE USER IF NOT EXISTS 'meos'@'%' IDENTIFIED BY 'PASSWORD'; GRANT ALL ON *.* TO 'meos'@'%';"
     " SET GLOBAL max_allowed_packet=1073741824;"
 )
-
-
-@dataclass(frozen=True)
-class _Shell:
-    """Command lines of one shell: `load` feeds the server a file, `say` sends it SQL without quotation marks."""
-
-    load: str
-    say: str
-    backslashes: bool
-
-
-_SHELLS = {
-    "cmd": _Shell(f'{_MYSQL} < "{{}}"', f'{_MYSQL} {{}}-e "{{}}"', backslashes=True),
-    # PowerShell has no `<`.
-    "powershell": _Shell(f'cmd /c "{_MYSQL} < {{}}"', f"{_MYSQL} {{}}-e '{{}}'", backslashes=True),
-    "bash": _Shell(f"{_MYSQL} < '{{}}'", f"{_MYSQL} {{}}-e '{{}}'", backslashes=False),
-}
+_ENTER = """\
+   Paste this line. You see the folder's name where you type next.
+    cd "{}"
+"""
+_RESTORE = f"""\
+2. Paste this line; it is the same for cmd, PowerShell and Linux. Type the
+   password of the user meos (nothing is shown while you type).
+    {COMMAND}
+   You see "Restoring 1 of {{0}}: race list", and so on. Wait for {{0}} of {{0}}. If you
+   see ERROR, look into PART A, and then paste the line again."""
+_RESTORE_ONE_BY_ONE = """\
+2. An older meosbackup made this batch, without a line for all races. Paste
+   the lines of PART C, one after the other: the race list's first."""
+_CHECK_IN_MEOS = """\
+Open each race in MeOS (STEP 5). You see as many entries as in the list above."""
+_VERSIONS = {"mariadb": "10.11", "mysql": "8.4"}
+"""The versions to install: MeOS refuses MariaDB 11 and newer. Their folders on Windows are named after them."""
 
 
 def restore_text(batch: Batch, folder: str | None, proof: Proof | None = None, held: datetime | None = None) -> str:
@@ -59,19 +56,21 @@ def restore_text(batch: Batch, folder: str | None, proof: Proof | None = None, h
     compared, and `held` when the server was last known to be unchanged since this batch.
     """
     template = Template(resources.files("meosbackup.guide").joinpath("templates", GUIDE_FILE).read_text("utf-8"))
+    has_sql = RESTORE_FILE in dict(batch.guides)  # an older version's batch has none
     values = {
         "summary": _wrapped(_summary(batch)),
         "place": _place(folder, proof, held),
         "races": "\n".join(_races(batch)),
-        "quick": "\n".join(_quick(batch, folder)),
+        "quick": _wrapped(_quick(batch, folder), "   "),
         "lower_case": _wrapped(_lower_case(batch)),
         "make_user": _MAKE_USER,
+        "enter": "" if folder is None else _ENTER.format(folder),
+        "restore": _RESTORE.format(file_count(batch)) if has_sql else _RESTORE_ONE_BY_ONE,
+        "check": "\n".join(_check(batch)) if has_sql else _CHECK_IN_MEOS,
         "earlier": _wrapped(_earlier(folder)),
+        "alone": "\n".join(_alone(batch)),
+        **_VERSIONS,
     }
-    for name, shell in _SHELLS.items():
-        values[f"restore_{name}"] = "\n".join(_restore(batch, folder, shell))
-        values[f"check_{name}"] = "\n".join(_check(batch, shell))
-        values[f"alone_{name}"] = "\n".join(_alone(batch, folder, shell))
     text = template.substitute(values).replace("\n", "\r\n")
     return text if folder is None else f"{text}{_CHECK_LINE.format(_checksum(text))}"
 
@@ -129,9 +128,9 @@ def _place(folder: str | None, proof: Proof | None, held: datetime | None) -> st
 def _earlier(folder: str | None) -> str:
     place = "Two folders up from this one" if folder is None else "Beside this file"
     return (
-        f"{place}, each day has a folder (such as 2026-11-22), and in it each batch has a folder named after its time"
-        f" (such as 13-45-00). The {GUIDE_FILE} there tells which races are in that batch. Open the one from the time"
-        " that you want, and follow it (for one race, its PART C)."
+        f"{place}, each day has a folder (such as 2026-11-22), and in it each batch has one, named after its time"
+        f" (such as 13-45-00). The {GUIDE_FILE} there tells which races are in that batch: follow that one (for one"
+        " race, its PART C)."
     )
 
 
@@ -142,22 +141,22 @@ def _lower_case(batch: Batch) -> str:
             " server with any value of this setting, so an existing server will do."
         )
     return (
-        "The server must have the setting lower_case_table_names = 1, or MeOS won't see the races. Windows has it by"
-        " default; on Linux the lines below set it. (On Linux, MySQL 8 and newer accepts this setting only when the"
-        " server is first set up, so MariaDB is the easy choice there.)"
+        "The server must have the setting lower_case_table_names = 1, or MeOS won't see the races: Windows has it by"
+        " default, and the lines for Linux set it. (On Linux, a MySQL that has been used before can't take it:"
+        " choose MariaDB.)"
     )
 
 
 def _races(batch: Batch) -> Iterator[str]:
     server = clean(f"{batch.server.flavour} {batch.server.version} on {batch.server.host}", 200)
-    yield _wrapped(f"They come from {server}. All times are those of the computer that made the batch.")
+    yield _wrapped(f"From {server}; times as on the computer with meosbackup.")
     for title, entry in _titled(batch):
-        yield f"\n{title}"
+        yield title
         yield from (_wrapped(line, "  ") for line in _facts(batch, entry))
     if batch.race_list is None:
-        yield "\nRace list\n  MISSING from this batch."
+        yield "Race list\n  MISSING from this batch."
     elif batch.race_list.error or batch.race_list.dump is None:
-        yield "\nRace list"
+        yield "Race list"
         yield _wrapped(_fault(batch, batch.race_list), "  ")
 
 
@@ -173,6 +172,10 @@ def _facts(batch: Batch, entry: Entry) -> Iterator[str]:
         yield f"Last change: {when(fresh.last_change, batch.taken) if fresh.last_change else 'not known'}"
     if entry.error or entry.dump is None:
         yield _fault(batch, entry)
+    if entry.meosxml is not None:
+        yield f"File for MeOS: {entry.meosxml.file}"
+    elif entry.dump is not None:
+        yield "File for MeOS: none, follow the steps"
 
 
 def _fault(batch: Batch, entry: Entry) -> str:
@@ -183,85 +186,35 @@ def _fault(batch: Batch, entry: Entry) -> str:
     return f"OLDER than the batch: {since}.{reason}"
 
 
-def _quick(batch: Batch, folder: str | None) -> Iterator[str]:
-    """Yield each race's file for MeOS; a file name is never broken over two lines, however long it is."""
+def _quick(batch: Batch, folder: str | None) -> str:
     if not any(entry.meosxml for entry in batch.races):
-        yield _wrapped(
+        return (
             "This batch has no such files. A computer with meosbackup can make them from it, without a server:"
-            " meosbackup export",
-            "   ",
+            " meosbackup export"
         )
-        return
-    if folder is not None:
-        yield f"   (in the folder {folder})"
+    return f"Its name is above; it is in {'this folder' if folder is None else f'the folder {folder}'}."
+
+
+def _check(batch: Batch) -> Iterator[str]:
+    """Yield what restore.sql shows in the end."""
+    yield "At the end of STEP 3 you see each race's entries: those on the server now, and"
+    yield "those of the batch. (Letters such as å, ä and ö may look odd.)"
+    yield from (_wrapped(line, "   ") for line in (*results(batch), last_line(batch)))
+
+
+def _alone(batch: Batch) -> Iterator[str]:
+    """Yield the line that restores the race list alone, and those of each race; its dump also puts it on the list."""
+    if batch.race_list and batch.race_list.dump:
+        yield "Race list (only if MeOS shows no races at all)"
+        yield _command(_LOAD.format(batch.race_list.dump.file))
     for title, entry in _titled(batch):
-        yield f"   {title}"
-        if entry.meosxml is not None:
-            yield f"   {entry.meosxml.file}"
-        else:
-            why = "has no such file: follow the steps" if entry.dump else "is missing from this batch: see PART B"
-            yield f"   It {why}."
-
-
-def _restore(batch: Batch, folder: str | None, shell: _Shell) -> Iterator[str]:
-    """Yield the lines that restore a whole batch."""
-    yield "First the race list:"
-    if batch.race_list is None or batch.race_list.dump is None:
-        yield _wrapped(
-            "It is missing from this batch. Connect one MeOS to the server (STEP 5, points 1 and 2), which creates an"
-            " empty race list, and close MeOS again. Then use the line of PART C for each race instead of those here."
-        )
-    else:
-        yield _load(shell, folder, batch.race_list.dump.file)
-    yield "\nThen each race:" if batch.races else "\nThis batch has no races."
-    for title, entry in _titled(batch):
-        yield f"\n{title}"
-        yield _load(shell, folder, entry.dump.file) if entry.dump else "It is missing from this batch: see PART B."
-    references = [(title, entry.reference.file) for title, entry in _titled(batch) if entry.reference]
-    if references:
-        yield "\n" + _wrapped(
-            "You can carry on now: go to STEP 4. The reference tables (the registers of runners and clubs, and images)"
-            " can wait until nobody has the race open in MeOS:"
-        )
-    for title, file in references:
-        yield f"\n{title}"
-        yield _load(shell, folder, file)
-
-
-def _alone(batch: Batch, folder: str | None, shell: _Shell) -> Iterator[str]:
-    """Yield, for each race, the line that restores it alone; its dump also puts it on the race list."""
-    for place, (title, entry) in enumerate(_titled(batch)):
-        yield f"\n{title}" if place else title
-        if entry.dump is None or entry.race is None:
+        yield title
+        if entry.dump is None:
             yield "It is missing from this batch: see PART B."
             continue
-        yield _load(shell, folder, entry.dump.file)
-
-
-def _check(batch: Batch, shell: _Shell) -> Iterator[str]:
-    """Yield the lines that show the race list and each restored race's number of entries."""
-    statements = ["SELECT Name, Date FROM MeOSMain.oEvent WHERE Removed = 0"] + [
-        f"SELECT {place} AS Race, COUNT(*) AS Entries FROM {database}.oRunner WHERE Removed = 0"
-        for place, entry in enumerate(batch.races, 1)
-        if entry.dump is not None and (database := _quoted(entry.database)) is not None
-    ]
-    for start in range(0, len(statements), _STATEMENTS_IN_A_LINE):
-        # With --force, mysql goes on to the next race if one is missing.
-        yield _say(shell, "; ".join(statements[start : start + _STATEMENTS_IN_A_LINE]), "--force ")
-
-
-def _quoted(database: str) -> str | None:
-    """Return a database's name quoted for SQL in a command line; None if a shell could misread any of it."""
-    return f"`{database}`" if re.fullmatch(r"[A-Za-z0-9_$-]+", database) else None
-
-
-def _load(shell: _Shell, folder: str | None, file: str) -> str:
-    path = file if folder is None else normpath(f"{folder}/{file}")
-    return _command(shell.load.format(path.replace("/", "\\") if shell.backslashes else path))
-
-
-def _say(shell: _Shell, statements: str, options: str = "") -> str:
-    return _command(shell.say.format(options, statements))
+        yield _command(_LOAD.format(entry.dump.file))
+        if entry.reference is not None:
+            yield _command(_LOAD.format(entry.reference.file))
 
 
 def _command(line: str) -> str:
@@ -272,8 +225,7 @@ def _command(line: str) -> str:
 def _titled(batch: Batch) -> Iterator[tuple[str, Entry]]:
     """Yield each race's entry with its title, which is the same throughout the text."""
     for place, entry in enumerate(batch.races, 1):
-        name = (entry.race and clean(entry.race.name, _LONGEST_NAME)) or "(no name)"
-        yield f"Race {place}: {name}", entry
+        yield f"Race {place}: {race_name(entry)}", entry
 
 
 def _wrapped(text: str, indent: str = "") -> str:

@@ -142,7 +142,8 @@ def rewrite(folder: Path, change: Callable[[Batch], Batch]) -> Batch:
     """Write what a batch tells of itself anew, so that its `batch.json` and RESTORE.txt agree."""
     changed = change(inventory.read(folder))
     text = restore_txt.restore_text(changed, None).encode(restore_txt.ENCODING)
-    changed = replace(changed, guides=(("RESTORE.txt", sha256(text).hexdigest()),))
+    guides = {**dict(changed.guides), "RESTORE.txt": sha256(text).hexdigest()}
+    changed = replace(changed, guides=tuple(guides.items()))
     batch_file.write(folder, changed)
     (folder / "RESTORE.txt").write_bytes(text)
     top = folder.parents[1] / "RESTORE.txt"
@@ -218,7 +219,7 @@ def test_a_pinned_batch_and_what_a_look_into_a_folder_leaves_are_fine(drive: Dri
 
 @pytest.mark.parametrize("is_newer", [True, False], ids=["newer", "older"])
 def test_a_batch_that_another_version_made_is_good(drive: Drive, is_newer: bool) -> None:
-    """It may word its RESTORE.txt differently, and knows more keys; an old one doesn't tell its guides' SHA-256."""
+    """It may word its RESTORE.txt differently, and knows more keys; an old one has no restore.sql, and no SHA-256s."""
     guide, top = drive.newest / "RESTORE.txt", drive.root / "RESTORE.txt"
     guide.write_bytes(guide.read_bytes().replace(b"HOW TO GET THE RACES", b"On you go"))
     body, mark, _ = top.read_bytes().replace(b"HOW TO GET THE RACES", b"On you go").rpartition(CHECK_LINE)
@@ -227,7 +228,11 @@ def test_a_batch_that_another_version_made_is_good(drive: Drive, is_newer: bool)
     top.write_bytes(body + mark + check + b")\r\n" if is_newer else body)
     document = json.loads((drive.newest / "batch.json").read_text("utf-8"))
     document |= {"meosbackup": "99.0" if is_newer else "0.1", "weather": "rain"}
-    document["guides"] = {"RESTORE.txt": sha256(guide.read_bytes()).hexdigest()} if is_newer else {}
+    if is_newer:
+        document["guides"]["RESTORE.txt"] = sha256(guide.read_bytes()).hexdigest()
+    else:
+        del document["guides"]
+        (drive.newest / "restore.sql").unlink()
     (drive.newest / "batch.json").write_text(json.dumps(document), "utf-8")
     assert found(drive) == []
     guide.write_bytes(guide.read_bytes().replace(drive.dump().name.encode(), b"x.dump.sql"))
@@ -245,7 +250,7 @@ def test_other_words_in_the_template_damage_no_guide(drive: Drive, monkeypatch: 
 
 
 def test_each_guide_that_a_batch_tells_of_is_read(drive: Drive) -> None:
-    guide, text = drive.newest / "restore.sql", b"source meosmain.dump.sql\n"
+    guide, text = drive.newest / "restore_2.sql", b"source meosmain.dump.sql\n"
     batch = inventory.read(drive.newest)
     guides = (*batch.guides, (guide.name, sha256(text).hexdigest()))
     batch_file.write(drive.newest, replace(batch, guides=guides))
@@ -343,7 +348,7 @@ def test_names_that_would_steer_the_terminal_are_shown_as_text(drive: Drive) -> 
 
 def test_any_byte_of_a_dump_or_a_guide_counts(drive: Drive) -> None:
     files = sorted(path for path in drive.root.rglob("*") if path.name == "RESTORE.txt" or path.suffix in READ)
-    assert len(files) == 1 + BATCHES + (3 + 2) * BATCHES + len(list((drive.root / "reference").iterdir()))
+    assert len(files) == 1 + 2 * BATCHES + (3 + 2) * BATCHES + len(list((drive.root / "reference").iterdir()))
 
     @SAME_DRIVE
     @given(st.sampled_from(files), st.integers(0, 1 << 30), st.integers(1, 255))
@@ -447,7 +452,7 @@ def test_a_freshness_that_is_not_the_dumps(drive: Drive) -> None:
 
 @pytest.mark.parametrize("changes", [{"complete": False}, {"databases": ()}])
 def test_a_batch_that_does_not_agree_with_itself(drive: Drive, changes: dict[str, Any]) -> None:
-    dumps = {path.name for path in drive.newest.iterdir() if path.suffix in READ}
+    dumps = {path.name for path in drive.newest.iterdir() if path.suffix in READ} - {"restore.sql"}
     rewrite(drive.newest, lambda found: replace(found, **changes))
     expected = {"batch.json"} if "complete" in changes else dumps
     assert wrong(drive) == {(name(drive.newest), file) for file in expected}

@@ -96,7 +96,7 @@ def test_a_batch_is_laid_out_as_designed(day: Day) -> None:
         *(Path("reference", name) for name in references),
         *(
             stored.folder.relative_to(day.root) / name
-            for name in ("RESTORE.txt", "batch.json", *(f"{stem}_{stamp:%Y-%m-%d_%H-%M-%S}.dump.sql"
+            for name in ("RESTORE.txt", "restore.sql", "batch.json", *(f"{stem}_{stamp:%Y-%m-%d_%H-%M-%S}.dump.sql"
                                                         for stem in STEMS.values()))
         ),
         *(
@@ -129,8 +129,10 @@ def test_batch_json_tells_what_the_server_holds(day: Day) -> None:
         "version": version.split("-")[0], "lower_case_table_names": setting,
     }  # fmt: skip
     taken, program, tool = document.pop("taken"), document.pop("dump_program"), document.pop("meosbackup")
-    guide = hashlib.sha256((stored.folder / "RESTORE.txt").read_bytes()).hexdigest()
-    assert document == {"format": 1, "sequence": 1, "complete": True, "guides": {"RESTORE.txt": guide}}
+    guides = {
+        name: hashlib.sha256((stored.folder / name).read_bytes()).hexdigest() for name in ("restore.sql", "RESTORE.txt")
+    }
+    assert document == {"format": 1, "sequence": 1, "complete": True, "guides": guides}
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d", taken)
     assert "mysqldump" in program or "mariadb-dump" in program
     assert re.fullmatch(r"\d+\.\d+\.\d+", tool)

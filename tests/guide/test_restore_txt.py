@@ -41,8 +41,14 @@ RELAY = Entry(
     taken=TAKEN - timedelta(minutes=50), unchanged_since=3,
 )  # fmt: skip
 BATCH = Batch(
-    7, TAKEN, True, Server("laptop-1", 3306, "MySQL", "8.0.45", 1), "mysqldump", "0.1.0", (RACE_LIST, INDIVIDUAL, RELAY)
+    7, TAKEN, True, Server("laptop-1", 3306, "MySQL", "8.0.45", 1), "mysqldump", "0.1.0",
+    (RACE_LIST, INDIVIDUAL, RELAY), guides=(("restore.sql", "00"),),
 )  # fmt: skip
+LOAD = "mysql -u meos -p --default-character-set=utf8mb4 <"
+RESTORE = 'mysql -u meos -p -B -N --loose-commands --loose-abort-source-on-error -e "source restore.sql"'
+STEP_3 = "STEP 3 - BRING ALL RACES BACK"
+PART_A = "PART A - WHAT IT SAYS, AND WHAT TO DO"
+PART_C = "PART C - BRING BACK ONE RACE ONLY"
 
 
 def with_databases(*dumps: Entry) -> Batch:
@@ -72,46 +78,71 @@ def test_the_top_tells_until_when_the_batch_is_known_to_hold() -> None:
     assert held_in(text.replace("22:08:00", "22:0x:00")) is None
 
 
-def test_the_first_lines_tell_what_it_is_and_all_steps() -> None:
-    top = lines(BATCH, TOP)[:11]
+def test_the_first_lines_tell_what_it_is_and_where_to_go_on() -> None:
+    top = lines(BATCH, TOP)
     assert top[2:4] == [
         "Batch from 2026-11-22 21:30:00: the race list and 2 races, complete.",
         "This file always describes the newest batch: folder 2026-11-22/21-30-00.",
     ]
-    assert [line[2:8] for line in top[5:]] == ["QUICK ", "STEP 1", "STEP 2", "STEP 3", "STEP 4", "STEP 5"]
     assert "always" not in "".join(lines(BATCH)[:11])
+    start = top.index("What happened?") + 1
+    ways = [line[35:] for line in top[start : top.index("", start)]]
+    assert [way.partition(":")[0] for way in ways] == ["QUICK", "STEP 1 to STEP 6", "PART C", "PART B", "PART A"]
+    for heading in ("QUICK - ", "STEP 1 - ", "STEP 6 - ", "PART A - ", "PART B - ", "PART C - "):
+        assert [line for line in top if line.startswith(heading)] != []
 
 
-def chapter(text: list[str]) -> list[str]:
-    """Cut out the chapter of the quick way."""
-    start = text.index("QUICK - ON ONE LAPTOP, WITH NO SERVER")
-    return text[start : next(place for place, line in enumerate(text) if line.startswith("STEP 1 - "))]
+def three_races() -> Batch:
+    """Return a batch of three races, each with all files that a race can have."""
+    third = replace(RELAY, dump=StoredFile("Langdistans_2026-11-22_21-30-00.dump.sql", 1, "00"))
+    return with_databases(RACE_LIST, *(
+        replace(entry, reference=INDIVIDUAL.reference, meosxml=StoredFile(f"{place}.meosxml", 1, "0"))
+        for place, entry in enumerate((INDIVIDUAL, RELAY, third))
+    ))  # fmt: skip
+
+
+def test_it_is_short() -> None:
+    """It had 398 lines once."""
+    text = lines(three_races(), TOP)
+    assert len(text) <= 190
+    assert len(commands(text, PART_C)) == 1 + 2 * 3
+
+
+def test_the_last_step_starts_meosbackup_again() -> None:
+    assert commands(lines(BATCH, TOP), "STEP 6 - START meosbackup AGAIN") == ["meosbackup --target E: --ask-password"]
+
+
+def test_the_versions_to_install_are_those_whose_folders_are_named() -> None:
+    text = lines(BATCH)
+    step_2, part_a = (" ".join(text[text.index(heading) :][:12]) for heading in ("STEP 2 - WINDOWS", PART_A))
+    for name in ("MariaDB", "MySQL"):
+        [version] = re.findall(rf"{name} ([0-9.]+) \(", step_2)
+        assert re.findall(rf"{name}(?: Server)? ([0-9.]+)\\bin", part_a) == [version]
+
+
+def chapter(text: list[str], heading: str) -> list[str]:
+    """Cut out a chapter: what stands below a heading, up to the next empty line."""
+    start = next(place for place, line in enumerate(text) if line.startswith(heading))
+    return text[start : text.index("", start)]
 
 
 def test_the_quick_way_comes_before_all_steps_and_names_each_race_s_file() -> None:
     name = "Hostmedeln_Osen_O_Cup_2026-11-22_21-30-00.meosxml"
     quick = with_databases(RACE_LIST, replace(INDIVIDUAL, meosxml=StoredFile(name, 1, "0")), RELAY)
     for folder in (None, TOP):
-        found = chapter(lines(quick, folder))
-        place = found.index(f"   {name}")
-        assert found[place - 1] == "   Race 1: Höstmedeln «Осень» O'Cup"
-        assert found[place + 1 : place + 3] == [
-            "   Race 2: Stafettkväll – Relais d'Été", "   It has no such file: follow the steps.",
-        ]  # fmt: skip
-        assert (f"   (in the folder {TOP})" in found) == (folder is not None)
-        for word in (
-            "Import Competition (Importera",
-            "Upload",
-            "(Ladda upp öppnad tävling på server)",
-            "one laptop only",
-        ):
-            assert word in " ".join(found)
-    missing = with_databases(replace(INDIVIDUAL, meosxml=StoredFile(name, 1, "0")), replace(RELAY, dump=None))
-    assert "   It is missing from this batch: see PART B." in chapter(lines(missing))
+        text = lines(quick, folder)
+        races = chapter(text, "THE RACES")
+        place = races.index(f"  File for MeOS: {name}")
+        assert races[place - 3] == "Race 1: Höstmedeln «Осень» O'Cup"
+        assert races[-1] == "  File for MeOS: none, follow the steps"
+        found = " ".join(" ".join(chapter(text, "QUICK - ")).split())
+        assert (f"it is in the folder {TOP}." if folder else "it is in this folder.") in found
+        for words in ("Import Competition (Importera", "(Ladda upp öppnad tävling på server)", "one laptop only"):
+            assert words in found
 
 
 def test_a_batch_without_files_for_meos_says_what_makes_them() -> None:
-    found = " ".join(" ".join(chapter(lines(BATCH))).split())
+    found = " ".join(" ".join(chapter(lines(BATCH), "QUICK - ")).split())
     assert "This batch has no such files. A computer with meosbackup can make them from it" in found
 
 
@@ -121,11 +152,10 @@ def test_notepad_shows_it() -> None:
         assert text.count("\n") == text.count("\r") == text.count("\r\n")
         assert text.encode(ENCODING).startswith(b"\xef\xbb\xbf")
         assert [line for line in text.split("\r\n") if len(line) > 78 and not line.startswith("    ")] == []
-        assert "$" not in text.replace("$env:Path", "")
-        pasted = [line for line in text.split("\r\n") if line.startswith("    ")]
-        assert {line.split()[0] for line in pasted} == {
-            "mysql", "cmd", "netsh", "sudo", "printf", "set", "$env:Path", "alias",
-        }  # fmt: skip
+        assert "$" not in text
+        pasted = {line.split()[0] for line in text.split("\r\n") if line.startswith("    ")}
+        assert pasted - {"cd"} == {"mysql", "netsh", "sudo", "printf", "set", "alias", "meosbackup"}
+        assert ("cd" in pasted) == (folder is not None)
 
 
 def test_every_race_can_be_recognised() -> None:
@@ -146,16 +176,30 @@ def test_an_incomplete_batch_says_so_and_why() -> None:
     flat = re.sub(r"\s+", " ", " ".join(text))
     assert "MISSING from this batch; look in earlier ones (PART B). Why: Its database is gone." in flat
     assert "OLDER than the batch: from 20:40:00. Why: The table orunner of this race is damaged." in flat
-    assert not any("Hostmedeln" in command for command in commands(text, "STEP 3 - LINUX (bash)"))
-    assert any("Stafettkvall" in command for command in commands(text, "STEP 3 - LINUX (bash)"))
-    assert len(commands(text, "PART C - LINUX (bash)")) == 1
+    assert commands(text, STEP_3) == [RESTORE]
+    assert chapter(text, "STEP 4")[-3:] == [
+        "   MISSING from this batch: Höstmedeln «Осень» O'Cup", "   24 of 24 entries: Stafettkväll – Relais d'Été",
+        "   Restored: the race list and 1 race.",
+    ]  # fmt: skip
+    assert [command.partition('"')[2][:8] for command in commands(text, PART_C)] == ["meosmain", "Stafettk"]
+    assert "It is missing from this batch: see PART B." in text
 
 
-def test_a_batch_without_race_list_sends_to_the_single_races() -> None:
+def test_a_batch_without_race_list_puts_each_race_on_the_list() -> None:
     text = lines(with_databases(replace(RACE_LIST, dump=None, taken=None, error="It can't be read."), INDIVIDUAL))
     assert text[2].endswith("NOT COMPLETE: race list missing.")
-    assert "PART C" in " ".join(text[text.index("STEP 3 - LINUX (bash)") :][:8])
-    assert len(commands(text, "STEP 3 - LINUX (bash)")) == 2
+    assert commands(text, STEP_3) == [RESTORE]
+    assert chapter(text, "STEP 4")[-1] == "   Restored: 1 race."
+    assert len(commands(text, PART_C)) == 2
+
+
+def test_a_batch_of_an_older_version_is_restored_line_by_line() -> None:
+    text = lines(replace(BATCH, guides=(("RESTORE.txt", "00"),)), TOP)
+    assert commands(text, STEP_3) == [f'cd "{TOP}"']
+    assert "PART C" in " ".join(chapter(text, STEP_3))
+    assert "restore.sql" not in "".join(text)
+    assert [LOAD in command for command in commands(text, PART_C)] == [True] * 4
+    assert "as many entries" in " ".join(chapter(text, "STEP 4"))
 
 
 @pytest.mark.parametrize(("setting", "needed"), [(0, False), (1, True), (2, True)])
@@ -165,28 +209,24 @@ def test_it_tells_whether_the_spare_server_needs_lower_case(setting: int, needed
     assert ("lower_case_table_names is 0" in text) != needed
 
 
-def test_windows_paths_and_quotes() -> None:
-    text = lines(BATCH, TOP)
-    base = "mysql -u meos -p --default-character-set=utf8mb4"
-    assert commands(text, "STEP 3 - WINDOWS (cmd)")[-1] == (
-        f'{base} < "reference\\Hostmedeln_Osen_O_Cup_3f9a2c71.dump.sql"'
-    )
-    assert commands(text, "STEP 3 - WINDOWS (PowerShell, a prompt that begins with PS)")[0] == (
-        f'cmd /c "{base} < 2026-11-22\\21-30-00\\meosmain_2026-11-22_21-30-00.dump.sql"'
-    )
-    # Within quotation marks that end where the line does, neither shell sees a letter of its own.
-    for heading, quote in (("WINDOWS (cmd)", '"'), ("WINDOWS (PowerShell)", "'"), ("LINUX (bash)", "'")):
-        for command in commands(text, f"STEP 4 - {heading}"):
-            assert re.fullmatch(rf"{base} (--force )?-e {quote}[A-Za-z0-9_ ,.;()*=`]+{quote}", command)
+def test_the_lines_are_the_same_in_every_shell() -> None:
+    """Nothing in them is a letter of a shell's own: not in cmd, PowerShell or bash. (PowerShell has no `<`.)"""
+    for folder in (None, TOP):
+        text = lines(BATCH, folder)
+        for command in commands(text, STEP_3):
+            assert re.fullmatch(r'(mysql|cd)( -[A-Za-z-]+| meos)* "[A-Za-z0-9 ./-]+"', command)
+        assert commands(text, PART_C) == [
+            f'{LOAD} "meosmain_2026-11-22_21-30-00.dump.sql"',
+            f'{LOAD} "Hostmedeln_Osen_O_Cup_2026-11-22_21-30-00.dump.sql"',
+            f'{LOAD} "../../reference/Hostmedeln_Osen_O_Cup_3f9a2c71.dump.sql"',
+            f'{LOAD} "Stafettkvall_Relais_d_Ete_2026-11-22_20-40-00.dump.sql"',
+        ]  # fmt: skip
 
 
 NASTY = st.text(
     st.one_of(st.characters(), st.sampled_from("\r\n\t\x1b\u202e`'\"\\$%<>|&;! STEPART0123-")), max_size=140
 )  # fmt: skip
-SAFE_COMMAND = re.compile(
-    r"(cmd /c \")?mysql -u meos -p --default-character-set=utf8mb4"
-    r"( < ['\"]?[A-Za-z0-9._/\\-]+['\"]?| (--force )?-e ('[^'\"]+'|\"[^'\"%!]+\"))"
-)
+SAFE_COMMAND = re.compile(rf'{LOAD} "[A-Za-z0-9._/-]+"|{re.escape(RESTORE)}')
 
 
 @settings(max_examples=60)
@@ -202,9 +242,9 @@ def test_no_text_of_others_gets_into_a_command_or_breaks_the_layout(
     headings = [line for line in text if re.match("(STEP|PART) ", line)]
     assert headings == [line for line in usual if re.match("(STEP|PART) ", line)]
     for heading in headings:
-        if re.match("STEP [34]|PART C", heading):
+        if re.match("STEP 3|PART C", heading):
             assert all(SAFE_COMMAND.fullmatch(command) for command in commands(text, heading))
-    assert len(commands(text, "PART C - LINUX (bash)")) == 2
+    assert len(commands(text, PART_C)) == 4
 
 
 # What its commands do
@@ -212,11 +252,11 @@ def test_no_text_of_others_gets_into_a_command_or_breaks_the_layout(
 
 @dataclass(frozen=True)
 class Spare:
-    """A spare server, and its helper's home folder and drive."""
+    """A spare server, its helper's home folder, and the folder of the batch."""
 
     socket: Path
     home: Path
-    drive: Path
+    folder: Path
 
     def ask(self, statement: str) -> str:
         options = ["--no-defaults", f"--socket={self.socket}", "--user=root", "--default-character-set=utf8mb4"]
@@ -232,7 +272,7 @@ class Spare:
         master, terminal = os.openpty()
         # mysql asks the terminal that it belongs to for a password, whatever its input is.
         process = subprocess.Popen(
-            ["setsid", "--ctty", "--wait", "bash", "-c", command], cwd=self.drive, stdin=terminal, stdout=terminal,
+            ["setsid", "--ctty", "--wait", "bash", "-c", command], cwd=self.folder, stdin=terminal, stdout=terminal,
             stderr=terminal, env={**os.environ, "HOME": str(self.home), "LC_ALL": "C.UTF-8"},
         )  # fmt: skip
         os.close(terminal)
@@ -260,7 +300,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spare]:
     folder = tmp_path_factory.mktemp("guide")
     with private_server(folder, lower_case_table_names=1) as server:
         assert server.socket is not None
-        spare = Spare(server.socket, folder / "home", folder / "drive")
+        spare = Spare(server.socket, folder / "home", folder / "drive" / TOP)
         escaped = PASSWORD.replace("'", "''")
         spare.ask(f"CREATE USER 'meos'@'%' IDENTIFIED BY '{escaped}'; GRANT ALL ON *.* TO 'meos'@'%'")
         spare.home.mkdir()
@@ -270,37 +310,17 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spare]:
 
 @pytest.fixture
 def spare(running: Spare) -> Spare:
-    """A server with no race, and a drive with the files that BATCH names."""
+    """A server with no race, and the dumps that BATCH names."""
     for database in running.ask("SHOW DATABASES LIKE 'meos%'").split():
         running.ask(f"DROP DATABASE `{database}`")
-    shutil.rmtree(running.drive, ignore_errors=True)
-    (running.drive / TOP).mkdir(parents=True)
-    (running.drive / "reference").mkdir()
+    shutil.rmtree(running.folder, ignore_errors=True)
+    running.folder.mkdir(parents=True)
     data = Path(__file__).parents[1] / "data"
     for entry, source in ((RACE_LIST, "meosmain"), (INDIVIDUAL, "individual"), (RELAY, "relay")):
         assert entry.dump is not None
         listing = statements(entry.race, entry.database, "oevent") if entry.race else b""
-        make_portable(data / f"{source}.sql", running.drive / TOP / entry.dump.file, ending=listing)
-    (running.drive / "reference" / "Hostmedeln_Osen_O_Cup_3f9a2c71.dump.sql").write_text(
-        "USE `meos_20261122_211702_1e5`; CREATE TABLE reference_was_here (Id INT);\n", "utf-8"
-    )
+        make_portable(data / f"{source}.sql", running.folder / entry.dump.file, ending=listing)
     return running
-
-
-@pytest.mark.parametrize("folder", [None, TOP])
-def test_the_linux_commands_bring_a_batch_back(spare: Spare, folder: str | None) -> None:
-    if folder is None:
-        spare = replace(spare, drive=spare.drive / TOP)
-    text = lines(BATCH, folder)
-    for command in commands(text, "STEP 3 - LINUX (bash)"):
-        assert "ERROR" not in spare.paste(command)
-    assert race_list(spare).count("\n") == 4
-    assert "reference_was_here" in spare.ask("SHOW TABLES FROM meos_20261122_211702_1e5")
-    (check,) = commands(text, "STEP 4 - LINUX (bash)")
-    screen = spare.paste(check)
-    assert "Höstmedeln «Осень» O'Cup" in screen
-    entries = spare.ask("SELECT COUNT(*) FROM meos_20261122_211713_94.orunner WHERE Removed = 0").strip()
-    assert re.search(rf"\|\s+2 \|\s+{entries} \|", screen)
 
 
 def race_list(spare: Spare) -> str:
@@ -308,9 +328,16 @@ def race_list(spare: Spare) -> str:
     return spare.ask(f"SELECT {columns} FROM meosmain.oevent ORDER BY Id")
 
 
+def restored(spare: Spare, *which: str) -> None:
+    """Paste the lines of PART C that restore one thing each: the race list, or a race."""
+    pasted = commands(lines(BATCH), PART_C)
+    for name in which:
+        [line] = [line for line in pasted if f'"{name}' in line]
+        assert "ERROR" not in spare.paste(line)
+
+
 def alone(spare: Spare) -> None:
-    for command in commands(lines(BATCH, TOP), "PART C - LINUX (bash)")[:1]:
-        assert "ERROR" not in spare.paste(command)
+    restored(spare, "Hostmedeln")
 
 
 def ids(spare: Spare) -> tuple[str, str]:
@@ -319,8 +346,7 @@ def ids(spare: Spare) -> tuple[str, str]:
 
 
 def test_one_race_alone_is_put_back_on_the_list_once(spare: Spare) -> None:
-    for command in commands(lines(BATCH, TOP), "STEP 3 - LINUX (bash)")[:3]:
-        spare.paste(command)
+    restored(spare, "meosmain", "Hostmedeln", "Stafettkvall")
     individual, relay = "meos_20261122_211702_1e5", "meos_20261122_211713_94"
     whole = race_list(spare), spare.content(individual), spare.content(relay)
     untouched = spare.ask("CHECKSUM TABLE meosmain.oevent")
@@ -334,7 +360,7 @@ def test_one_race_alone_is_put_back_on_the_list_once(spare: Spare) -> None:
 
 
 def test_one_race_alone_gets_a_new_number_where_its_own_is_taken(spare: Spare) -> None:
-    spare.paste(commands(lines(BATCH, TOP), "STEP 3 - LINUX (bash)")[0])
+    restored(spare, "meosmain")
     spare.ask("UPDATE meosmain.oevent SET Name = 'Another', NameId = 'another' WHERE Id = 1")
     alone(spare)
     assert ids(spare) == ("5", "5")
@@ -344,14 +370,14 @@ def test_one_race_alone_gets_a_new_number_where_its_own_is_taken(spare: Spare) -
 
 
 def test_one_race_alone_that_was_marked_removed_is_shown_again(spare: Spare) -> None:
-    spare.paste(commands(lines(BATCH, TOP), "STEP 3 - LINUX (bash)")[0])
+    restored(spare, "meosmain")
     spare.ask("UPDATE meosmain.oevent SET Removed = 1 WHERE Id = 1")
     alone(spare)
     assert ids(spare) == ("1", "1")
 
 
 def test_one_race_alone_comes_back_to_a_list_of_another_collation(spare: Spare) -> None:
-    spare.paste(commands(lines(BATCH, TOP), "STEP 3 - LINUX (bash)")[0])
+    restored(spare, "meosmain")
     spare.ask("DELETE FROM meosmain.oevent WHERE Id = 1")
     spare.ask("ALTER TABLE meosmain.oevent CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci")
     alone(spare)
@@ -367,12 +393,10 @@ def test_the_line_that_makes_the_user_may_be_run_again(spare: Spare) -> None:
 
 
 def test_one_race_alone_of_a_database_that_needs_quotes(spare: Spare) -> None:
-    spare.paste(commands(lines(BATCH, TOP), "STEP 3 - LINUX (bash)")[0])
+    restored(spare, "meosmain")
     spare.ask("DELETE FROM meosmain.oevent WHERE Id = 1")
-    odd = with_databases(RACE_LIST, replace(INDIVIDUAL, database="meos-$HOME"))
-    entry = spare.drive / TOP / dump_file(INDIVIDUAL).file
+    entry = spare.folder / dump_file(INDIVIDUAL).file
     entry.write_bytes(entry.read_bytes().replace(INDIVIDUAL.database.encode(), b"meos-$HOME"))
-    for command in commands(lines(odd, TOP), "PART C - LINUX (bash)"):
-        assert "ERROR" not in spare.paste(command)
+    alone(spare)
     assert race_list(spare).startswith("1\tHöstmedeln")
     spare.ask("DROP DATABASE `meos-$home`")
