@@ -24,13 +24,13 @@ from meosbackup.text import NO_BREAK, SIMPLER, clean, columns, wrapped
 log = logging.getLogger(__name__)
 
 _RULE_WIDTH = 79
-_COLOURS = {"OK": "green", "WAIT": "yellow", "NOTE": "yellow", "FAIL": "red"}
+_COLOURS = {"OK": "green", "WAIT": "yellow", "NOTE": "yellow", "FAIL": "red", "ALARM": "red"}
 _WORD_WIDTH = 5
 _NAME_WIDTH = 14
 _MARGIN = " " * 16
 _RESULT_MARGIN = " " * (_WORD_WIDTH + 1)
 _HEIGHT = 24
-_FAIL_LINES = 2
+_REPEATED_LINES = 2
 _BAR_WIDTH = 36
 _ASKED_AGAIN = 2
 _NARROW = 60
@@ -239,31 +239,32 @@ class Console:
             prompt = "That was neither yes nor no. Type yes or no and press Enter: "
         return False
 
-    def alarm(self, moment: datetime, text: str, error: MeosBackupError) -> None:
-        """Print a banner that says what happened, what it means and what to do, with the bell."""
+    def banner(self, moment: datetime, word: str, *paragraphs: str) -> None:
+        """Print a banner with the bell: the time and the word, then what happened, what it means and what to do."""
         rule = click.style("=" * _RULE_WIDTH, fg="red")
-        first = f"{moment:%H:%M:%S}  {_coloured('FAIL')} {self._wrapped(text)}"
-        others = (_MARGIN + self._wrapped(sentence) for sentence in (error.means, error.do))
-        self._print("\n".join([rule, first, *others, rule]), rings=True)
+        first, *others = paragraphs
+        head = f"{moment:%H:%M:%S}  {_coloured(word)} {self._wrapped(first)}"
+        below = (_MARGIN + self._wrapped(paragraph) for paragraph in others)
+        self._print("\n".join([rule, head, *below, rule]), rings=True)
 
-    def fail(self, moment: datetime, *sentences: str) -> None:
-        """Print trouble that continues in two lines of the terminal at most, with the bell.
+    def repeat(self, moment: datetime, word: str, *sentences: str) -> None:
+        """Print what continues after a banner, in two lines of the terminal at most, with the bell.
 
         The first two sentences are always printed, the first one cut short if need be; of the others, those that fit.
         """
         text = " ".join(self._fitting(sentences))
-        self._print(f"{moment:%H:%M:%S}  {_coloured('FAIL')} {self._wrapped(text)}", rings=True)
+        self._print(f"{moment:%H:%M:%S}  {_coloured(word)} {self._wrapped(text)}", rings=True)
 
     def _fitting(self, sentences: Sequence[str]) -> list[str]:
-        """Return the sentences of `fail` that fit; all of them if the output isn't a terminal."""
+        """Return the sentences of `repeat` that fit; all of them if the output isn't a terminal."""
         if not self._is_terminal:
             return list(sentences)
         first, *rest = sentences
-        while self._lines(first, *rest[:1]) > _FAIL_LINES and columns(first) > _NAME_WIDTH:
+        while self._lines(first, *rest[:1]) > _REPEATED_LINES and columns(first) > _NAME_WIDTH:
             first = clean(first, columns(first) - 1)
         chosen = [first, *rest[:1]]
         for sentence in rest[1:]:
-            if self._lines(*chosen, sentence) <= _FAIL_LINES:
+            if self._lines(*chosen, sentence) <= _REPEATED_LINES:
                 chosen.append(sentence)
         return chosen
 
@@ -315,4 +316,4 @@ def _bar(label: str, done: int, total: int) -> str:
 
 
 def _coloured(word: str) -> str:
-    return click.style(f"{word:<{_WORD_WIDTH}}", fg=_COLOURS.get(word), bold=word == "FAIL")
+    return click.style(f"{word:<{_WORD_WIDTH}}", fg=_COLOURS.get(word), bold=_COLOURS.get(word) == "red")

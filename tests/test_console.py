@@ -10,7 +10,6 @@ import click
 import pytest
 
 from meosbackup.console import Console, Printer
-from meosbackup.errors import MeosBackupError
 from meosbackup.settings.command_line import command
 from meosbackup.settings.model import Settings
 from tests.toolkit.waiting import PATIENCE
@@ -37,7 +36,7 @@ def test_what_is_copied_from_the_screen_is_never_broken(columns: int, monkeypatc
     console.result("FAIL", "drive", text)
     console.block([("Drive", text)])
     console.say(text)
-    console.alarm(now, text, MeosBackupError("", text, text))
+    console.banner(now, "FAIL", text, text, text)
     lines = click.unstyle(screen.getvalue()).replace("\a", "").splitlines()
     copied = again.replace("\xa0", " ")
     for whole in (copied, sql, f"{target}/meosbackup", "`meosbackup check`"):
@@ -111,7 +110,7 @@ def test_trouble_that_continues_takes_two_lines_and_keeps_its_age(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     screen = Screen()
-    Console(stream=screen).fail(datetime(2026, 11, 22, 14, 5), what, _AGE, *others)  # noqa: DTZ001
+    Console(stream=screen).repeat(datetime(2026, 11, 22, 14, 5), "FAIL", what, _AGE, *others)  # noqa: DTZ001
     lines = click.unstyle(screen.getvalue()).removeprefix("\a").splitlines()
     assert lines[0].startswith("14:05:00  FAIL  ")
     assert len(lines) == 2

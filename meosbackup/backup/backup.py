@@ -66,6 +66,8 @@ class Backup:
         self._dumped: dict[str, DatabaseState] = {}
         self._dumped_reference: dict[str, DatabaseState] = {}
         self._identities: dict[str, str] = {}
+        # The dates that races were chosen for: one whose date moves while this runs is backed up all the same.
+        self._dates: dict[str, str] = {}
         self._meosfiles = MeosFiles(spool_root, is_wanted=settings.meosxml)
 
     @property
@@ -91,7 +93,7 @@ class Backup:
 
     def _tick(self, now: datetime, stop: threading.Event) -> Outcome:
         started = time.monotonic()
-        seen = survey.take(self._settings, now)
+        seen = survey.take(self._settings, now, self._dates)
         earlier = deciding.earlier_entries(self._newest, seen.server)
         self._program = programs.fitting(self._program, seen.server)
         with (
@@ -151,7 +153,7 @@ class Backup:
     ) -> tuple[Survey, NewDumps]:
         """Compare the race list with what it is after the dumps; dump as well what was added meanwhile."""
         try:
-            last = survey.take(self._settings, now)
+            last = survey.take(self._settings, now, self._dates)
             if last.selection == seen.selection:
                 return seen, new
             added = [name for name in last.databases if name not in seen.states]
@@ -205,7 +207,9 @@ class Backup:
         return self._newest
 
     def _remember(self, seen: Survey, new: NewDumps) -> None:
-        """Remember what was dumped, now that a batch holds it: it is dumped again only if it changes."""
+        """Remember the dates, and what was dumped, now that a batch holds it: it is dumped again only if it changes."""
+        chosen = seen.selection.chosen
+        self._dates |= {one.race.key: one.race.date for one in chosen if one.former_date is None}
         self._dumped |= {name: seen.states[name] for name in new.race_tables}
         self._identities |= {name: good.identity for name, good in new.race_tables.items()}
         self._dumped_reference |= {name: seen.states[name] for name in new.references}

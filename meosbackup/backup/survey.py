@@ -36,14 +36,18 @@ class Survey:
         return list(self.races)
 
 
-def take(settings: Settings, now: datetime) -> Survey:
-    """Survey the server, with the races that a tick at this moment backs up. Raises MeosBackupError."""
+def take(settings: Settings, now: datetime, former_dates: Mapping[str, str] | None = None) -> Survey:
+    """Survey the server, with the races that a tick at this moment backs up: see `race_list.select`.
+
+    Raises MeosBackupError.
+    """
     with sessions.session(settings) as session:
         known = sessions.databases(session)
         list_name = race_list.race_list_name(known, session.account)
         selection = race_list.select(
             race_list.listed_races(session, list_name), known,
             names=settings.races, days=None if settings.all_races else settings.days, today=now.date(),
+            former_dates=former_dates,
         )  # fmt: skip
         wanted = [list_name, *(chosen.database for chosen in selection.chosen if chosen.database is not None)]
         return Survey(

@@ -10,30 +10,17 @@ from meosbackup.backup.backup import Outcome
 from meosbackup.backup.survey import Survey
 from meosbackup.batch.model import Batch, Proof, Race, StoredBatch
 from meosbackup.console import Console
-from meosbackup.errors import MeosBackupError, NoRaceError
+from meosbackup.day.alarms import Alarm, Kind
+from meosbackup.day.trouble import Backups, Trouble
+from meosbackup.errors import NoRaceError
 from meosbackup.meos.race_list import LeftOutRace
 from meosbackup.settings.model import Settings
 from meosbackup.text import clean
 
+_ON_PURPOSE = "On purpose? Ctrl-C and a new start end this alarm."
+
 _LISTED = 12
 """How many races the block at the start lists before it counts the rest."""
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """One thing that is wrong: `about` is what it concerns, `newest_good` the time of the newest good dump of that."""
-
-    about: str
-    error: MeosBackupError
-    newest_good: datetime | None = None
-
-    @property
-    def kind(self) -> str:
-        """What the same trouble has in common a minute later, even if the system words it differently then."""
-        return f"{self.about}: {type(self.error).__name__}"
-
-    def __str__(self) -> str:
-        return clean(f"{self.about}: {self.error.what}" if self.about else self.error.what)
 
 
 @dataclass(frozen=True)
@@ -47,32 +34,6 @@ class Space:
     waiting: int
     spool_left: int
     is_shipped: bool
-
-
-@dataclass(frozen=True)
-class Backups:
-    """The newest good backups that there are, on the drive and on this computer.
-
-    `unchanged_until` is when nothing had changed yet since the one on this computer.
-    """
-
-    on_drive: Batch | None = None
-    on_computer: Batch | None = None
-    unchanged_until: datetime | None = None
-
-    def told(self, now: datetime) -> str:
-        """Return how old they are, as a sentence."""
-        drive, computer = self.on_drive, self.on_computer
-        told = f"Newest good backup on the drive: {self._age(drive, now)}" if drive else "The drive has no backup yet"
-        if computer and (drive is None or computer.sequence > drive.sequence):
-            told += f"; on this computer: {self._age(computer, now)}"
-        return f"{told}."
-
-    def _age(self, batch: Batch, now: datetime) -> str:
-        time, until = wording.when(batch.taken, now), self.unchanged_until
-        if batch == self.on_computer and until is not None and until > batch.taken:
-            return f"{time}, current as of {_ago(until, now)}"
-        return f"{time}, {_ago(batch.taken, now)}"
 
 
 class Report:
@@ -98,15 +59,21 @@ class Report:
             ("Interval", f"{wording.number(settings.interval, 'second')}; stop with Ctrl-C"),
         ])  # fmt: skip
 
-    def surveyed(self, now: datetime, seen: Survey, left_out: Sequence[LeftOutRace]) -> None:
-        """Report which races there are: all of them the first time, and what changed after that."""
+    def surveyed(
+        self, now: datetime, seen: Survey, left_out: Sequence[LeftOutRace], told: Collection[str] = ()
+    ) -> None:
+        """Report which races there are: all of them the first time, and what changed after that.
+
+        Of the races with these keys, alarms tell it.
+        """
         listed = {chosen.race.name_id for chosen in seen.selection.chosen}
         present = {chosen.race.name_id: chosen.race for chosen in seen.selection.chosen if chosen.database}
         if self._races is None:
             self._introduce(now, seen, present.values(), left_out)
         else:
-            for text in self._race_news(now, self._races, present, listed, left_out):
-                self._console.line(now, "NOTE", text)
+            for race, text in self._race_news(now, self._races, present, listed, left_out):
+                if race.key not in told:
+                    self._console.line(now, "NOTE", text)
         for name in set(seen.selection.unmatched) - self._unmatched:
             text = f"no race is called {clean(name)} yet; it will be backed up as soon as it appears"
             self._console.line(now, "NOTE", text)
@@ -131,20 +98,42 @@ class Report:
         present: Mapping[str, Race],
         listed: Collection[str],
         left_out: Sequence[LeftOutRace],
-    ) -> Iterator[str]:
-        """Yield a sentence for each race that came, went, or is newly left out."""
+    ) -> Iterator[tuple[Race, str]]:
+        """Yield each race that came, went, or is newly left out, with a sentence that says so."""
         for name_id, race in present.items():
             if name_id not in before:
-                yield f"new race: {race.display_name}; it is backed up from now on"
+                yield race, f"new race: {race.display_name}; it is backed up from now on"
         reasons = {left.race.name_id: left.reason for left in left_out}
         for name_id, race in before.items():
             if name_id not in listed:
                 reason = reasons.get(name_id)
                 how = f"is no longer backed up: {clean(reason)}" if reason else "was deleted"
-                yield f"{race.display_name} {how}; {self._still_has(name_id, now)}"
+                yield race, f"{race.display_name} {how}; {self._still_has(name_id, now)}"
         for left in left_out:
             if (left.race.name_id, left.reason) not in self._left_out and left.race.name_id not in before:
-                yield f"{left.race.display_name} is not backed up: {clean(left.reason)}"
+                yield left.race, f"{left.race.display_name} is not backed up: {clean(left.reason)}"
+
+    def alarmed(self, now: datetime, alarm: Alarm, until: datetime, command: str) -> None:
+        """Sound an alarm: `until` is when the batch before it ceases to be kept, `command` what brings it back."""
+        first = "correct its date in MeOS; or " if alarm.kind is Kind.MOVED else ""
+        batch = wording.when(alarm.before.batch.batch.taken, now)
+        self._console.banner(
+            now, "ALARM", alarm.what,
+            f"Backups continue. The batch from {batch} has the race as it was before that, and is kept until"
+            f" {until:%Y-%m-%d} evening.",
+            f"If this was a mistake: {first}stop meosbackup with Ctrl-C, and bring the race back with:",
+            command,
+            _ON_PURPOSE,
+        )  # fmt: skip
+
+    def alarm_stands(self, now: datetime, alarm: Alarm) -> None:
+        """Report that an alarm still stands."""
+        batch = wording.when(alarm.before.batch.batch.taken, now)
+        self._console.repeat(now, "ALARM", alarm.what, _ON_PURPOSE, f"The batch from {batch} is from before that.")
+
+    def alarm_over(self, now: datetime, told: str) -> None:
+        """Report that what was lost is back."""
+        self._console.line(now, "OK", told)
 
     def _still_has(self, name_id: str, now: datetime) -> str:
         """Return the words for which batch still has a race."""
@@ -213,11 +202,11 @@ class Report:
         for trouble in troubles:
             what, error = str(trouble), trouble.error
             # A batch without a race is no backup that anybody waits for.
-            facts = [] if isinstance(error, NoRaceError) else [_good(trouble, backups, now), *waits, *saved]
+            facts = [] if isinstance(error, NoRaceError) else [trouble.newest(backups, now), *waits, *saved]
             if trouble.kind in self._known:
-                self._console.fail(now, what, *facts[:1], error.do, *facts[1:])
+                self._console.repeat(now, "FAIL", what, *facts[:1], error.do, *facts[1:])
             else:
-                self._console.alarm(now, " ".join([what, *facts]), error)
+                self._console.banner(now, "FAIL", " ".join([what, *facts]), error.means, error.do)
         self._known = frozenset(trouble.kind for trouble in troubles)
         self._failing_since = self._failing_since or now
 
@@ -254,18 +243,6 @@ class Report:
             f" in {outcome.seconds:.1f} s, {outcome.changed} changed"
             + (f", newest change {wording.when(newest, now)}" if newest else "")
         )
-
-
-def _good(trouble: Trouble, backups: Backups, now: datetime) -> str:
-    """Return how old the newest good backup is: of what the trouble concerns, or of everything."""
-    moment = trouble.newest_good
-    if moment is None:
-        return backups.told(now)
-    return f"Its newest good dump is from {wording.when(moment, now)}, {_ago(moment, now)}."
-
-
-def _ago(moment: datetime, now: datetime) -> str:
-    return f"{wording.span((now - moment).total_seconds())} ago"
 
 
 def _waiting(space: Space) -> str:

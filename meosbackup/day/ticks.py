@@ -10,15 +10,21 @@ from queue import SimpleQueue
 
 from meosbackup import errors, wording
 from meosbackup.backup.backup import Backup, Outcome
-from meosbackup.batch.model import StoredBatch
+from meosbackup.backup.survey import Survey
+from meosbackup.batch.model import Race, StoredBatch
+from meosbackup.day.alarms import Alarms, Kind, News
 from meosbackup.day.rehearsal_thread import RehearsalThread, Verdict
-from meosbackup.day.report import Backups, Report, Space, Trouble
-from meosbackup.day.shipping_thread import Held, NoteProof, ShippingThread, WantHeld
+from meosbackup.day.report import Report, Space
+from meosbackup.day.shipping_thread import Held, KeepBatch, NoteProof, ShippingThread, WantHeld
+from meosbackup.day.trouble import Backups, Trouble
 from meosbackup.errors import LoginRefusedError, MeosBackupError, StoppedError
 from meosbackup.meos import race_list
+from meosbackup.settings import command_line
 from meosbackup.settings.model import Settings
-from meosbackup.store import inventory, retention, spool
+from meosbackup.store import inventory, keeping, retention, spool
+from meosbackup.store.keeping import Keep
 from meosbackup.system import disks
+from meosbackup.text import clean
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +63,7 @@ class Ticks:
     results: SimpleQueue[Made | Ended]
     stop: threading.Event
     is_only_tick: bool
+    alarms: Alarms = field(default_factory=Alarms, init=False)
     _has_answered: bool = field(default=False, init=False)
     _unchanged_until: datetime | None = field(default=None, init=False)
     _rehearsed_at: float = field(default_factory=time.monotonic, init=False)
@@ -91,6 +98,8 @@ class Ticks:
             outcome, troubles = None, [Trouble("", error)]
             if isinstance(error, LoginRefusedError) and not self._has_answered:
                 return Ended(tuple(troubles), error)
+        for alarm in self.alarms.due(now):
+            self.report.alarm_stands(now, alarm)
         verdict = self._rehearse(outcome)
         self._note_unchanged(now, outcome)
         self.shipping.ship()
@@ -112,15 +121,50 @@ class Ticks:
         self._has_answered = True
         if outcome.stored is not None:
             self.results.put(Made(outcome.stored))
-        self.report.surveyed(now, outcome.seen, outcome.left_out)
+        news = self._look(now, outcome)
+        self.report.surveyed(now, outcome.seen, outcome.left_out, news.keys)
+        self._sound(now, news)
         self.report.without_file(now, outcome.stored, outcome.without_file)
         troubles = [
             Trouble(failure.race.display_name if failure.race else "race list", failure.error, failure.newest_good)
             for failure in outcome.failures
+            if not (failure.race and self._is_alarmed(failure.race, outcome.seen))
         ]
         if not outcome.seen.races:
             troubles.append(Trouble("", race_list.no_race(outcome.seen.selection)))
         return outcome, troubles
+
+    def _look(self, now: datetime, outcome: Outcome) -> News:
+        newest = self.backup.newest
+        if not self.settings.alarm or newest is None:
+            return News()
+        return self.alarms.look(now, outcome.seen.selection, newest)
+
+    def _sound(self, now: datetime, news: News) -> None:
+        """Report what alarms there are, and keep the batches from before them."""
+        until = keeping.evening_after(now)
+        for told in news.over:
+            self.report.alarm_over(now, told[1])
+        for alarm in news.raised:
+            before, name_id = alarm.before.batch, clean(alarm.race.name_id, 64)
+            log.warning("alarm: %s", alarm.what)
+            command = command_line.command(self.settings, "restore", "--batch", before.when, "--race", name_id)
+            self.report.alarmed(now, alarm, until, command)
+            briefs = [other.brief for other in news.raised if other.before.batch == before]
+            self._keep(before, Keep(until, "; ".join(briefs)))
+
+    def _keep(self, stored: StoredBatch, keep: Keep) -> None:
+        """Keep a batch in the spool, if it is still there, and on the drive."""
+        try:
+            keeping.mark(stored.folder, keep)
+        except OSError:
+            log.warning("%s can't be marked in the spool", stored.folder, exc_info=True)
+        self.shipping.send(KeepBatch(stored, keep))
+
+    def _is_alarmed(self, race: Race, seen: Survey) -> bool:
+        """Return whether an alarm says already that a race's database is gone."""
+        is_gone = (race.key, Kind.GONE) in self.alarms.standing
+        return is_gone and seen.sees_everything and race not in seen.races.values()
 
     def _rehearse(self, outcome: Outcome | None) -> Verdict | None:
         """Begin a rehearsal of the newest batch if one is due; return what the one before came to."""

@@ -13,6 +13,11 @@ from meosbackup.mysql.server_errors import grant_line
 from meosbackup.mysql.sessions import Session, tables
 from meosbackup.wording import number
 
+REMOVED = "marked as removed"
+"""Why a race is left out that another program deleted."""
+
+_ALL_RACES = "; --all-races backs it up too"
+
 
 @dataclass(frozen=True)
 class ListedRace:
@@ -24,10 +29,14 @@ class ListedRace:
 
 @dataclass(frozen=True)
 class ChosenRace:
-    """A race that should be backed up; `database` is None if the server has none for it."""
+    """A race that should be backed up; `database` is None if the server has none for it.
+
+    If `former_date` is set, the race is chosen for that date, which it had before.
+    """
 
     race: Race
     database: str | None
+    former_date: str | None = None
 
 
 @dataclass(frozen=True)
@@ -96,20 +105,27 @@ def select(
     names: Sequence[str],
     days: int | None,
     today: date,
+    former_dates: Mapping[str, str] | None = None,
 ) -> Selection:
     """Sort the race list's rows into those to back up and those to leave out.
 
     If there are `names`, they choose races by name, NameId or a part of either, whatever their dates. Otherwise races
     are chosen that are dated within the last `days` days or later, or whose date can't be read; all if `days` is None.
+    A race whose date moved stays chosen for its date before, which is in `former_dates` by the race's key.
     """
     present = [item.race for item in listed if not item.removed]
     matches = {name: matching(name, present) for name in names}
     asked_for = {race.name_id for races in matches.values() for race in races}
+    earliest = None if days is None or names else _days_before(today, days)
     chosen, left_out = [], []
     for item in listed:
-        reason = _reason(item, asked_for if names else None, days, today)
+        reason, former = _reason(item, asked_for if names else None), None
+        if reason is None and _is_before(item.race.date, earliest):
+            former = (former_dates or {}).get(item.race.key)
+            if former is None or _is_before(former, earliest):
+                reason = (f"older than {number(days, 'day')}" if days else "dated before today") + _ALL_RACES
         if reason is None:
-            chosen.append(ChosenRace(item.race, spelled(item.race.name_id, databases)))
+            chosen.append(ChosenRace(item.race, spelled(item.race.name_id, databases), former))
         else:
             left_out.append(LeftOutRace(item.race, reason))
     return Selection(tuple(chosen), tuple(left_out), tuple(name for name in names if not matches[name]))
@@ -152,20 +168,21 @@ def _text(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _reason(item: ListedRace, asked_for: set[str] | None, days: int | None, today: date) -> str | None:
-    """Return why a race is left out; None if it is backed up."""
+def _reason(item: ListedRace, asked_for: set[str] | None) -> str | None:
+    """Return why a race is left out whatever its date; None if it isn't."""
     if item.removed:
-        return "marked as removed"
+        return REMOVED
     if item.race.key == RACE_LIST:
         return "its database is the race list itself"
     if is_system(item.race.name_id):
         return "its database is the server's own"
-    if asked_for is not None:
-        return None if item.race.name_id in asked_for else "not among the races asked for"
-    day = parsed_date(item.race.date)
-    if days is None or day is None or day >= _days_before(today, days):
-        return None
-    return (f"older than {number(days, 'day')}" if days else "dated before today") + "; --all-races backs it up too"
+    return None if asked_for is None or item.race.name_id in asked_for else "not among the races asked for"
+
+
+def _is_before(text: str, earliest: date | None) -> bool:
+    """Return whether a race's date is before the earliest day, if there is one; a date that can't be read isn't."""
+    day = parsed_date(text)
+    return earliest is not None and day is not None and day < earliest
 
 
 def _days_before(today: date, days: int) -> date:

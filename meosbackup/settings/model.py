@@ -37,6 +37,7 @@ class Settings:
     dump_limit: int = 600
     skip_unchanged: bool = True
     meosxml: bool = True
+    alarm: bool = True
     rehearse_every: int | None = None
     log_file: Path | None = None
     quiet: bool = False

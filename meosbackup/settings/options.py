@@ -92,6 +92,7 @@ SETTINGS = (
     Setting(FILE_ONLY, "dump_limit", SECONDS),
     Setting(FILE_ONLY, "skip_unchanged", SWITCH),
     Setting(FILE_ONLY, "meosxml", SWITCH),
+    Setting(FILE_ONLY, "alarm", SWITCH),
     Setting(FILE_ONLY, "rehearse_every", SPAN),
 )
 KEYS = tuple(setting.key for setting in SETTINGS if setting is not CONFIG)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import signal
 import sys
 import time
@@ -22,6 +23,7 @@ from tests.toolkit.batches import dump_file, dump_of
 from tests.toolkit.day import Day
 from tests.toolkit.programs import dump_program, needed
 from tests.toolkit.running import frozen
+from tests.toolkit.runs import run_meosbackup, with_password
 from tests.toolkit.servers import (
     BIG,
     DATA,
@@ -253,7 +255,7 @@ def test_later_batches_carry_what_did_not_change(day: Day) -> None:
 
 def test_a_day_tells_each_tick_as_it_comes(day: Day) -> None:
     began = time.monotonic()
-    with day.terminal("--interval", "1") as screen:
+    with day.terminal("--interval", "1", env={"MEOSBACKUP_ALARM": "false"}) as screen:
         screen.wait_for(
             r"Server 127\.0\.0\.1, port \d+, as user meos Drive \S+, .* free"
             r" Waiting room \S+ \(on this computer\) Interval 1 second; "
@@ -353,6 +355,49 @@ def test_a_server_that_is_down_at_the_start_is_waited_for(day: Day) -> None:
         screen.press("C-c")
         assert screen.wait_for_end()[0] == 0
         screen.wait_for("stopped; 1 batch made")
+
+
+def test_what_vanishes_sounds_an_alarm_and_comes_back_by_the_line_that_it_shows(day: Day) -> None:
+    query(day.server, "UPDATE meosmain.oevent SET Date = %s", f"{datetime.now().astimezone():%Y-%m-%d}")
+    before = counts(day.server, INDIVIDUAL)
+    query(day.server, f"CREATE TABLE {EMPTY}.saved SELECT * FROM {INDIVIDUAL}.orunner")
+    with day.terminal("--interval", "1", "--days", "3", columns=80) as screen:
+        screen.wait_for(A_BATCH)
+        query(day.server, f"DELETE FROM {INDIVIDUAL}.orunner")
+        [whole] = screen.wait_for(
+            rf"={{20,}} \S+ ALARM Höstmedeln «Осень» O'Cup lost {before[0]} of its {before[0]} entries .*? ={{20,}}"
+        )
+        assert re.search(r"between \S+ and \S+\. Left: 0 entries, ", whole)
+        assert re.search(
+            r"Backups continue\. The batch from \S+ has the race as it was before that, and is kept ", whole
+        )
+        assert re.search(
+            r"If this was a mistake: stop meosbackup with Ctrl-C, and bring the race back with: meosbackup ", whole
+        )
+        assert screen.rang
+        query(day.server, f"INSERT INTO {INDIVIDUAL}.orunner SELECT * FROM {EMPTY}.saved")
+        screen.wait_for(rf"OK what Höstmedeln «Осень» O'Cup lost is back: {before[0]} entries, ")
+
+        query(day.server, f"UPDATE meosmain.oevent SET Date = '2019-11-22' WHERE NameId = '{INNODB}'")
+        screen.wait_for(r"ALARM InnoDB-tävlingen was dated \S+ and is now dated 2019-11-22\. It is still backed up;")
+        delete_race(day.server, RELAY)
+        screen.wait_for(r"ALARM Stafettkväll – Relais d'Été was deleted between \S+ and \S+\. It had \d+ entr")
+        wait_until(lambda: {entry.database for entry in day.batches()[-1].races} == {INDIVIDUAL, EMPTY, INNODB},
+                   "a batch with the race whose date moved, and without the one that was deleted")  # fmt: skip
+        wait_until(lambda: len(list(day.root.glob("*/*/KEPT"))) == 3, "the marks on the drive")
+        assert {path.parent.name for path in day.spool.glob("*/*/KEPT")} == {
+            path.parent.name for path in day.root.glob("*/*/KEPT")
+        }
+        assert "FAIL" not in screen.words
+        screen.press("C-c")
+        assert screen.wait_for_end()[0] == 0
+        [line] = re.findall(rf"meosbackup restore --batch .*--race {RELAY} .*", screen.text, re.IGNORECASE)
+    listed = run_meosbackup("list", *day.folders).stdout
+    assert re.search(r"; kept until \d{4}-\d\d-\d\d evening: Stafettkväll – Relais d'Été was deleted\n", listed)
+    assert run_meosbackup("verify", *day.folders).returncode == 0
+    restored = run_meosbackup(*shlex.split(line)[1:], "--yes", "--log-file", day.log, env=with_password())
+    assert restored.returncode == 0, restored.stdout + restored.stderr
+    assert query(day.server, f"SELECT COUNT(*) FROM meosmain.oevent WHERE NameId LIKE '{RELAY}'") == [(1,)]
 
 
 def test_no_race_at_all_is_a_failure_until_one_appears(day: Day) -> None:

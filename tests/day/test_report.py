@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from meosbackup.backup.survey import Survey
 from meosbackup.batch.model import Batch, Race, Server
 from meosbackup.console import Console
-from meosbackup.day.report import Backups, Report
+from meosbackup.day.report import Report
+from meosbackup.day.trouble import Backups
 from meosbackup.meos.race_list import ChosenRace, LeftOutRace, Selection
 from meosbackup.meos.server_checks import ServerChecks
 

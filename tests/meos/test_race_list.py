@@ -80,6 +80,24 @@ def test_races_of_the_last_days_are_chosen_and_those_whose_date_is_not_readable(
     ]
 
 
+@pytest.mark.parametrize(
+    ("former", "days", "names", "is_chosen"),
+    [
+        ("2026-11-22", 3, [], True), ("2026-11-18", 3, [], False), (None, 3, [], False), ("i morgon", 3, [], True),
+        ("2026-11-22", 3, ["Other"], False), ("2026-11-22", None, [], True),
+    ],
+)  # fmt: skip
+def test_a_race_whose_date_moved_stays_chosen(
+    former: str | None, days: int | None, names: list[str], is_chosen: bool
+) -> None:
+    items = [listed("Race", "2025-11-22", name_id="Vm"), listed("Other")]
+    dates = {"vm": former} if former else {}
+    selection = select(items, [], names=names, days=days, today=TODAY, former_dates=dates)
+    found = {chosen.race.name: chosen.former_date for chosen in selection.chosen}
+    assert ("Race" in found) == is_chosen
+    assert found.get("Race") == (former if is_chosen and days else None)
+
+
 @given(
     items=st.lists(st.builds(
         ListedRace,
