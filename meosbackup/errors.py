@@ -22,6 +22,10 @@ class WrongUsageError(MeosBackupError):
     exit_code = 2
 
 
+class NoBackupsError(WrongUsageError):
+    """The target is no drive with backups."""
+
+
 class TryAgainError(MeosBackupError):
     """Something that may pass: the server can't be reached, or the drive is missing."""
 

@@ -157,10 +157,11 @@ class Batch:
 
 @dataclass(frozen=True)
 class StoredBatch:
-    """A batch and the folder that it is stored in."""
+    """A batch and the folder that it is stored in; `is_only_here` if that is the spool's, and the drive lacks it."""
 
     folder: Path
     batch: Batch
+    is_only_here: bool = False
 
     @property
     def when(self) -> str:

@@ -1,7 +1,8 @@
 """What the commands have in common: their settings, console and log, and the default folders."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,12 @@ from click.core import ParameterSource
 
 from meosbackup import logfile, notices
 from meosbackup.console import Console
-from meosbackup.settings import chosen
-from meosbackup.settings.model import Settings
+from meosbackup.errors import DriveFailedError, DriveGoneError, NoBackupsError
+from meosbackup.settings import chosen, command_line
+from meosbackup.settings.model import SPOOL, Settings
 from meosbackup.settings.options import CONFIG, KEYS, SettingOption, options
+from meosbackup.store import available
+from meosbackup.store.inventory import Inventory
 
 STATE_FOLDER = platformdirs.user_state_path("meosbackup", appauthor=False)
 """The default folder of the spool and the log; the locks are always there."""
@@ -74,6 +78,31 @@ def races_asked(own: tuple[str, ...]) -> tuple[str, ...]:
     if own or before is None or before.get_parameter_source("race") is not ParameterSource.COMMANDLINE:
         return own
     return tuple(before.params["race"])
+
+
+@contextmanager
+def batches_for(settings: Settings, *words: str) -> Iterator[Inventory]:
+    """Yield the batches that a command reads: the drive's, and those of the spool that go with it.
+
+    If the drive is dead or missing, also later on, the error names the command that does without it; `words` are what
+    was given of it.
+
+    Raises NoBackupsError, DriveGoneError, DriveFailedError.
+    """
+    try:
+        yield available.find(settings.target, spool_of(settings))
+    except (NoBackupsError, DriveGoneError, DriveFailedError) as error:
+        newest = available.in_spool(spool_of(settings)).newest
+        if newest is None or settings.target == SPOOL:
+            raise
+        without = command_line.command(replace(settings, target=SPOOL), *words)
+        do = f"{error.do} Or use the batches on this computer's disk, up to {newest.when}: {without}"
+        raise type(error)(error.what, error.means, do) from error
+
+
+def given(batch: str, races: Iterable[str] = (), *more: str) -> list[str]:
+    """Return the options of a command with a batch and races, as they were given."""
+    return ["--batch", batch, *(part for race in races for part in ("--race", race)), *more]
 
 
 def spool_of(settings: Settings) -> Path:

@@ -11,13 +11,14 @@ import click
 from meosbackup import wording
 from meosbackup.batch import choosing, names
 from meosbackup.batch.model import Entry, StoredBatch, StoredFile
-from meosbackup.commands.common import batch_option, command, races_asked
+from meosbackup.commands.common import batch_option, batches_for, command, given, races_asked
 from meosbackup.console import Console
 from meosbackup.errors import MeosBackupError
 from meosbackup.meosxml import convert
 from meosbackup.meosxml.convert import Source
 from meosbackup.settings.model import Settings
-from meosbackup.store import copying, inventory
+from meosbackup.store import copying
+from meosbackup.store.inventory import Inventory
 from meosbackup.system import files
 from meosbackup.text import unbroken
 
@@ -39,17 +40,18 @@ def export_command(settings: Settings, console: Console, *, batch: str, races: t
 
     Example:  meosbackup export --target /media/usb --race Långdistans --to .
     """
-    return run(settings.target, batch, races_asked(races), Path(to).expanduser().resolve(), console)
+    called, folder = races_asked(races), Path(to).expanduser().resolve()
+    with batches_for(settings, "export", *given(batch, called, "--to", to)) as found:
+        return run(found, batch, called, folder, console)
 
 
-def run(target: Path | None, when: str, called: tuple[str, ...], folder: Path, screen: Console) -> bool:
+def run(found: Inventory, when: str, called: tuple[str, ...], folder: Path, screen: Console) -> bool:
     """Write the files of a batch's races into a folder, made if necessary; return whether all could be written.
 
     Nothing in the folder is replaced: a file whose name is taken gets another one.
 
-    Raises WrongUsageError, DriveGoneError, DriveFailedError, and MeosBackupError if the folder can't be written to.
+    Raises WrongUsageError, and MeosBackupError if the folder can't be written to.
     """
-    found = inventory.take(inventory.root_of(target))
     chosen = choosing.batch_at(found.batches, when)
     entries = choosing.entries_named(chosen.stored.batch.races, called)
     _make_folder(folder)

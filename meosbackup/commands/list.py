@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import chain, groupby
-from pathlib import Path
 from typing import TypeAlias
 
 import click
@@ -14,11 +13,12 @@ import click
 from meosbackup import wording
 from meosbackup.batch import batch_file, choosing
 from meosbackup.batch.model import Batch, Entry, StoredBatch
-from meosbackup.commands.common import command, races_asked
+from meosbackup.commands.common import batches_for, command, races_asked
 from meosbackup.console import Console
 from meosbackup.errors import WrongUsageError
 from meosbackup.settings.model import Settings
 from meosbackup.store import inventory, keeping
+from meosbackup.store.inventory import Inventory
 from meosbackup.store.keeping import Keep
 from meosbackup.text import clean
 
@@ -31,6 +31,7 @@ _FEWEST_RUNS = 8
 _LISTED = 8
 """How many races of the newest batch, and how many doubtful folders, are listed before the rest is counted."""
 _NAME_WIDTH = 40
+_ONLY_HERE = "only on this computer"
 
 
 @command("list")
@@ -44,16 +45,17 @@ def list_command(settings: Settings, console: Console, *, races: tuple[str, ...]
     Example:  meosbackup list --target /media/usb --race Stafett
     """
     race = next(reversed(races_asked(races)), None)
-    run(settings.target, console, race, as_json=as_json)
+    own = [*(["--race", race] if race is not None else []), *(["--json"] if as_json else [])]
+    with batches_for(settings, "list", *own) as found:
+        run(found, console, race, as_json=as_json)
     return True
 
 
-def run(target: Path | None, screen: Console, race: str | None, *, as_json: bool) -> None:
-    """Print the batches on a drive, newest last; only those with the race if one is named; as JSON for programs.
+def run(found: Inventory, screen: Console, race: str | None, *, as_json: bool) -> None:
+    """Print the batches, newest last; only those with the race if one is named; as JSON for programs.
 
-    Raises WrongUsageError, DriveGoneError, DriveFailedError, and MeosBackupError if there is no batch.
+    Raises WrongUsageError, and MeosBackupError if there is no batch.
     """
-    found = inventory.take(inventory.root_of(target))
     batches = of_race(found.batches, race) if race is not None and found.batches else found.batches
     if as_json:
         screen.show(to_json(batches))
@@ -88,7 +90,7 @@ def of_race(batches: Sequence[StoredBatch], called: str) -> tuple[StoredBatch, .
             "The batches are unchanged.",
             f"Enter its name, its NameId, or a part that only one race has: {listed or 'the drive has no race'}.",
         )
-    reduced = [StoredBatch(stored.folder, _of_race(stored.batch, *meant)) for stored in batches]
+    reduced = [replace(stored, batch=_of_race(stored.batch, *meant)) for stored in batches]
     return tuple(stored for stored in reduced if stored.batch.databases)
 
 
@@ -96,7 +98,7 @@ def to_json(batches: Sequence[StoredBatch]) -> str:
     """Return the batches as a JSON array in ASCII: each one's folder, whether it is kept, and its `batch.json`."""
     return json.dumps([
         {
-            "folder": stored.name, "pinned": inventory.is_pinned(stored),
+            "folder": stored.name, "only_on_this_computer": stored.is_only_here, "pinned": inventory.is_pinned(stored),
             "kept": next(map(str, _keeps([stored])), None),
             **json.loads(batch_file.to_json(stored.batch)),
         }
@@ -133,6 +135,7 @@ def _single(stored: StoredBatch) -> str:
     facts += ["PINNED"] if inventory.is_pinned(stored) else []
     facts += [str(keep) for keep in _keeps((stored,))]
     facts += [] if found.is_backup else [choosing.SAVED]
+    facts += [_ONLY_HERE] if stored.is_only_here else []
     return f"{stored.when:<21}  {state:<10}  {'; '.join(facts)}"
 
 
@@ -141,7 +144,10 @@ def _several(run: Run) -> str:
     first, last = (time.isoformat(" ")[:16] for time in (times[0], times[-1]))
     incomplete, pinned = sum(not stored.batch.complete for stored in run), sum(map(inventory.is_pinned, run))
     facts = [f"last: {_freshness(run[-1].batch, with_change=False)}"]
-    words = ((incomplete, "INCOMPLETE"), (pinned, "PINNED"), (len(_keeps(run)), "kept for a while"))
+    words = (
+        (incomplete, "INCOMPLETE"), (pinned, "PINNED"), (len(_keeps(run)), "kept for a while"),
+        (sum(stored.is_only_here for stored in run), _ONLY_HERE),
+    )  # fmt: skip
     facts += [f"{count:,} {word}" for count, word in words if count]
     facts += [] if run[-1].batch.is_backup else [choosing.SAVED]
     until = last[11:] if last[:10] == first[:10] else last

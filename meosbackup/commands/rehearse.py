@@ -7,15 +7,16 @@ from pathlib import Path
 
 from meosbackup.batch import choosing
 from meosbackup.batch.model import Proof, StoredBatch
-from meosbackup.commands.common import batch_option, command
+from meosbackup.commands.common import batch_option, batches_for, command, given
 from meosbackup.console import Console
 from meosbackup.errors import MeosBackupError
 from meosbackup.mysql import programs
 from meosbackup.mysql.programs import Program
 from meosbackup.restore import rehearsal
 from meosbackup.restore.rehearsal import RehearsedDatabase
-from meosbackup.settings.model import Settings
+from meosbackup.settings.model import SPOOL, Settings
 from meosbackup.store import drive, inventory, top_of_drive
+from meosbackup.store.inventory import Inventory
 from meosbackup.wording import number
 
 
@@ -28,13 +29,12 @@ def rehearse_command(settings: Settings, console: Console, *, batch: str) -> boo
 
     Example:  meosbackup rehearse --target /media/usb
     """
-    return run(settings, inventory.root_of(settings.target).parent, batch, console)
+    with batches_for(settings, "rehearse", *given(batch)) as found:
+        return run(settings, found, batch, console)
 
 
-def run(settings: Settings, target: Path, when: str, console: Console) -> bool:
-    """Rehearse a batch of a drive; return whether it came back without a difference. Raises MeosBackupError."""
-    root = drive.root(target)
-    found = inventory.find(root)
+def run(settings: Settings, found: Inventory, when: str, console: Console) -> bool:
+    """Rehearse a batch; return whether it came back without a difference. Raises MeosBackupError."""
     chosen = choosing.batch_at(found.batches, when)
     program = programs.find_dump_program(settings.mysqldump)
     taken = chosen.stored.batch.taken
@@ -44,8 +44,8 @@ def run(settings: Settings, target: Path, when: str, console: Console) -> bool:
     except MeosBackupError as error:
         raise type(error)(error.what, f"NOT PROVEN. {error.means}", error.do) from error
     _show_verdict(chosen.stored, console, is_proven=is_proven)
-    if is_proven:
-        _note(root, found.newest, Proof(taken, datetime.now().astimezone().replace(microsecond=0)), console)
+    if is_proven and settings.target != SPOOL and not chosen.stored.is_only_here:
+        _note(found.root, Proof(taken, datetime.now().astimezone().replace(microsecond=0)), console)
     return is_proven
 
 
@@ -77,9 +77,9 @@ def show(done: RehearsedDatabase, console: Console) -> None:
         console.result("OK", name, f"{number(done.rows, 'row')}, identical to the dump; {done.seconds:.1f} s")
 
 
-def _note(root: Path, newest: StoredBatch | None, found: Proof, console: Console) -> None:
+def _note(root: Path, found: Proof, console: Console) -> None:
     """Put the proof into the RESTORE.txt at the top of the drive; that a drive can't take it is not a failure."""
     try:
-        top_of_drive.note_proof(drive.place(root.parent), newest, found)
+        top_of_drive.note_proof(drive.place(root.parent), inventory.take(root).newest, found)
     except MeosBackupError as error:
         console.result("NOTE", "the drive", f"the proof couldn't be written to it: {error.what}")

@@ -2,13 +2,12 @@
 
 import click
 
-from meosbackup.commands.common import STATE_FOLDER, batch_option, command, races_asked, spool_of
+from meosbackup.commands.common import STATE_FOLDER, batch_option, batches_for, command, given, races_asked, spool_of
 from meosbackup.console import Console
 from meosbackup.restore import restore
 from meosbackup.restore.job import RestoreOptions
 from meosbackup.settings import command_line
-from meosbackup.settings.model import Settings
-from meosbackup.store import inventory
+from meosbackup.settings.model import SPOOL, Settings
 from meosbackup.system import lock
 
 
@@ -35,14 +34,17 @@ def restore_command(
     Example:  meosbackup restore --target /media/usb --batch 14:03 --race Långdistans
     """
     options = RestoreOptions(batch, races_asked(races), whole_list=whole_list, dry_run=dry_run, yes=yes, force=force)
-    place, spool = inventory.root_of(settings.target).parent, spool_of(settings)
+    target, spool = settings.target if settings.target != SPOOL else None, spool_of(settings)
+    words = ["restore", *given(batch, options.races, *(["--whole-list"] if whole_list else []))]
     try:
-        with lock.held(STATE_FOLDER / "locks", [place, spool]):
-            return restore.run(settings, place, spool, options, console)
+        with (
+            lock.held(STATE_FOLDER / "locks", [spool, *([target] if target else [])]),
+            batches_for(settings, *words) as found,
+        ):
+            return restore.run(settings, found, target, spool, options, console)
     except lock.AlreadyRunningError as error:
-        named = [part for race in options.races for part in ("--race", race)]
-        again = command_line.command(settings, "restore", "--batch", batch, *named)
         raise lock.AlreadyRunningError(
             error.what, "It keeps running. Nothing was restored: only one of the two can use the drive at a time.",
-            f"On this computer, press Ctrl-C in its window, and wait for its last line. Then run this again: {again}",
+            f"On this computer, press Ctrl-C in its window, and wait for its last line. Then run this again:"
+            f" {command_line.command(settings, *words)}",
         ) from error  # fmt: skip

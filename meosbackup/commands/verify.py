@@ -10,14 +10,14 @@ from pathlib import Path
 from meosbackup import __version__, wording
 from meosbackup.batch import batch_file, names
 from meosbackup.batch.model import StoredBatch, StoredFile
-from meosbackup.commands.common import command
+from meosbackup.commands.common import batches_for, command, spool_of
 from meosbackup.console import Console
 from meosbackup.dump import contents as dump_contents
 from meosbackup.dump.reader import BadDumpError
 from meosbackup.guide import restore_txt
 from meosbackup.meosxml import wellformed
-from meosbackup.settings.model import Settings
-from meosbackup.store import copying, drive, inventory
+from meosbackup.settings.model import SPOOL, Settings
+from meosbackup.store import available, copying, drive, inventory, spool
 from meosbackup.store.copying import Read, Reader
 from meosbackup.store.inventory import Inventory
 from meosbackup.system import files
@@ -48,13 +48,14 @@ class Plan:
     """What is to be read: everything on the drive, and which batches name each reference dump.
 
     `mark` and `guide` are the contents of `drive.json` and the top RESTORE.txt before anything else was looked at, or
-    why they can't be read.
+    why they can't be read; the spool has neither.
     """
 
     found: Inventory
     references: dict[StoredFile, list[StoredBatch]]
     mark: bytes | OSError
     guide: bytes | OSError
+    is_in_spool: bool = False
 
     @property
     def counts(self) -> str:
@@ -79,7 +80,25 @@ def verify_command(settings: Settings, console: Console) -> bool:
 
     Example:  meosbackup verify --target /media/usb
     """
-    return run(settings.target, console)
+    with batches_for(settings, "verify"):
+        is_good = settings.target == SPOOL or run(settings.target, console)
+        return run_in_spool(settings.target, spool_of(settings), console) and is_good
+
+
+def run_in_spool(target: Path | None, root: Path, screen: Console) -> bool:
+    """Read back the batches of the spool that go with the drive, or all; return whether nothing is wrong.
+
+    Raises MeosBackupError if all are asked for, and there is no batch.
+    """
+    if target is None or target == SPOOL:
+        found = available.in_spool(root)
+        if not found.batches:
+            raise inventory.no_batch(root)
+    else:
+        found = available.of_drive(drive.root(target), root)
+    nothing = FileNotFoundError()
+    plan = Plan(found, _references(found), nothing, nothing, is_in_spool=True)
+    return not found.batches or _read_and_tell(plan, screen, "on this computer: ")
 
 
 def run(target: Path | None, screen: Console) -> bool:
@@ -88,7 +107,10 @@ def run(target: Path | None, screen: Console) -> bool:
     Raises WrongUsageError, DriveGoneError, DriveFailedError, and MeosBackupError if there is no batch. What was found
     until then is still printed.
     """
-    plan = look(inventory.root_of(target))
+    return _read_and_tell(look(inventory.root_of(target)), screen)
+
+
+def _read_and_tell(plan: Plan, screen: Console, where: str = "") -> bool:
     findings: list[Finding] = []
     try:
         with screen.progress("Reading back", plan.bytes) as advance:
@@ -98,7 +120,8 @@ def run(target: Path | None, screen: Console) -> bool:
     if not plan.found.batches:
         raise inventory.no_batch(plan.found.root)
     is_good = not any(finding.is_wrong for finding in findings)
-    screen.result("OK" if is_good else "FAIL", plan.counts, "all good" if is_good else _good_ones(plan, findings))
+    verdict = "all good" if is_good else _good_ones(plan, findings)
+    screen.result("OK" if is_good else "FAIL", where + plan.counts, verdict)
     return is_good
 
 
@@ -107,11 +130,15 @@ def look(root: Path) -> Plan:
     # Before the batches: a backup that is running writes a batch first, and then the guide to it.
     mark, top = inventory.text_of(root / drive.MARK_FILE), inventory.text_of(root / names.GUIDE_FILE)
     found = inventory.take(root)
+    return Plan(found, _references(found), mark, top)
+
+
+def _references(found: Inventory) -> dict[StoredFile, list[StoredBatch]]:
     references: dict[StoredFile, list[StoredBatch]] = {}
     for stored in found.batches:
         for reference in {entry.reference for entry in stored.batch.databases if entry.reference}:
             references.setdefault(reference, []).append(stored)
-    return Plan(found, references, mark, top)
+    return references
 
 
 def read_back(plan: Plan, advance: Callable[[int], None] = lambda _: None) -> Iterator[Finding]:
@@ -120,7 +147,8 @@ def read_back(plan: Plan, advance: Callable[[int], None] = lambda _: None) -> It
     Raises DriveGoneError if the drive is pulled out meanwhile.
     """
     reader, folder = Reader(advance), plan.found.root / names.REFERENCE_FOLDER
-    yield from _beside_batches(plan)
+    if not plan.is_in_spool:
+        yield from _beside_batches(plan)
     for reference, batches in plan.references.items():
         fault = "is missing"
         if files.is_folder(folder):
@@ -129,7 +157,7 @@ def read_back(plan: Plan, advance: Callable[[int], None] = lambda _: None) -> It
             file = f"{names.REFERENCE_FOLDER}/{reference.name}"
             yield from _confirmed(plan, stored, [Finding(stored.name, file, fault)])
     for stored in plan.found.batches:
-        yield from _confirmed(plan, stored, [*_in_batch(stored, reader)])
+        yield from _confirmed(plan, stored, [*_in_batch(stored, reader, is_in_spool=plan.is_in_spool)])
 
 
 def rows(findings: Sequence[Finding]) -> list[tuple[str, str, str]]:
@@ -230,7 +258,7 @@ def _leads_to(text: bytes, stored: StoredBatch) -> bool:
     return names_folder is not None and _names_dumps(text, stored)
 
 
-def _in_batch(stored: StoredBatch, reader: Reader) -> Iterator[Finding]:
+def _in_batch(stored: StoredBatch, reader: Reader, *, is_in_spool: bool) -> Iterator[Finding]:
     for file, what in _in_files(stored, reader):
         yield Finding(stored.name, file, what)
     for what in _in_batch_file(stored):
@@ -240,6 +268,7 @@ def _in_batch(stored: StoredBatch, reader: Reader) -> Iterator[Finding]:
             yield Finding(stored.name, name, fault)
     marks = {names.PIN_FILE, names.KEEP_FILE}
     known = {names.BATCH_FILE, *marks, *_guides(stored), *(file.file for file in _files(stored))}
+    known |= {spool.SHIPPED_FILE} if is_in_spool else set()
     for path in files.listed(stored.folder):
         if path.name not in known:
             is_wrong = not path.name.lower().startswith(_LITTER)

@@ -34,7 +34,7 @@ def fetch(job: Job, stored: StoredBatch, steps: Sequence[Step], folder: Path) ->
                 elif step.is_reference:
                     notes.append(("FAIL", step.name, f"{error.what} {error.means}"))
                 else:
-                    raise _with_advice(stored, step, error) from error
+                    raise _with_advice(job, stored, step, error) from error
     for word, name, text in notes:
         job.console.result(word, name, text)
     return fetched
@@ -88,13 +88,13 @@ def _same_in_spool(spool_root: Path, sha256: str) -> Iterator[Path]:
                     yield stored.path(file)
 
 
-def _with_advice(stored: StoredBatch, step: Step, error: BadBatchError) -> BadBatchError:
+def _with_advice(job: Job, stored: StoredBatch, step: Step, error: BadBatchError) -> BadBatchError:
     """Return the error with the earlier batch that has a good dump of that race."""
     race = step.entry.race
     if race is None:
         return error
-    batches = inventory.find(stored.folder.parents[1]).batches
-    earlier = choosing.newest_good([other for other in batches if other.batch.sequence < stored.batch.sequence], race)
+    before = [other for other in job.found.batches if other.batch.sequence < stored.batch.sequence]
+    earlier = choosing.newest_good(before, race)
     advice = (
         f"The newest earlier batch with a good dump of it: {choosing.options(earlier, race)}"
         if earlier else "No earlier batch has a good dump of it; look for another drive."

@@ -7,6 +7,7 @@ from pathlib import Path
 from meosbackup.console import Console
 from meosbackup.mysql.programs import Program
 from meosbackup.settings.model import Settings
+from meosbackup.store.inventory import Inventory
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,14 @@ class RestoreOptions:
 class Job:
     """A restore: what was asked for, the settings, the drive's and the spool's folders, the programs, the console.
 
-    Once `stop` is set, what has begun to replace tables finishes that, and the rest is given up.
+    `found` are the batches to choose from; `target` is None if no drive takes part. Once `stop` is set, what has begun
+    to replace tables finishes that, and the rest is given up.
     """
 
     options: RestoreOptions
     settings: Settings
-    target: Path
+    found: Inventory
+    target: Path | None
     spool: Path
     dump_program: Program
     client_program: Program

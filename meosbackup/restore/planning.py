@@ -15,7 +15,6 @@ from meosbackup.mysql import identifiers, sessions
 from meosbackup.restore.job import Job
 from meosbackup.settings import command_line
 from meosbackup.settings.model import Settings
-from meosbackup.store import drive, inventory
 from meosbackup.text import clean
 from meosbackup.wording import number, span, when
 
@@ -81,7 +80,7 @@ def make(job: Job) -> Plan:
     Raises WrongUsageError; MeosBackupError if MeOS has a race open, or something else prevents a restore.
     """
     options = job.options
-    batches = inventory.find(drive.root(job.target)).batches
+    batches = job.found.batches
     chosen = choosing.batch_at(batches, options.when)
     named = choosing.entries_named(chosen.stored.batch.databases, options.races)
     entries = tuple(entry for entry in named if entry.dump is not None)
@@ -136,7 +135,9 @@ def refuse_if_opened_meanwhile(settings: Settings, plan: Plan) -> None:
 def show(plan: Plan, console: Console, now: datetime) -> None:
     """Print what is going to be done, race by race: what the batch has, what the server has, what would be lost."""
     age = span((now - plan.stored.batch.taken).total_seconds())
-    console.say(f"Batch from {plan.stored.when}, {age} old" + (f" ({plan.note})" if plan.note else ""))
+    notes = [plan.note, "only on this computer" if plan.stored.is_only_here else ""]
+    note = ", ".join(filter(None, notes))
+    console.say(f"Batch from {plan.stored.when}, {age} old" + (f" ({note})" if note else ""))
     for dump in plan.dumps:
         console.say()
         console.block([(dump.entry.display_name, ""), *(("", line) for line in _lines(dump, now))])

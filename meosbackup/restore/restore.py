@@ -20,6 +20,7 @@ from meosbackup.restore.replacement import Restorer, Step
 from meosbackup.settings import command_line
 from meosbackup.settings.model import Settings
 from meosbackup.store import spool
+from meosbackup.store.inventory import Inventory
 from meosbackup.system import signals
 from meosbackup.text import clean
 from meosbackup.wording import number
@@ -39,14 +40,19 @@ class StepResult:
     error: MeosBackupError | None
 
 
-def run(settings: Settings, target: Path, spool_root: Path, options: RestoreOptions, console: Console) -> bool:
+def run(
+    settings: Settings, found: Inventory, target: Path | None, spool_root: Path, options: RestoreOptions,
+    console: Console,
+) -> bool:  # fmt: skip
     """Restore what was asked for; return whether all of it is restored, or nothing was to be done.
+
+    It is chosen of the batches that were `found`; `target` is None if no drive takes part.
 
     Raises MeosBackupError.
     """
     try:
         job = Job(
-            options, settings, target, spool_root, programs.find_dump_program(settings.mysqldump),
+            options, settings, found, target, spool_root, programs.find_dump_program(settings.mysqldump),
             programs.find_client_program(settings.mysql), console,
         )  # fmt: skip
         spool.prepare(spool_root, target)

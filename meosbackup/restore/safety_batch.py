@@ -1,6 +1,7 @@
 """What a restore is about to replace, saved first: as a batch that is kept for good and never chosen unnamed."""
 
 import logging
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
@@ -13,7 +14,7 @@ from meosbackup.restore import replacement
 from meosbackup.restore.job import Job
 from meosbackup.restore.planning import Plan
 from meosbackup.settings.model import Settings
-from meosbackup.store import drive, inventory, shipping
+from meosbackup.store import drive, inventory, shipping, spool
 from meosbackup.store.shipping import Shipper
 from meosbackup.text import clean
 
@@ -26,8 +27,8 @@ def save(job: Job, plan: Plan) -> StoredBatch | None:
     Raises MeosBackupError, after which nothing may be replaced; StoppedError.
     """
     _list_unlisted(job.settings, plan)
-    roots = (job.spool, drive.root(job.target))
-    sequence = max(inventory.find(root).highest_sequence for root in roots)
+    _note_drive(job)
+    sequence = max(inventory.find(job.spool).highest_sequence, job.found.highest_sequence)
     everything = replace(job.settings, races=(), all_races=True, skip_unchanged=False)
     outcome = backup.Backup(everything, job.dump_program, job.spool, sequence, SAFETY).tick(
         datetime.now().astimezone().replace(microsecond=0), job.stop
@@ -46,15 +47,25 @@ def save(job: Job, plan: Plan) -> StoredBatch | None:
 
 def bring_to_drive(job: Job) -> None:
     """Copy what was saved to the drive as well; if that fails, it is still in the spool. Raises StoppedError."""
+    if job.target is None:
+        return
     now = datetime.now().astimezone()
     try:
         shipper = Shipper(job.spool, drive.place(job.target), job.settings.reserve_mb, job.stop, job.console.say)
-        shipping.ship_waiting(shipper, shipping.attach(shipper, now))
+        shipping.ship_waiting(shipper, shipping.attach(shipper, now), is_only_its_own=True)
     except MeosBackupError as error:
         log.warning("what was saved is in the spool only", exc_info=True)
         job.console.result(
             "NOTE", "the drive", f"{clean(error.what)} What was saved is on this computer, in {job.spool}."
         )
+
+
+def _note_drive(job: Job) -> None:
+    """Note in the spool to which drive the batch belongs, in case it can't be brought there."""
+    with suppress(MeosBackupError, OSError):
+        drive_id = drive.identity(drive.place(job.target)) if job.target else None
+        if drive_id:
+            spool.note_drive(job.spool, drive_id)
 
 
 def _list_unlisted(settings: Settings, plan: Plan) -> None:

@@ -3,10 +3,13 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+SPOOL = Path("spool")
+"""The target of a command that reads batches if it is to read this computer's spool, and no drive."""
+
 
 @dataclass(frozen=True)
 class Settings:
-    """What the user set, or the defaults; `interval` and the limits are in seconds, and every path is absolute.
+    """What the user set, or the defaults; `interval` and the limits are in seconds; all paths but SPOOL are absolute.
 
     A setting is a line here (its type and default), one in `options` (its option, variable and key), and one in
     config.example.toml.

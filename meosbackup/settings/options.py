@@ -23,6 +23,7 @@ from meosbackup.settings.value_types import (
     SPAN,
     SSL_MODE,
     SWITCH,
+    TARGET,
     TEXT,
     Kind,
 )
@@ -64,7 +65,7 @@ class Setting:
 CONFIG = Setting("common", "config", FILE, "A file of settings, such as config.example.toml.")
 
 SETTINGS = (
-    Setting("target", "target", FOLDER, "The drive's folder, such as /media/usb or E:. It must exist."),
+    Setting("target", "target", TARGET, "The drive's folder, such as /media/usb or E:. It must exist."),
     Setting("target", "any_disk", SWITCH, "Allow a target on the system's own disk."),
     Setting("server", "host", TEXT, "The server's name or address."),
     Setting("server", "port", PORT, "The server's port."),

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple, TypeVar
 import click
 from click.core import ParameterSource
 
+from meosbackup.settings.model import SPOOL
+
 _LONGEST_TEXT = 500
 _DAY = 86_400
 
@@ -72,6 +74,10 @@ def _path(value: str | Path, folder: Path) -> Path:
         raise ValueError from error
 
 
+def _target(value: str | Path, folder: Path) -> Path:
+    return SPOOL if str(value) == str(SPOOL) else _path(value, folder)
+
+
 def _program(value: str, folder: Path) -> str:
     """Keep a bare name, which is looked for in PATH; anything else is a file."""
     return _text(value, folder) if value == Path(value).name else str(_path(value, folder))
@@ -100,6 +106,7 @@ SWITCH = Kind(click.BOOL, "", "true or false")
 TEXT = Kind(_Type(_text), "NAME", f"a text of at most {_LONGEST_TEXT} characters, in quotes")
 NAMES = Kind(_Type(_name), "NAME", 'a list such as ["one", "another"], or in a variable: one; another')
 FOLDER = Kind(_Type(_path), "DIR", rf"a folder such as '/media/usb' or 'E:\meos', {_QUOTES}")
+TARGET = Kind(_Type(_target), *FOLDER[1:])
 FILE = Kind(_Type(_path), "FILE", rf"a file such as '/home/me/file' or 'C:\meos\file', {_QUOTES}")
 PROGRAM = Kind(_Type(_program), "PROGRAM", f"the name of a program, or its file, {_QUOTES}")
 SSL_MODE = Kind(

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from meosbackup.batch import names
 from meosbackup.errors import DriveFailedError, DriveGoneError, MeosBackupError, WrongUsageError
+from meosbackup.settings.model import SPOOL
 from meosbackup.system import disks, files
 from meosbackup.text import unbroken
 
@@ -52,7 +53,7 @@ def checked_target(target: Path | None, *, any_disk: bool) -> Path:
     Raises WrongUsageError if none is set, or it is not a folder, not writable or on the system's own disk;
     DriveGoneError if it doesn't exist.
     """
-    if target is None:
+    if target is None or target == SPOOL:
         raise WrongUsageError(
             "No target is set.", "Nothing is backed up.", f"Name the drive with --target. {_plugged_in()}"
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from meosbackup.batch import batch_file, names
 from meosbackup.batch.model import Batch, StoredBatch
-from meosbackup.errors import BadBatchError, DriveFailedError, DriveGoneError, MeosBackupError, WrongUsageError
+from meosbackup.errors import BadBatchError, DriveFailedError, DriveGoneError, MeosBackupError, NoBackupsError
 from meosbackup.store import drive, top_of_drive
 from meosbackup.system import disks, files
 
@@ -44,11 +44,11 @@ class Inventory:
 
 
 def root_of(target: Path | None) -> Path:
-    """Return the folder on a drive that holds its backups. Raises WrongUsageError if there is none."""
+    """Return the folder on a drive that holds its backups. Raises NoBackupsError if there is none."""
     drives = ", ".join(str(found.path) for found in disks.plugged_in() if files.is_folder(drive.root(found.path)))
     advice = f"With --target, name the top folder of a drive that has backups. Plugged in: {drives or 'none'}."
     if target is None:
-        raise WrongUsageError("No target is set.", "Nothing was read.", advice)
+        raise NoBackupsError("No target is set.", "Nothing was read.", advice)
     root = drive.root(target)
     try:
         if files.has_folder(root):
@@ -57,7 +57,7 @@ def root_of(target: Path | None) -> Path:
         raise DriveFailedError(
             f"{root} can't be used: {error.strerror or error}.", "Nothing was read.", advice
         ) from error
-    raise WrongUsageError(f"There is no folder {names.ROOT_FOLDER} in {target}.", "Nothing was read.", advice)
+    raise NoBackupsError(f"There is no folder {names.ROOT_FOLDER} in {target}.", "Nothing was read.", advice)
 
 
 def find(root: Path) -> Inventory:

@@ -4,7 +4,7 @@ import logging
 import shutil
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -51,13 +51,18 @@ def attach(shipper: Shipper, now: datetime) -> str:
     if found is None:
         found = drive.mark(shipper.place, now)
     _remove_unfinished(shipper.place)
+    try:
+        spool.note_drive(shipper.spool, found)
+    except OSError:
+        log.warning("the spool doesn't know to which drive its batches belong", exc_info=True)
     return found
 
 
-def ship_waiting(shipper: Shipper, drive_id: str) -> StoredBatch | None:
+def ship_waiting(shipper: Shipper, drive_id: str, *, is_only_its_own: bool = False) -> StoredBatch | None:
     """Ship every batch that waits for this drive, newest first; return the newest batch of all if it was among them.
 
-    The newest one's RESTORE.txt is written to the top of the drive as well.
+    The newest one's RESTORE.txt is written to the top of the drive as well. With `is_only_its_own`, batches that were
+    made for another drive are left alone.
 
     Raises DriveGoneError if the drive is away, or is another one, before or after a batch; DriveFailedError,
     StoppedError. What was not shipped still waits.
@@ -65,6 +70,8 @@ def ship_waiting(shipper: Shipper, drive_id: str) -> StoredBatch | None:
     newest: StoredBatch | None = None
     drive.check_writable(shipper.place)
     findings = inventory.find(shipper.spool)
+    if is_only_its_own:
+        findings = replace(findings, batches=tuple(spool.going_with(findings, drive_id)))
     for stored in spool.waiting(findings, drive_id):
         _see_the_same(shipper.place, drive_id)
         try:

@@ -16,7 +16,8 @@ from meosbackup.store import inventory, keeping
 from meosbackup.store.inventory import Inventory
 from meosbackup.system import disks, files
 
-_SHIPPED = "SHIPPED"
+SHIPPED_FILE = "SHIPPED"
+_DRIVES_FILE = "DRIVES"
 _WORK = "work-"
 
 
@@ -54,7 +55,7 @@ def _refuse_on_drive(root: Path, target: Path) -> None:
 def _tighten(root: Path) -> None:
     """Have only the user read what is in the spool: an earlier version let everybody. What isn't ours is left alone."""
     found = files.listed(root)
-    ours = [path for path in found if _is_ours(path.name) and files.is_folder(path)]
+    ours = [path for path in found if _is_ours(path)]
     with suppress(OSError):  # another meosbackup may be removing some of it
         for path in ours:
             for entry in (path, *path.rglob("*")):
@@ -63,8 +64,11 @@ def _tighten(root: Path) -> None:
         files.make_private(root)
 
 
-def _is_ours(name: str) -> bool:
-    return name == names.REFERENCE_FOLDER or name.startswith(_WORK) or bool(names.DAY_FOLDER.fullmatch(name))
+def _is_ours(path: Path) -> bool:
+    if path.name == _DRIVES_FILE:
+        return not path.is_symlink()
+    is_named = path.name == names.REFERENCE_FOLDER or path.name.startswith(_WORK)
+    return (is_named or names.DAY_FOLDER.fullmatch(path.name) is not None) and files.is_folder(path)
 
 
 def tidy(root: Path) -> None:
@@ -105,9 +109,38 @@ def waiting(findings: Inventory, drive: str | None = None) -> list[StoredBatch]:
 
 def mark_shipped(stored: StoredBatch, drive: str) -> None:
     """Note that a batch is on a drive, by the drive's id."""
-    with (stored.folder / _SHIPPED).open("a", encoding="ascii", newline="\n") as file:
+    with (stored.folder / SHIPPED_FILE).open("a", encoding="ascii", newline="\n") as file:
         file.write(f"{drive}\n")
-    files.make_private(stored.folder / _SHIPPED)
+    files.make_private(stored.folder / SHIPPED_FILE)
+
+
+def note_drive(root: Path, drive: str) -> None:
+    """Note that the batches which are made from now on go with a drive, by its id. Raises OSError."""
+    notes = _drive_notes(root)
+    if not notes or notes[-1][1] != drive:
+        with (root / _DRIVES_FILE).open("a", encoding="utf-8", newline="\n") as file:
+            file.write(f"{inventory.find(root).highest_sequence} {drive}\n")
+        files.make_private(root / _DRIVES_FILE)
+
+
+def going_with(findings: Inventory, drive: str) -> list[StoredBatch]:
+    """Return the batches that were made while a drive was the last that was attached, or that are on it, by its id."""
+    notes = _drive_notes(findings.root)
+
+    def made_for(stored: StoredBatch) -> str | None:
+        return next((name for above, name in reversed(notes) if above < stored.batch.sequence), None)
+
+    return [stored for stored in findings.batches if drive in _drives(stored) or made_for(stored) == drive]
+
+
+def _drive_notes(root: Path) -> list[tuple[int, str]]:
+    """Return the drives that were attached, in their order, each with the highest sequence of the spool then."""
+    try:
+        lines = (root / _DRIVES_FILE).read_text("utf-8", "replace").splitlines()
+    except FileNotFoundError:
+        return []
+    found = [line.partition(" ") for line in lines]
+    return [(int(above), drive) for above, _, drive in found if above.isdecimal()]
 
 
 def copied(findings: Inventory, drive: str, now: datetime) -> list[StoredBatch]:
@@ -121,7 +154,7 @@ def copied(findings: Inventory, drive: str, now: datetime) -> list[StoredBatch]:
 def mark_lost(stored: StoredBatch, drive: str) -> None:
     """Note that a batch is no longer on a drive. Raises OSError."""
     left = [f"{other}\n" for other in _drives(stored) if other != drive]
-    files.write_durably(stored.folder / _SHIPPED, "".join(left).encode("ascii"))
+    files.write_durably(stored.folder / SHIPPED_FILE, "".join(left).encode("ascii"))
 
 
 def thin(root: Path, now: datetime) -> None:
@@ -156,7 +189,7 @@ def remove_unnamed_references(root: Path) -> None:
 
 def _drives(stored: StoredBatch) -> list[str]:
     try:
-        return (stored.folder / _SHIPPED).read_text("ascii", "replace").split()
+        return (stored.folder / SHIPPED_FILE).read_text("ascii", "replace").split()
     except FileNotFoundError:
         return []
 

@@ -103,6 +103,7 @@ def test_a_drive_of_the_real_command(server: PrivateServer, tmp_path: Path) -> N
     [one, another] = json.loads(listed(target, "--json"))
     folder = target / "meosbackup" / another.pop("folder")
     assert (one["sequence"], another.pop("pinned"), another.pop("kept")) == (1, False, None)
+    assert not another.pop("only_on_this_computer")
     assert another == json.loads((folder / "batch.json").read_text("utf-8"))
 
 
