@@ -1,14 +1,16 @@
 """The client program, run: a dump fed into a database of another name."""
 
+import math
 import re
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from meosbackup.dump import connecting, scanner
+from meosbackup.dump.progress import Progress
 from meosbackup.dump.scanner import Kind, Piece
-from meosbackup.errors import MeosBackupError, PrivilegeMissingError, ServerUnreachableError
+from meosbackup.errors import MeosBackupError, PrivilegeMissingError, ProgramMissingError, ServerUnreachableError
 from meosbackup.mysql.identifiers import quoted
 from meosbackup.mysql.programs import Program
 from meosbackup.mysql.server_errors import PRIVILEGE_MISSING, UNREACHABLE, explained, is_about_tls, quoted_account
@@ -18,7 +20,6 @@ from meosbackup.system import process
 UNTOUCHED = "The server is unchanged."
 """What a failed restore means for the data, whatever failed."""
 
-_LIMIT = 3600.0
 _PIECE = 1 << 16
 _READ_ONLY = frozenset({1290, 1792, 1836})
 _TOO_LARGE = frozenset({1153, 2006, 2020})
@@ -46,9 +47,12 @@ def logged_in(
 ) -> Client:  # fmt: skip
     """Try the login in a folder in which `mysqldump.logged_in` put the option file, once for all dumps.
 
-    Raises OSError if the program can't be started, UnfitProgramError, StoppedError.
+    Raises ProgramMissingError, UnfitProgramError, StoppedError.
     """
-    login = connecting.arguments_that_log_in(program, settings, folder, stop)
+    try:
+        login = connecting.arguments_that_log_in(program, settings, folder, stop)
+    except OSError as error:
+        raise _not_startable(program, error) from error
     return Client(program, tuple(login), settings, folder, account)
 
 
@@ -66,16 +70,39 @@ def redirected(source: Path, database: str) -> Iterator[Piece]:
                 yield piece
 
 
-def feed(client: Client, pieces: Iterable[bytes], stop: threading.Event) -> None:
-    """Feed SQL to the server, piece by piece.
+def feed(client: Client, pieces: Iterable[bytes], stop: threading.Event, stalled: Callable[[], None]) -> None:
+    """Feed SQL to the server, piece by piece. `stalled` is called when it has taken none for a while.
 
-    Raises MeosBackupError if the server or the client program refuses it; what making the pieces raises;
-    StoppedError.
+    Raises MeosBackupError if the server or the client program refuses it, or takes nothing more for dump_limit; what
+    making the pieces raises; StoppedError.
     """
     arguments = [*client.login, "--binary-mode", "--default-character-set=utf8mb4", "--max-allowed-packet=1G"]
-    with connecting.encrypted_if_required(client.program, client.settings), process.poured(pieces) as statements:
-        result = process.run(arguments, limit=_LIMIT, stop=stop, folder=client.folder, stdin=statements)
-    if result.code or result.timed_out:
+    limit = client.settings.dump_limit
+    progress = Progress(stalled, limit)
+    with (
+        connecting.encrypted_if_required(client.program, client.settings),
+        process.poured(progress.noted(pieces)) as statements,
+    ):
+        try:
+            result = process.run(
+                arguments, limit=math.inf, stop=stop, folder=client.folder, stdin=statements,
+                is_hopeless=progress.is_over_limit,
+            )  # fmt: skip
+        except OSError as error:
+            raise _not_startable(client.program, error) from error
+    if result.timed_out:
+        raise MeosBackupError(
+            f"The server has taken nothing more for {limit} s. Its disk may be full.",
+            UNTOUCHED,
+            "Make room on the server's disk, or restore on another server.",
+        )
+    if result.code and not result.errors.strip():
+        raise MeosBackupError(
+            f"The client program ended with code {result.code} and said nothing. Something may have ended it.",
+            UNTOUCHED,
+            "Run the command again.",
+        )
+    if result.code:
         raise failure(client, *connecting.error(result))
 
 
@@ -107,4 +134,12 @@ def failure(client: Client, said: str, number: int | None) -> MeosBackupError:
         f"The server refused the dump ({said or 'the client program said nothing'}).",
         UNTOUCHED,
         "If its disk is full, make room; otherwise choose another batch, or another server.",
+    )
+
+
+def _not_startable(program: Program, error: OSError) -> ProgramMissingError:
+    return ProgramMissingError(
+        f"The client program {program.path} can't be started ({error.strerror or error}).",
+        UNTOUCHED,
+        "Reinstall MySQL's or MariaDB's programs, or name another one with --mysql PROGRAM.",
     )

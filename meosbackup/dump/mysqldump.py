@@ -175,9 +175,10 @@ def _failure(result: process.Result, database: str, program: DumpProgram) -> Meo
             "This race is not in the newest backup.",
             "Install the dump program of MySQL 5.7 or newer (mysqldump), and name it with --mysqldump PROGRAM.",
         )
-    full = "errno: 28" in said or "No space left" in said or result.code == 5
+    is_full = "errno: 28" in said or "No space left" in said or result.code == 5
+    disk = "the server's disk" if number else "this computer's disk, where the spool is"
     return DumpFailedError(
         f"The dump program ended with code {result.code} ({said or 'it said nothing'}).",
         "This race is not in the newest backup.",
-        "Make room on this computer's disk, where the spool is." if full else "The log file has all that it said.",
+        f"Make room on {disk}." if is_full else "The log file has all that it said.",
     )

@@ -58,13 +58,14 @@ class Step:
 class Restorer:
     """What restoring a dump needs: the client and the dump program, both logged in, and what stops it.
 
-    With `is_forced`, even races that MeOS has open are replaced.
+    With `is_forced`, even races that MeOS has open are replaced. `stalled` is called for a step without progress.
     """
 
     client: Client
     dump_program: DumpProgram
     stop: threading.Event
     is_forced: bool
+    stalled: Callable[["Step"], None]
     list_lock: threading.Lock = field(default_factory=threading.Lock)
     """Held by one race at a time, since each looks for a free Id on the race list."""
 
@@ -107,7 +108,7 @@ def restore_dump(restorer: Restorer, step: Step, path: Path, advance: Callable[[
         try:
             permitted_ones = permitted.statements(client.redirected(path, step.new), step.new, [])
             pieces = _counted(permitted_ones, step.source.bytes, advance)
-            client.feed(restorer.client, pieces, restorer.stop)
+            client.feed(restorer.client, pieces, restorer.stop, lambda: restorer.stalled(step))
             rows = _compare(restorer, session, step, path)
             _put_in_place(restorer, session, step)
         finally:
@@ -249,9 +250,15 @@ def _explained(restorer: Restorer) -> Iterator[None]:
         yield
     except MeosBackupError as error:
         number = getattr(error.__cause__, "errno", None)
-        if number is None:
+        if number is None or isinstance(error.__cause__, OSError):
             raise
         raise client.failure(restorer.client, str(error.__cause__), number) from error
+    except OSError as error:
+        raise MeosBackupError(
+            f"A file of the spool can't be read ({error.strerror or error}).",
+            UNTOUCHED,
+            "Check this computer's disk, and run the command again.",
+        ) from error
 
 
 def _tables(session: Session, database: str) -> list[str]:

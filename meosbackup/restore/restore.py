@@ -7,10 +7,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from meosbackup.console import Console
 from meosbackup.dump import client, mysqldump
+from meosbackup.dump.progress import STALLED_SECONDS
 from meosbackup.errors import MeosBackupError, StoppedError
 from meosbackup.mysql import programs, server_errors, sessions
 from meosbackup.restore import fetching, planning, replacement
@@ -135,7 +137,7 @@ def _restore_all(job: Job, plan: Plan, restored: list[Step]) -> bool:
         client_program = programs.fitting(job.client_program, server)
         with mysqldump.logged_in(dump_program, job.settings, folder, session.account) as dumper:
             feeder = client.logged_in(client_program, job.settings, folder, session.account, job.stop)
-            restorer = Restorer(feeder, dumper, job.stop, job.options.force)
+            restorer = Restorer(feeder, dumper, job.stop, job.options.force, partial(_show_stalled, job.console))
             steps = replacement.steps(plan.entries)
             paths = fetching.fetch(job, plan.stored, steps, folder)
             _run_steps(job, restorer, [step for step in steps if step.number in paths], paths, restored)
@@ -198,6 +200,15 @@ def _show_result(step: Step, result: StepResult | None, console: Console) -> boo
     rows = number(result.rows, "row")
     console.result("OK", step.name, f"{rows} restored, each compared with the dump; {result.seconds:.1f} s")
     return True
+
+
+def _show_stalled(console: Console, step: Step) -> None:
+    console.result(
+        "WAIT",
+        step.name,
+        f"no progress for {STALLED_SECONDS:.0f} s; the server may be out of disk space. Ctrl-C gives up, the race on"
+        " the server is unchanged",
+    )
 
 
 def _show_next_steps(settings: Settings, console: Console) -> None:

@@ -55,22 +55,24 @@ def remove_leftovers(session: Session, settings: Settings) -> None:
 def drop(settings: Settings, databases: Iterable[str]) -> None:
     """Drop temporary databases; what can't be dropped is left to the next restore.
 
-    Whoever still uses one is ended first: on a full disk, MyISAM goes on trying to write. The session is a new one, as
-    what used them may be stuck, or lost.
+    The session is a new one, as what used them may be stuck, or lost. On a full disk, MyISAM goes on trying to write
+    into one until there is room. It is left alone: MariaDB 10.11 crashed when such a connection was killed (seen).
     """
     try:
         with sessions.session(settings) as session:
             session.rows(f"SET SESSION lock_wait_timeout = {_LOCK_SECONDS}")
             for database in databases:
-                _end_users(session, database)
+                _end_swap(session, database)
                 session.rows(f"DROP DATABASE IF EXISTS {quoted(database)}")
     except MeosBackupError:
         log.warning("temporary databases may be left on the server", exc_info=True)
 
 
-def _end_users(session: Session, database: str) -> None:
+def _end_swap(session: Session, database: str) -> None:
+    """End a statement that still waits to replace tables, though the restore that gave it was killed."""
     for row in session.rows("SHOW FULL PROCESSLIST"):
-        if row["db"] == database or quoted(database) in str(row["info"]):
+        statement = str(row["info"])
+        if statement.startswith("RENAME TABLE") and quoted(database) in statement:
             with suppress(MeosBackupError):  # it has ended by itself
                 session.rows(f"KILL {int(row['id'])}")
 

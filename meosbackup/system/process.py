@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -146,8 +146,11 @@ def run(
     folder: Path | None = None,
     stdin: IO[bytes] | None = None,
     patience: float = PATIENCE,
+    is_hopeless: Callable[[], bool] | None = None,
 ) -> Result:
-    """Run a program until it ends, or for at most `limit` seconds; then it is ended.
+    """Run a program until it ends, or for at most `limit` seconds, or until `is_hopeless`; then it is ended.
+
+    `is_hopeless` is asked ten times a second; the result then is that of a time limit.
 
     Raises OSError if the program can't be started, StoppedError if `stop` is set before it ended.
     """
@@ -157,7 +160,7 @@ def run(
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         process = start(arguments, folder=folder, stdin=stdin, stdout=output, stderr=errors)
         try:
-            timed_out = not _wait(process, started + limit, stop)
+            timed_out = not _wait(process, started + limit, stop, is_hopeless)
         finally:
             if process.poll() is None:
                 end(process, patience)
@@ -169,7 +172,12 @@ def run(
     return result
 
 
-def _wait(process: "subprocess.Popen[bytes]", deadline: float, stop: threading.Event | None) -> bool:
+def _wait(
+    process: "subprocess.Popen[bytes]",
+    deadline: float,
+    stop: threading.Event | None,
+    is_hopeless: Callable[[], bool] | None,
+) -> bool:
     """Wait for a program to end; return whether it ended before the deadline."""
     # A thread waits: with a time limit of its own, Popen.wait sleeps up to 50 ms at a time, as long as a dump takes.
     ended = threading.Event()
@@ -177,7 +185,7 @@ def _wait(process: "subprocess.Popen[bytes]", deadline: float, stop: threading.E
     while not ended.wait(max(0.0, min(deadline - time.monotonic(), 0.1))):
         if stop is not None and stop.is_set():
             raise StoppedError
-        if time.monotonic() >= deadline:
+        if time.monotonic() >= deadline or (is_hopeless is not None and is_hopeless()):
             return False
     return True
 

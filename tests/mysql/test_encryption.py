@@ -116,7 +116,7 @@ def test_a_server_without_encryption(place: Place, own: Installation) -> None:
 def feed(installation: Installation, settings: Settings, folder: Path, statement: str) -> None:
     never = threading.Event()
     feeder = client.logged_in(find_client_program(installation.client), settings, folder, None, never)
-    client.feed(feeder, [statement.encode()], never)
+    client.feed(feeder, [statement.encode()], never, lambda: None)
 
 
 @pytest.mark.parametrize("program", ["own", "mariadb_11", "mysql"])

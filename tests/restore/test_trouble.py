@@ -36,7 +36,7 @@ from tests.toolkit.servers import (
     rows_of,
 )
 from tests.toolkit.tent import RACES, Tent, assert_tidy, ended, races, work_on
-from tests.toolkit.waiting import limit, wait_until
+from tests.toolkit.waiting import PATIENCE, limit, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs signals and client programs made of shell")
 
@@ -398,3 +398,69 @@ def test_a_server_whose_disk_is_full_keeps_what_it_has(
         (small_disk / "filler").unlink()
         tent.restore(full, "--race", INNODB, "--batch", tent.batches()[0].when)
         assert rows_of(full, INNODB) == then
+
+
+IMPATIENT = (
+    "from meosbackup.dump import progress; progress.STALLED_SECONDS = 2; from meosbackup.cli import main; main()"
+)
+
+
+def test_a_server_whose_full_disk_stalls_it_does_not_hang_a_restore(
+    server: PrivateServer, server_program: ServerProgram, tent: Tent, small_disk: Path
+) -> None:
+    for _ in range(9):
+        query(server, f"INSERT INTO {INDIVIDUAL}.ocard (Punches) SELECT Punches FROM {INDIVIDUAL}.ocard")
+    stored = tent.back_up(server)
+    with private_server(small_disk, program=server_program) as full:
+        make_pristine(full, {}, {})
+        tent.restore(full, "--race", INDIVIDUAL)
+        before = rows_of(full, INDIVIDUAL)
+        fill(small_disk, 1_000_000)
+        arguments = tent.command(full, "--yes", "--race", INDIVIDUAL, "--batch", stored.when)[3:]
+        command = [sys.executable, "-c", IMPATIENT, *arguments]
+        environment = {**tool_environment(), **with_password(), "PYTHONUNBUFFERED": "1"}
+
+        with subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8"
+        ) as process:
+            assert process.stdout is not None
+            told = next((line for line in process.stdout if line.startswith("WAIT")), "it ended")
+            assert "no progress for 2 s; the server may be out of disk space. Ctrl-C gives up" in told
+            process.send_signal(signal.SIGINT)
+            began = time.monotonic()
+            code, said = ended(process)
+        assert time.monotonic() - began < limit(8)
+        assert code == 1
+        assert "Stopped. Nothing was restored; the server is unchanged." in said
+        assert rows_of(full, INDIVIDUAL) == before
+
+        assert full.process_id is not None
+        full.kill()  # what is stalled waits for up to a minute until it tries again
+        full.start()
+        environment["MEOSBACKUP_DUMP_LIMIT"] = "4"
+        done = subprocess.run(
+            command, env=environment, capture_output=True, encoding="utf-8", timeout=PATIENCE, check=False
+        )
+        said = " ".join((done.stdout + done.stderr).split())
+        assert done.returncode == 1, said
+        assert "The server has taken nothing more for 4 s. Its disk may be full. The server is unchanged." in said
+        assert rows_of(full, INDIVIDUAL) == before
+
+        assert full.process_id is not None
+        full.kill()
+        full.start()
+        (small_disk / "filler").unlink()
+        tent.restore(full, "--race", INDIVIDUAL, "--batch", stored.when)
+        assert rows_of(full, INDIVIDUAL) == rows_of(server, INDIVIDUAL)
+        assert_tidy(full)
+
+
+def test_a_client_program_that_vanishes_is_told(
+    server: PrivateServer, tent: Tent, stored: StoredBatch, tmp_path: Path
+) -> None:
+    before = races(server)
+    vanishing = client_program(tmp_path, 'case "$*" in *--execute*) client "$@"; rm "$0";; esac')
+    said = tent.restore(server, "--batch", stored.when, "--race", RELAY, "--mysql", vanishing, expected=1)
+    assert re.search(r"FAIL Stafett.*: The client program .* can't be started .* The server is unchanged\.", said), said
+    assert races(server) == before
+    assert_tidy(server)
