@@ -15,6 +15,7 @@ from meosbackup.backup.backup import Backup
 from meosbackup.batch import names
 from meosbackup.batch.model import StoredBatch
 from meosbackup.console import Console
+from meosbackup.day.closing import Closing
 from meosbackup.day.rehearsal_thread import RehearsalThread
 from meosbackup.day.report import Report
 from meosbackup.day.shipping_thread import Leave, ShippingThread
@@ -22,6 +23,7 @@ from meosbackup.day.ticks import Ended, Made, Ticks
 from meosbackup.day.timetable import Timetable
 from meosbackup.mysql import programs
 from meosbackup.mysql.programs import Program
+from meosbackup.settings import command_line
 from meosbackup.settings.model import Settings
 from meosbackup.store import drive, inventory, shipping, spool
 from meosbackup.store.drive import Place
@@ -32,6 +34,8 @@ log = logging.getLogger(__name__)
 
 STOP_SECONDS = 2.5
 """How long a tick that is running may take to leave once Ctrl-C was pressed."""
+_SHIPPING_SECONDS = 2.0
+"""How much of that batches may still be copied to the drive."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,7 @@ def begin(ready: Ready, console: Console, *, is_only_tick: bool = False) -> "Day
 
     notices.listen(tell)
     spool.tidy(ready.spool)
-    shipper = Shipper(ready.spool, ready.place, ready.settings.reserve_mb, stop, tell)
+    shipper = Shipper(ready.spool, ready.place, ready.settings.reserve_mb, threading.Event(), tell)
     drive_id = shipping.attach(shipper, _now())
     on_drive, found = shipping.look(ready.place), inventory.find(ready.spool)
     sequence = max(found.highest_sequence, on_drive.highest_sequence)
@@ -107,7 +111,7 @@ def begin(ready: Ready, console: Console, *, is_only_tick: bool = False) -> "Day
         ShippingThread(shipper, drive_id, on_drive), RehearsalThread(ready.program, stop), SimpleQueue(), stop,
         is_only_tick,
     )  # fmt: skip
-    day = Day(ticks, ready.place.root / names.GUIDE_FILE, found.newest)
+    day = Day(ticks, ready.place, found.newest)
     day.start()
     return day
 
@@ -119,14 +123,14 @@ class Day:
     three as of the last `collect`.
     """
 
-    def __init__(self, ticks: Ticks, guide: Path, newest: StoredBatch | None) -> None:
-        """Prepare the day; `start` starts it. `guide` is the RESTORE.txt at the top of the drive."""
+    def __init__(self, ticks: Ticks, place: Place, newest: StoredBatch | None) -> None:
+        """Prepare the day; `start` starts it. `place` is the drive's."""
         self.ticks = ticks
         self.newest = newest
         self.ended = Ended()
         self.is_ticking = False
-        self._guide = guide
-        self._batches = 0
+        self._place = place
+        self._made: list[StoredBatch] = []
         self._tick_began = _now()
         self._moments: SimpleQueue[datetime | None] = SimpleQueue()
         # A daemon thread: one that hangs in a dead server's answer must not hold up the end.
@@ -164,23 +168,47 @@ class Day:
 
     def _take(self, result: Made | Ended) -> None:
         if isinstance(result, Made):
-            self.newest, self._batches = result.batch, self._batches + 1
+            self.newest = result.batch
+            self._made.append(result.batch)
         else:
             self.ended, self.is_ticking = result, False
 
     def leave(self) -> None:
-        """Have all threads give up, wait for them for STOP_SECONDS at most, and print the last line."""
+        """Have all threads give up, wait for them for STOP_SECONDS at most, and print the last lines.
+
+        The drive gets what it takes in that time.
+        """
+        began, shipping = time.monotonic(), self.ticks.shipping
+
+        def left(seconds: float) -> float:
+            return max(0.0, began + seconds - time.monotonic())
+
         self.stop.set()
-        end = time.monotonic() + STOP_SECONDS
         self._moments.put(None)
-        self.ticks.shipping.send(Leave())
-        for thread in (self._thread, self.ticks.shipping, self.ticks.rehearsals):
-            thread.join(max(0.0, end - time.monotonic()))
+        self._thread.join(left(_SHIPPING_SECONDS))
+        shipping.send(Leave())
+        shipping.join(left(_SHIPPING_SECONDS))
+        shipping.give_up()
+        for thread in (self._thread, shipping, self.ticks.rehearsals):
+            thread.join(left(STOP_SECONDS))
         if self._thread.is_alive():
             log.warning("the tick at %s didn't end within %s s", self._tick_began, STOP_SECONDS)
         self.collect()
         if self.ended.refused is None:
-            self.ticks.report.closed(_now(), self._batches, self.newest, self._guide)
+            self._close()
+
+    def _close(self) -> None:
+        """Print what the day came to, and where its batches are."""
+        waiting = spool.waiting(inventory.find(self.ticks.spool))
+        latest = self.ticks.shipping.at_last()
+        brought = [latest.brought[stored.name] for stored in self._made if stored.name in latest.brought]
+        is_there = latest.trouble is None and latest.newest is not None
+        self.ticks.report.closed(_now(), Closing(
+            len(self._made), len(brought), len(set(brought)), self.newest.batch if self.newest else None,
+            tuple(stored.batch for stored in waiting), self.ticks.spool,
+            latest.trouble, self._place.root / names.GUIDE_FILE if is_there else None,
+            command_line.command(self.ticks.settings, "--once"),
+        ))  # fmt: skip
 
 
 def _now() -> datetime:

@@ -10,7 +10,9 @@ from meosbackup.backup.backup import Outcome
 from meosbackup.backup.survey import Survey
 from meosbackup.batch.model import Batch, Proof, Race, StoredBatch
 from meosbackup.console import Console
+from meosbackup.day import closing
 from meosbackup.day.alarms import Alarm, Kind
+from meosbackup.day.closing import Closing
 from meosbackup.day.trouble import Backups, Trouble
 from meosbackup.errors import NoRaceError
 from meosbackup.meos.race_list import LeftOutRace
@@ -27,13 +29,15 @@ _LISTED = 12
 class Space:
     """How much room there is: the drive's free bytes (None if unknown), and the bytes that the spool may still take.
 
-    `waiting` is how many batches wait for the drive, `is_shipped` whether shipping is over for now.
+    `waiting` is how many batches wait for the drive, `is_shipped` whether shipping is over for now, and `arrived` how
+    many that waited in an earlier tick are on the drive now that none waits any more.
     """
 
     free: int | None
     waiting: int
     spool_left: int
     is_shipped: bool
+    arrived: int = 0
 
 
 class Report:
@@ -48,6 +52,7 @@ class Report:
         self._unmatched: set[str] = set()
         self._without_file: set[str] = set()
         self._newest: Batch | None = None
+        self._arrived = 0
 
     def started(self, settings: Settings, target: Path, spool: Path, free: int | None) -> None:
         """Print the block at the start."""
@@ -168,10 +173,12 @@ class Report:
         summary = self._summary(now, outcome) if outcome else ""
         if outcome is not None and outcome.stored is not None:
             self._newest = outcome.stored.batch
+        self._arrived += space.arrived if space else 0
         if troubles:
             self._failed(now, troubles, backups, summary if outcome and outcome.stored else "", space)
             return
-        self._relieved(now)
+        if not self._relieved(now):
+            summary += self._told_arrived()
         if proof is not None:
             summary += f"; the batch from {wording.when(proof.batch, now)} was restored and compared"
         if space is not None and not space.is_shipped:
@@ -210,21 +217,24 @@ class Report:
         self._known = frozenset(trouble.kind for trouble in troubles)
         self._failing_since = self._failing_since or now
 
-    def _relieved(self, now: datetime) -> None:
-        """Report that trouble is over, if there was any."""
-        if self._failing_since is not None:
-            since = wording.when(self._failing_since, now)
-            self._console.line(now, "OK", f"all is well again; trouble from {since} to {now:%H:%M:%S}")
+    def _relieved(self, now: datetime) -> bool:
+        """Report that trouble is over, and return whether there was any."""
+        if self._failing_since is None:
+            return False
+        trouble = f"trouble from {wording.when(self._failing_since, now)} to {now:%H:%M:%S}"
+        self._console.line(now, "OK", f"all is well again; {trouble}{self._told_arrived()}")
         self._failing_since, self._known = None, frozenset()
+        return True
 
-    def closed(self, now: datetime, batches: int, newest: StoredBatch | None, guide_path: Path) -> None:
-        """Print the last lines: what the day came to, and where to find help with restoring."""
-        made = wording.number(batches, "batch", "batches")
-        last = f"the newest is from {wording.when(newest.batch.taken, now)}" if newest else "there is none to restore"
-        self._console.say()
-        self._console.line(now, "OK", f"stopped; {made} made, {last}")
-        if newest is not None:
-            self._console.say(f"To bring the races back, open {guide_path}")
+    def _told_arrived(self) -> str:
+        """Return the words for the batches that waited and are on the drive now, once."""
+        count, self._arrived = self._arrived, 0
+        words = "batch that waited is" if count == 1 else f"{count} batches that waited are"
+        return f"; the {words} on the drive now" if count else ""
+
+    def closed(self, now: datetime, day: Closing) -> None:
+        """Print the last lines."""
+        closing.show(self._console, now, day)
 
     def _summary(self, now: datetime, outcome: Outcome) -> str:
         if outcome.stored is None:

@@ -3,8 +3,9 @@
 import logging
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 from queue import Empty, SimpleQueue
 
@@ -57,7 +58,7 @@ class WantHeld:
 
 @dataclass(frozen=True)
 class Leave:
-    """Have RESTORE.txt say so at once if the drive is there, and end the thread."""
+    """Ship what waits, have RESTORE.txt say until when it held if the drive is there, and end the thread."""
 
 
 Message = Ship | NoteProof | KeepBatch | Held | WantHeld | Leave
@@ -69,14 +70,14 @@ class Shipped:
 
     `sequence_met` is the highest sequence on a drive that took the place of the first one, 0 if none did. `newest` is
     the newest backup on the drive. `free` is the drive's free bytes, None if unknown: nobody else asks the drive, which
-    may hang. `brought` are the batches of the spool that were brought to a drive since the start.
+    may hang. `brought` are the batches of the spool that were brought to a drive since the start, with the drive's id.
     """
 
     trouble: MeosBackupError | None = None
     sequence_met: int = 0
     newest: StoredBatch | None = None
     free: int | None = None
-    brought: frozenset[str] = frozenset()
+    brought: Mapping[str, str] = field(default_factory=dict)
 
 
 class ShippingThread:
@@ -88,6 +89,7 @@ class ShippingThread:
         `latest` is how things were after the latest shipping that is known to the tick's thread.
         """
         self.latest = Shipped(newest=on_drive.newest)
+        self._stop = shipper.stop
         self._unanswered = 0
         self._messages: SimpleQueue[Message] = SimpleQueue()
         self._answers: SimpleQueue[Shipped | None] = SimpleQueue()
@@ -133,6 +135,17 @@ class ShippingThread:
         """Wait for the thread to end after a Leave, for `seconds` at most."""
         self._thread.join(seconds)
 
+    def give_up(self) -> None:
+        """Have the thread give up what it is copying; call this after a Leave."""
+        self._stop.set()
+
+    def at_last(self) -> Shipped:
+        """Return how things are at the end; nobody else may be waiting for an answer any more."""
+        with suppress(Empty):
+            while True:
+                self.latest = self._answers.get_nowait() or self.latest
+        return self.latest
+
 
 class _Shipping:
     """What the thread does and remembers; only that thread touches it.
@@ -169,6 +182,7 @@ class _Shipping:
         for message in received:
             self._take(message)
         answers.put(None)  # in case a tick still waits
+        answers.put(self._ship())
         self._take_leave()
 
     def _take(self, message: Message) -> None:
@@ -199,7 +213,7 @@ class _Shipping:
             log.exception("shipping hit an unexpected error")
             means = "Backups continue on this computer. It will retry automatically."
             self._trouble = errors.unexpected(error, "Copying to the drive", means, kind=DriveFailedError)
-        return Shipped(self._trouble, self._sequence_met, self._on_drive, self._free, frozenset(self._shipper.brought))
+        return Shipped(self._trouble, self._sequence_met, self._on_drive, self._free, dict(self._shipper.brought))
 
     def _ship_waiting(self) -> None:
         if self._shipper.stop.is_set():
@@ -234,30 +248,29 @@ class _Shipping:
         """Get to know the drive that is plugged in now: the same one again, or another."""
         found = shipping.attach(self._shipper, datetime.now().astimezone())
         if found != self._drive_id:
+            on_drive = shipping.look(self._shipper.place)
             self._on_others[self._drive_id] = set(self._shipper.on_drive)
             self._shipper.on_drive.clear()
             self._shipper.on_drive.update(self._on_others.get(found, ()))
-            self._drive_id, self._newest = found, None
+            self._drive_id, self._newest, self._sequence_met = found, None, on_drive.highest_sequence
             self._shipper.tell("another drive is plugged in; it gets the newest batch and all waiting ones")
-            self._sequence_met = self._look().highest_sequence
+            self._compare(on_drive)
 
-    def _look(self, again: Sequence[StoredBatch] = ()) -> Inventory:
-        """Look at what is on the drive, and tell what it had and lacks; what will be copied `again` doesn't count."""
-        found = shipping.look(self._shipper.place)
+    def _compare(self, found: Inventory, again: Sequence[StoredBatch] = ()) -> None:
+        """Tell what the drive had and lacks, and remember what it has; what will be copied `again` doesn't count."""
         names = {stored.name for stored in found.batches}
         if lacking := self._shipper.on_drive - names - {stored.name for stored in again}:
             self._shipper.tell(_lacking(sorted(lacking)))
         self._shipper.on_drive.clear()
         self._shipper.on_drive.update(names)
         self._on_drive = found.newest
-        return found
 
     def _tell_lost(self, lost: Sequence[StoredBatch]) -> None:
         """Tell which batches are copied to the drive again, since they vanished from it, and what else it lacks."""
         self._newest = None
         times = ", ".join(stored.when for stored in lost)
         self._shipper.tell(f"no longer on the drive, and copied there again: the batch from {times}")
-        self._look(lost)
+        self._compare(shipping.look(self._shipper.place), lost)
 
     def _take_leave(self) -> None:
         """Write down until when the newest batch held, if the drive is there."""

@@ -67,6 +67,10 @@ class Ticks:
     _has_answered: bool = field(default=False, init=False)
     _unchanged_until: datetime | None = field(default=None, init=False)
     _rehearsed_at: float = field(default_factory=time.monotonic, init=False)
+    _waited: set[str] = field(default_factory=set, init=False)
+
+    def __post_init__(self) -> None:
+        self._waited = {stored.name for stored in spool.waiting(inventory.find(self.spool))}
 
     def run(self, moments: SimpleQueue[datetime | None]) -> None:
         """Run a tick for each moment, until a None comes."""
@@ -214,6 +218,9 @@ class Ticks:
 
     def _space(self, is_shipped: bool) -> Space:
         root, limit = self.spool, self.settings.spool_mb << 20
-        waiting = len(spool.waiting(inventory.find(root)))
+        waiting = {stored.name for stored in spool.waiting(inventory.find(root))}
+        arrived = set() if waiting else self._waited & self.shipping.latest.brought.keys()
+        self._waited = self._waited | waiting if waiting else set()
         left = min(max(0, limit - retention.used_bytes(root)), disks.free_bytes(root))
-        return Space(self.shipping.latest.free if is_shipped else None, waiting, left, is_shipped)
+        free = self.shipping.latest.free if is_shipped else None
+        return Space(free, len(waiting), left, is_shipped, len(arrived))

@@ -37,8 +37,8 @@ class Shipper:
     """The reference dumps on the drive that were read back since it was plugged in."""
     on_drive: set[str] = field(default_factory=set)
     """The batches that the drive had when it was last looked at, with those that came since and without the deleted."""
-    brought: set[str] = field(default_factory=set)
-    """The batches of the spool that were brought to a drive."""
+    brought: dict[str, str] = field(default_factory=dict)
+    """The batches of the spool that were brought to a drive, with the drive's id."""
 
 
 def attach(shipper: Shipper, now: datetime) -> str:
@@ -94,7 +94,7 @@ def ship_waiting(shipper: Shipper, drive_id: str, *, is_only_its_own: bool = Fal
         _see_the_same(shipper.place, drive_id)
         try:
             spool.mark_shipped(stored, drive_id)
-            shipper.brought.add(stored.name)
+            shipper.brought[stored.name] = drive_id
         except FileNotFoundError:  # it was deleted from the spool meanwhile
             log.info("%s left the spool while it was shipped", stored.folder)
     return newest

@@ -26,7 +26,9 @@ from tests.toolkit.waiting import limit, wait_until
 EVERY_SECOND = ("--interval", "1")
 BACKED_UP = r"  OK    race list \+ 4 races, "
 RULE = "=" * 79
-WELL_AGAIN = r"  OK    all is well again; trouble from \d\d:\d\d:\d\d to \d\d:\d\d:\d\d$"
+WELL_AGAIN = (
+    r"  OK    all is well again; trouble from \d\d:\d\d:\d\d to \d\d:\d\d:\d\d(; .* waited .* on the drive now)?$"
+)
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """What vanishes from the drive, or can't be written to it, is noticed by the next tick, though nothing changed."""
 
+import re
+import shlex
 import shutil
 from collections.abc import Iterator
 from contextlib import closing
@@ -15,7 +17,9 @@ from tests.toolkit.batches import faults
 from tests.toolkit.drives import EXFAT, Slot, copy_of, make_drive, slot, written_bytes
 from tests.toolkit.place import Place
 from tests.toolkit.running import Running, running
+from tests.toolkit.runs import run_meosbackup, told, with_password
 from tests.toolkit.servers import INDIVIDUAL
+from tests.toolkit.waiting import wait_until
 
 EVERY_SECOND = ("--interval", "1")
 BACKED_UP = r"  OK    race list \+ 4 races, "
@@ -83,3 +87,66 @@ def test_nothing_that_happens_to_the_drive_stays_unnoticed_while_no_race_changes
         day.stop()
     assert faults(root) == []
     assert [stored.when for stored in inventory.find(root).batches] == [newest.when, third]
+    assert re.search(
+        r"  OK    stopped; 4 batches made, the newest is from [\d:]{8}, all of them on the drive\n", day.text
+    )
+
+
+def test_the_last_lines_tell_what_is_on_this_computer_only_and_how_it_gets_to_a_drive(
+    stick: Slot, server: PrivateServer, tmp_path: Path
+) -> None:
+    used = make_drive(EXFAT, tmp_path / "image")
+    stick.plug(used)
+    root, spool = drive.root(stick.place), tmp_path / "spool"
+    with (
+        running(Place(tmp_path, stick.place), server, *EVERY_SECOND, terminal=True) as day,
+        closing(Laptop(server, INDIVIDUAL)) as laptop,
+    ):
+        day.expect(BACKED_UP)
+        for then in ("come back", "stay away"):
+            day.expect(UNCHANGED)
+            stick.leave()
+            for count in (1, 2):
+                laptop.change()
+                day.expect(f"  FAIL  The drive is missing .* {count} batch")
+            if then == "come back":
+                stick.plug(used)
+                day.expect("  OK    all is well again; .*; the 2 batches that waited are on the drive now$")
+        day.stop()
+    *_, older, newer = inventory.find(spool).batches
+    assert re.search(
+        rf"  FAIL  stopped; 5 batches made, the newest is from {newer.when[11:]}; 2 batches are only on this computer"
+        rf" \(from {older.when[11:]} to {newer.when[11:]}\), in {re.escape(str(spool))}\. The drive is missing from"
+        rf" {re.escape(str(stick.place))}\. Plug it in again\. Then run this on this computer",
+        day.text,
+    )
+    assert "To bring" not in day.text, "there is no RESTORE.txt to open"
+    command = day.lines[-1].split()
+    assert command[:2] == ["meosbackup", "--once"]
+    stick.plug(used)
+    done = run_meosbackup(
+        *shlex.split(" ".join(command[1:])), "--days", "36500", "--log-file", tmp_path / "log",
+        env={**with_password(), "XDG_STATE_HOME": str(tmp_path)},
+    )  # fmt: skip
+    told(
+        done,
+        0,
+        "; the 2 batches that waited are on the drive now; ",
+        "stopped; 1 batch made",
+        ", on the drive To bring",
+    )
+    assert faults(root) == []
+    assert len(inventory.find(root).batches) == 6
+
+
+def test_what_fits_into_the_time_to_stop_is_still_copied_to_the_drive(
+    stick: Slot, server: PrivateServer, tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    stick.plug_passing_through(kept, bytes_per_second=600_000)
+    with running(Place(tmp_path, stick.place), server, "--interval", "60", terminal=True) as day:
+        wait_until(lambda: list(kept.glob("*/????-??-??/*.partial")), "a batch that is being copied")
+        day.stop()
+    assert re.search(r"  OK    stopped; 1 batch made, the newest is from [\d:]{8}, on the drive\n", day.text)
+    assert len(inventory.find(drive.root(kept)).batches) == 1
