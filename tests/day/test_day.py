@@ -265,7 +265,7 @@ def test_a_day_tells_each_tick_as_it_comes(day: Day) -> None:
             r" Races Höstmedeln «Осень» O'Cup \(2026-11-22\) Stafettkväll – Relais d'Été"
         )
         screen.wait_for(A_BATCH)
-        assert day.batches()[0].taken.timestamp() < time.time()
+        assert wait_until(day.batches, "a batch on the drive")[0].taken.timestamp() < time.time()
         screen.wait_for(r"OK no changes since \d\d:\d\d:\d\d; \d+\.\d GB free", times=2)
         assert len(day.batches()) == 1
         assert time.monotonic() - began > 1
@@ -351,7 +351,7 @@ def test_a_server_that_is_down_at_the_start_is_waited_for(day: Day) -> None:
         screen.wait_for(r"Races Höstmedeln")
         screen.wait_for(r"OK all is well again")
         screen.wait_for(A_BATCH)
-        assert [whole.complete for whole in day.batches()] == [True]
+        assert [whole.complete for whole in wait_until(day.batches, "a batch on the drive")] == [True]
         screen.press("C-c")
         assert screen.wait_for_end()[0] == 0
         screen.wait_for("stopped; 1 batch made")
