@@ -168,10 +168,13 @@ class Console:
             for name, text in rows:
                 self._print(f"{name:<{_NAME_WIDTH}}  {self._wrapped(text)}".rstrip())
 
-    def say(self, text: str = "") -> None:
-        """Print a sentence or a blank line; one that begins with blanks is printed as it is."""
+    def say(self, text: str = "", *, margin: str = "") -> None:
+        """Print a sentence or a blank line; one that begins with blanks is printed as it is.
+
+        All lines but the first begin with the `margin`.
+        """
         if not self._quiet:
-            self._print(text if text.startswith(" ") else self._wrapped(text, ""))
+            self._print(text if text.startswith(" ") else self._wrapped(text, margin, first=0))
 
     def result(self, word: str, name: str, text: str) -> None:
         """Print one line of a list of checks."""
@@ -277,15 +280,18 @@ class Console:
         text = "\n  ".join([click.style("meosbackup: ", fg="red") + first, *others])
         self._printer.put(sys.stderr, text.replace(NO_BREAK, " ") + "\n")
 
-    def _wrapped(self, text: str, margin: str = _MARGIN) -> str:
+    def _wrapped(self, text: str, margin: str = _MARGIN, first: int | None = None) -> str:
         """Break a text that is longer than a line of the terminal, and indent the lines that follow.
+
+        Before its first line there are `first` letters, or as many as in the margin.
 
         A path or a command is never broken, so that it can be copied.
         """
         if not self._is_terminal:
             return clean(text)
         columns = shutil.get_terminal_size().columns - 1
-        return wrapped(clean(text), columns, len(margin), "  " if columns < _NARROW else margin, self._whole)
+        before = len(margin) if first is None else first
+        return wrapped(clean(text), columns, before, margin if columns >= _NARROW else margin[:2], self._whole)
 
     def _print(self, text: str, *, rings: bool = False) -> None:
         log.info("shown: %s", " ".join(click.unstyle(text).split()))

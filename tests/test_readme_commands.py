@@ -27,7 +27,7 @@ README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
 CTRL_C = "\x03"
 _ESCAPES = re.compile("\x1b\\[[0-9;]*[A-Za-z]")
 SHOWN = {
-    "check": r"OK +dump of Långdistans",
+    "check": r"OK +Långdistans[^:]*: .*dump good",
     "": r"OK +race list \+ 4 races",
     "rehearse": "From a lost server to all races restored and compared",
     "list": "The newest is",

@@ -1,8 +1,9 @@
-"""`meosbackup check`: a line for each thing that race day needs, tried for real if possible."""
+"""`meosbackup check`: a line for each thing that race day needs, tried for real if possible, and a verdict."""
 
+import re
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -10,19 +11,21 @@ from pathlib import Path
 from meosbackup import wording
 from meosbackup.backup import survey
 from meosbackup.backup.survey import Survey
-from meosbackup.batch.model import Entry, Race, Server
+from meosbackup.batch.model import Race, Server
 from meosbackup.commands.common import command, spool_of
 from meosbackup.console import Console
+from meosbackup.day import report
 from meosbackup.dump import dumping, mysqldump
 from meosbackup.dump.mysqldump import DumpProgram
 from meosbackup.errors import MeosBackupError, ProgramMissingError
-from meosbackup.meos import server_checks
+from meosbackup.meos import race_list, server_checks
 from meosbackup.meos.changes import DatabaseState
+from meosbackup.meos.race_list import LeftOutRace
 from meosbackup.mysql import programs, sessions
 from meosbackup.mysql.programs import Program
 from meosbackup.mysql.server_errors import grant_line
 from meosbackup.settings.model import Settings
-from meosbackup.store import drive, inventory, retention, spool
+from meosbackup.store import drive, inventory, retention, space, spool
 from meosbackup.system import disks
 from meosbackup.text import clean, unbroken
 
@@ -30,206 +33,251 @@ _FAULTS = frozenset({"clock", "version"})
 """Which of the warnings about a server mean that it isn't ready for race day."""
 
 _SPOOL = "waiting room"
-_BATCHES_AN_HOUR = 60
-"""If the drive gets full, older batches are deleted, those of the last hour never."""
+_AS_ADMINISTRATOR = "In an administrator's mysql prompt:"
+_MORE_PACKET = "SET GLOBAL max_allowed_packet=1073741824;"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that race day needs: whether it is ready, and what was found, or what to do."""
+    """A thing that race day needs, what was found, and what to do about it, in sentences.
 
-    is_ok: bool
+    `word` is OK; FAIL if the race day can't begin like this; NOTE if it can; empty if there is nothing to judge.
+    """
+
+    word: str
     name: str
     text: str
-    is_noted: bool = False
+    do: str = ""
 
-    @property
-    def word(self) -> str:
-        """The word before it; what is only noted doesn't stop a race day."""
-        return "NOTE" if self.is_noted else "OK" if self.is_ok else "FAIL"
+
+@dataclass
+class Checkup:
+    """What is checked, and what was found so far: later checks need it, and are left out without it."""
+
+    settings: Settings
+    spool: Path
+    place: Path | None = None
+    has_spool: bool = False
+    server: Server | None = None
+    program: Program | None = None
+    seen: Survey | None = None
+    left_out: list[LeftOutRace] = field(default_factory=list)
+    dumps: list[int] = field(default_factory=list)
+    """The sizes of the trial dumps."""
 
 
 @command("check", "target", "server", "backup", "programs")
 def check_command(settings: Settings, console: Console) -> bool:
     """Check that everything is ready for race day.
 
-    It prints a line for each thing.
+    It prints a line for each thing, and at the end what is left to do.
 
     Example:  meosbackup check --target /media/usb
     """
-    faults = 0
-    for finding in run(settings, spool_of(settings)):
-        console.result(finding.word, finding.name, finding.text)
-        faults += not finding.is_ok
-    return not faults
+    found: list[Finding] = []
+    work = Checkup(settings, spool_of(settings))
+    for part in parts(work):
+        before = len(found)
+        for finding in part:
+            console.result(finding.word, finding.name, f"{finding.text} {finding.do}".rstrip())
+            found.append(finding)
+        if len(found) > before:
+            console.say()
+    if work.left_out:
+        console.block(report.left_out_rows(work.left_out))
+        console.say()
+    return _show_verdict(found, console)
 
 
-def run(settings: Settings, spool_root: Path) -> Iterator[Finding]:
-    """Check everything that a race day needs, in the order in which a backup needs it."""
-    yield from _tried("drive", lambda: _drive(settings))
-    spools: list[Path] = []
-    yield from _tried(_SPOOL, lambda: _spool(settings.target, spool_root, spools))
-    answered: list[Server] = []
-    yield from _tried("server", lambda: _server(settings, answered))
-    program: list[Program] = []
-    yield from _tried("dump program", lambda: _program(settings, answered, program))
-    yield from _client(settings, answered)
-    seen: list[Survey] = []
-    if answered:
-        yield from _tried("race list", lambda: _look(settings, seen))
-    if seen:
-        yield from _races(seen[0])
-        yield from _privileges(seen[0])
-    if seen and program and spools:
-        yield from _tried(_SPOOL, lambda: _trial(settings, spool_root, program[0], seen[0]))
+def parts(work: Checkup) -> Iterator[Iterator[Finding]]:
+    """Check everything that race day needs, part by part, in the order in which it is put right."""
+    yield _tried((("drive", _drive), (_SPOOL, _spool)), work)
+    yield _tried((("server", _server),), work)
+    yield _tried((("dump program", _program), ("client program", _client)), work)
+    yield _tried((("race list", _survey), ("race", _races), (_SPOOL, _trial), ("privileges", _without_database)), work)
+    yield _tried((("space", _space),), work)
 
 
-def _tried(name: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
-    try:
-        yield from look()
-    except MeosBackupError as error:
-        yield Finding(False, name, clean(f"{error.what} {error.do}"))
+def _tried(
+    checks: Sequence[tuple[str, Callable[[Checkup], Iterator[Finding]]]], work: Checkup
+) -> Iterator[Finding]:  # fmt: skip
+    for name, look in checks:
+        try:
+            yield from look(work)
+        except MeosBackupError as error:
+            yield Finding("FAIL", name, clean(error.what), clean(error.do))
 
 
-def _drive(settings: Settings) -> Iterator[Finding]:
-    place = drive.checked_target(settings.target, any_disk=settings.any_disk)
-    yield Finding(True, "drive", f"{place} is writable")
+def _show_verdict(found: Sequence[Finding], console: Console) -> bool:
+    """Print what is left to do, or that nothing is; return whether race day can begin."""
+    faults = [finding for finding in found if finding.word == "FAIL"]
+    if not faults:
+        notes = sum(finding.word == "NOTE" for finding in found)
+        console.say("Ready for race day." + (f" Read the {wording.number(notes, 'NOTE')} above." if notes else ""))
+        return True
+    console.say(f"Not ready for race day: {wording.number(len(faults), 'thing')} to do.")
+    for number, fault in enumerate(faults, 1):
+        console.say(f"{number}. {fault.name}: {fault.do or fault.text}", margin="   ")
+    return False
+
+
+def _drive(work: Checkup) -> Iterator[Finding]:
+    place = drive.checked_target(work.settings.target, any_disk=work.settings.any_disk)
+    work.place = place
     found = inventory.find(drive.root(place))
-    free = drive.free_bytes(place)
-    newest = found.newest.batch if found.newest else None
-    hour = _BATCHES_AN_HOUR * sum(map(_size, newest.databases)) if newest else 0
-    needed = hour + retention.reserve_bytes(disks.total_bytes(place), settings.reserve_mb)
-    if free is None:
-        yield Finding(True, "space", "unknown: the drive doesn't report it")
+    if found.newest is None:
+        yield Finding("OK", "drive", f"{place} is writable; no batches on it yet")
+        return
+    now, taken = datetime.now().astimezone(), found.newest.batch.taken
+    count = wording.number(len(found.batches), "batch", "batches")
+    text = f"{place} is writable; {count} on it, the newest from {wording.when(taken, now)}"
+    if taken <= now:
+        yield Finding("OK", "drive", text)
     else:
-        yield Finding(
-            free > needed,
-            "space",
-            f"{wording.size(free)} free"
-            if free > needed
-            else f"{wording.size(free)} free, but the batches of an hour need {wording.size(needed)}."
-            " Make room on the drive, or use a larger one",
-        )
-    if newest is not None:
-        now = datetime.now().astimezone()
-        yield Finding(
-            newest.taken <= now,
-            "batches",
-            f"{wording.number(len(found.batches), 'batch', 'batches')} on the drive, the newest from"
-            f" {wording.when(newest.taken, now)}"
-            + ("" if newest.taken <= now else ", which is in the future: set this computer's clock"),
-        )
+        yield Finding("FAIL", "drive", f"{text}, which is in the future.", "Set this computer's clock.")
 
 
-def _size(entry: Entry) -> int:
-    return sum(file.bytes for file in entry.files)
+def _spool(work: Checkup) -> Iterator[Finding]:
+    spool.prepare(work.spool, work.settings.target)
+    work.has_spool = True
+    free = wording.size(disks.free_bytes(work.spool))
+    yield Finding("OK", _SPOOL, f"{work.spool} on this computer, {free} free")
 
 
-def _spool(target: Path | None, root: Path, found: list[Path]) -> Iterator[Finding]:
-    spool.prepare(root, target)
-    found.append(root)
-    yield Finding(True, _SPOOL, f"{root}, {wording.size(disks.free_bytes(root))} free")
+def _server(work: Checkup) -> Iterator[Finding]:
+    with sessions.session(work.settings) as session:
+        facts = sessions.facts(session, work.settings)
+        checks = server_checks.run(session).checks
+    work.server = facts
+    yield Finding("OK", "server", f"{facts.flavour} {facts.version} at {facts.host}, port {facts.port}")
+    for check in checks:
+        yield Finding("OK" if check.is_ok else "FAIL" if check.name in _FAULTS else "NOTE", check.name, check.text)
 
 
-def _program(settings: Settings, answered: list[Server], found: list[Program]) -> Iterator[Finding]:
-    program, text = _fitting(programs.find_dump_program(settings.mysqldump), answered)
-    found.append(program)
-    yield Finding(True, "dump program", text)
+def _program(work: Checkup) -> Iterator[Finding]:
+    work.program, text = _fitting(programs.find_dump_program(work.settings.mysqldump), work.server)
+    yield Finding("OK", "dump program", text)
 
 
-def _client(settings: Settings, answered: list[Server]) -> Iterator[Finding]:
+def _client(work: Checkup) -> Iterator[Finding]:
     """Report the program that restores; backups work without it."""
     try:
-        yield Finding(True, "client program", _fitting(programs.find_client_program(settings.mysql), answered)[1])
+        text = _fitting(programs.find_client_program(work.settings.mysql), work.server)[1]
+        yield Finding("OK", "client program", text)
     except ProgramMissingError as error:
-        text = f"{error.what} Only `meosbackup restore` needs it; backups work without it. {error.do}"
-        yield Finding(True, "client program", text, is_noted=True)
+        text = f"{error.what} Only `meosbackup restore` needs it; backups work without it."
+        yield Finding("NOTE", "client program", text, error.do)
 
 
-def _fitting(program: Program, answered: list[Server]) -> tuple[Program, str]:
+def _fitting(program: Program, server: Server | None) -> tuple[Program, str]:
     """Return the program that fits the server best, and what it is and why, in words."""
-    if not answered:
-        return program, f"{unbroken(program.path)}, {clean(program.version)}"
-    best = programs.fitting(program, answered[0])
-    return best, f"{unbroken(best.path)}, {clean(best.version)} ({programs.reason(best, answered[0])})"
+    best = programs.fitting(program, server) if server else program
+    version = f"{best.flavour} {'.'.join(map(str, best.number))}" if best.number else clean(best.version)
+    why = f" ({programs.reason(best, server)})" if server else ""
+    return best, f"{unbroken(best.path)}, {version}{why}"
 
 
-def _server(settings: Settings, found: list[Server]) -> Iterator[Finding]:
-    with sessions.session(settings) as session:
-        facts = sessions.facts(session, settings)
-        checks = server_checks.run(session).checks
-    found.append(facts)
-    yield Finding(True, "server", f"{facts.flavour} {facts.version} at {facts.host}, port {facts.port}")
-    for check in checks:
-        is_fault = not check.is_ok and check.name in _FAULTS
-        yield Finding(not is_fault, check.name, check.text, is_noted=not check.is_ok and not is_fault)
-
-
-def _look(settings: Settings, found: list[Survey]) -> Iterator[Finding]:
-    found.append(survey.take(settings, datetime.now().astimezone()))
+def _survey(work: Checkup) -> Iterator[Finding]:
+    if work.server is not None:
+        work.seen = survey.take(work.settings, datetime.now().astimezone())
     yield from ()
 
 
-def _races(seen: Survey) -> Iterator[Finding]:
-    present = [chosen.race for chosen in seen.selection.chosen if chosen.database is not None]
-    for race in present:
-        yield Finding(True, "race", f"{race.display_name} will be backed up")
-    if not present:
-        yield Finding(False, "race", "no race would be backed up now. Check --days, --race and --all-races")
-    for name in seen.selection.unmatched:
-        yield Finding(False, "race", f"there is no race named {clean(name)}")
+def _races(work: Checkup) -> Iterator[Finding]:
+    """Report races that are missing altogether; and those that there are, if they can't be dumped."""
+    if work.seen is None:
+        return
+    if not work.seen.races and not work.seen.selection.unmatched:
+        error = race_list.no_race(work.seen.selection)
+        yield Finding("FAIL", "race", error.what, error.do)
+    for name in work.seen.selection.unmatched:
+        yield Finding("FAIL", "race", f"no race is called {clean(name)}.", "Correct --race, or create it in MeOS.")
+    if not (work.program and work.has_spool):
+        for race in work.seen.races.values():
+            yield Finding("", race.display_name, "not tried, since something above is missing")
 
 
-def _privileges(seen: Survey) -> Iterator[Finding]:
-    """Report races whose database can't be seen, if the user may not see every database."""
-    hidden = [chosen.race.display_name for chosen in seen.selection.chosen if chosen.database is None]
-    if hidden and not seen.sees_everything:
-        yield Finding(
-            False,
-            "privileges",
-            f"the user can't see a database for {', '.join(hidden)}: there is none, or the user has no privilege."
-            f" In an administrator's mysql prompt: {grant_line(seen.account)}",
-        )
+def _without_database(work: Checkup) -> Iterator[Finding]:
+    """Report races whose database the user can't see, unless they are mere separators or it doesn't exist."""
+    if work.seen is None:
+        return
+    absent = [chosen.race for chosen in work.seen.selection.chosen if chosen.database is None]
+    hidden = [race for race in absent if re.search("[A-Za-z0-9]", race.name_id) and not work.seen.sees_everything]
+    work.left_out += work.seen.selection.left_out
+    work.left_out += [
+        LeftOutRace(race, "the server has no database for it") for race in absent if race not in hidden
+    ]  # fmt: skip
+    if hidden:
+        names = ", ".join(race.display_name for race in hidden)
+        text = f"the user can't see a database for {names}: there is none, or the user is missing a privilege."
+        yield Finding("FAIL", "privileges", text, f"{_AS_ADMINISTRATOR} {grant_line(work.seen.account)}")
 
 
-def _trial(settings: Settings, spool_root: Path, program: Program, seen: Survey) -> Iterator[Finding]:
+def _space(work: Checkup) -> Iterator[Finding]:
+    """Report for how long the drive has room; on a new one, as if every race changed all the time."""
+    if work.place is None:
+        return
+    free, settings, now = drive.free_bytes(work.place), work.settings, datetime.now().astimezone()
+    if free is None:
+        yield Finding("OK", "space", "unknown: the drive doesn't report it")
+        return
+    batches = inventory.find(drive.root(work.place)).batches
+    rate = space.bytes_an_hour([stored.batch for stored in batches], settings.interval, now)
+    if rate is None and work.dumps:
+        rate = space.most_bytes_an_hour(work.dumps, settings.interval, with_meosxml=settings.meosxml)
+    text = f"{wording.size(free)} free on the drive"
+    if rate is None:
+        yield Finding("OK", "space", text)
+        return
+    reserve = retention.reserve_bytes(disks.total_bytes(work.place), settings.reserve_mb)
+    outlook = space.on_drive(batches, rate, free, reserve, now)
+    is_short = outlook.is_full_soon or outlook.is_noted
+    do = "Delete other files (photos …) from the drive, or use a larger one." if is_short else ""
+    word = "FAIL" if outlook.is_full_soon else "NOTE" if outlook.is_noted else "OK"
+    yield Finding(word, "space", f"{text}, {outlook}{'.' if is_short else ''}", do)
+
+
+def _trial(work: Checkup) -> Iterator[Finding]:
     """Make a dump of each database and delete it: nothing else proves that no privilege is missing."""
+    if work.seen is None or work.program is None or not work.has_spool:
+        return
     try:
-        yield from _dumps(settings, spool_root, program, seen)
+        with (
+            spool.work_folder(work.spool) as folder,
+            mysqldump.logged_in(work.program, work.settings, folder, work.seen.account) as runner,
+        ):
+            yield from _dumps(work, work.seen, runner)
     except OSError as error:
-        raise spool.unusable(spool_root, error) from error
+        raise spool.unusable(work.spool, error) from error
 
 
-def _dumps(settings: Settings, spool_root: Path, program: Program, seen: Survey) -> Iterator[Finding]:
+def _dumps(work: Checkup, seen: Survey, runner: DumpProgram) -> Iterator[Finding]:
+    packet = seen.server_checks.max_allowed_packet
+    wanted = [(None, seen.race_list), *((race, database) for database, race in seen.races.items())]
+    for race, database in wanted:
+        name = race.display_name if race else "race list"
+        dump = partial(_dumped, name, race, runner, seen.states[database], packet)
+        yield from _tried(((name, dump),), work)
+
+
+def _dumped(
+    name: str, race: Race | None, runner: DumpProgram, state: DatabaseState, packet: int, work: Checkup
+) -> Iterator[Finding]:
     never = threading.Event()
-    with (
-        spool.work_folder(spool_root) as folder,
-        mysqldump.logged_in(program, settings, folder, seen.account) as runner,
-    ):
-        packet = seen.server_checks.max_allowed_packet
-        yield from _tried("dump of the race list", lambda: _dumped("dump of the race list", dumping.dump_race_list(
-            runner, seen.states[seen.race_list], never), packet))  # fmt: skip
-        for database, race in seen.races.items():
-            yield from _tried(
-                f"dump of {race.display_name}", partial(_race_dumped, runner, seen.states[database], race, packet)
-            )
-
-
-def _race_dumped(runner: DumpProgram, state: DatabaseState, race: Race, packet: int) -> Iterator[Finding]:
-    good = dumping.dump_race_tables(runner, state, race, threading.Event())
-    return _dumped(f"dump of {race.display_name}", good, packet)
-
-
-def _dumped(name: str, good: dumping.GoodDump, packet: int) -> Iterator[Finding]:
+    try:
+        good = (
+            dumping.dump_race_tables(runner, state, race, never)
+            if race else dumping.dump_race_list(runner, state, never)
+        )  # fmt: skip
+    except dumping.EmptyShellError as error:
+        work.left_out += [LeftOutRace(race, error.what)] if race else []
+        return
     good.path.unlink()
+    work.dumps.append(good.bytes)
     found = good.freshness
-    counts = f", {found.entries} entries, {found.finished} finished" if found else ""
-    yield Finding(True, name, f"good, {wording.size(good.bytes)}{counts}")
+    counts = f"{found.entries} entries, {found.finished} finished; " if found else ""
+    yield Finding("OK", name, f"{counts}dump good, {wording.size(good.bytes)}")
     if good.longest > packet:
-        yield Finding(
-            True,
-            "max_allowed_packet",
-            f"a row takes {wording.size(good.longest)}, but the server accepts {wording.size(packet)} at most: it"
-            " can't be restored there. In an administrator's mysql prompt: SET GLOBAL max_allowed_packet=1073741824;",
-            is_noted=True,
-        )
+        row, most = wording.size(good.longest), wording.size(packet)
+        text = f"a row of {name} takes {row}, but the server accepts {most} at most: it can't be restored there."
+        yield Finding("NOTE", "max_allowed_packet", text, f"{_AS_ADMINISTRATOR} {_MORE_PACKET}")

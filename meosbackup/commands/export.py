@@ -113,7 +113,7 @@ def _told(stored: StoredBatch, entry: Entry, folder: Path, screen: Console) -> b
             f"{unbroken(str(folder))} can't be written to ({error.strerror or error}). Name another folder with --to.",
         )
         return False
-    facts = [str(done.path), wording.size(done.path.stat().st_size)]
+    facts = [unbroken(str(done.path)), wording.size(done.path.stat().st_size)]
     if entry.freshness is not None:
         facts.append(wording.number(entry.freshness.entries, "entry", "entries"))
         facts.append(f"{entry.freshness.finished:,} finished")

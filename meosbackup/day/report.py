@@ -263,12 +263,17 @@ def _waiting(space: Space) -> str:
 def _race_rows(present: Iterable[Race], left_out: Sequence[LeftOutRace]) -> list[tuple[str, str]]:
     """Return the rows of races: those that are backed up, then those that are not, the latest first."""
     backed = _folded([race.display_name for race in present])
-    others = sorted(left_out, key=lambda item: item.race.id, reverse=True)
-    rest = _folded([f"{item.race.display_name}: {clean(item.reason)}" for item in others])
     return [
         *_headed("Races", backed or ["none yet; a new one is backed up as soon as it appears"]),
-        *_headed("Not backed up", rest),
+        *left_out_rows(left_out),
     ]
+
+
+def left_out_rows(left_out: Sequence[LeftOutRace]) -> list[tuple[str, str]]:
+    """Return the rows of races that are not backed up, and why, the latest first; many are counted."""
+    latest_first = sorted(left_out, key=lambda item: item.race.id, reverse=True)
+    lines = [f"{item.race.display_name}: {clean(item.reason)}" for item in latest_first]
+    return _headed("Not backed up", _folded(lines))
 
 
 def _headed(name: str, lines: Sequence[str]) -> list[tuple[str, str]]:

@@ -75,8 +75,7 @@ def _table_names(setting: int) -> ServerCheck:
         " Windows, can be restored on it only with `meosbackup restore`: after the steps of RESTORE.txt, MeOS wouldn't"
         " see them"
         if setting == 0
-        else "a spare server needs that, too, or MeOS won't see what the steps of RESTORE.txt restore. That is the"
-        " default on Windows; on Linux it must be set when the server is installed (README, Servers)"
+        else "a spare server needs that, too (README, Servers)"
     )
     return ServerCheck(True, "table names", f"lower_case_table_names is {setting}: {spare}")
 

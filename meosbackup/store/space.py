@@ -88,6 +88,15 @@ def bytes_an_hour(batches: Sequence[Batch], interval: int, now: datetime) -> flo
     return _size(batches[-1]) * (_HOUR / timedelta(seconds=interval)) if batches else None
 
 
+def most_bytes_an_hour(dumps: Sequence[int], interval: int, *, with_meosxml: bool) -> float:
+    """Return how fast a drive without batches fills up if every dump, of which these are the sizes, is new each time.
+
+    A `.meosxml` is hardly ever larger than its dump.
+    """
+    size = sum(dumps) * (2 if with_meosxml else 1) + (2 * len(dumps) + 3) * _SLACK
+    return size * (_HOUR / timedelta(seconds=interval))
+
+
 def _coming(kept: Sequence[Kept], bytes_an_hour: float, hours: int, now: datetime) -> list[Kept]:
     """Return the batches of the coming hours, as if there were one each minute."""
     newest = kept[-1].sequence if kept else 0
