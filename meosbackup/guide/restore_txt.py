@@ -37,8 +37,9 @@ _RESTORE = f"""\
 2. Paste this line; it is the same for cmd, PowerShell and Linux. Type the
    password of the user meos (nothing is shown while you type).
     {COMMAND}
-   You see "Restoring 1 of {{0}}: race list", and so on. Wait for {{0}} of {{0}}. If you
-   see ERROR, look into PART A, and then paste the line again."""
+   You see a warning of an unknown option, which is harmless, and then
+   "Restoring 1 of {{0}}", and so on. Wait for {{0}} of {{0}}. Do you see ERROR or "not
+   recognized"? Look into PART A, and paste the line again."""
 _RESTORE_ONE_BY_ONE = """\
 2. An older meosbackup made this batch, without a line for all races. Paste
    the lines of PART C, one after the other: the race list's first."""
@@ -61,7 +62,7 @@ def restore_text(batch: Batch, folder: str | None, proof: Proof | None = None, h
         "summary": _wrapped(_summary(batch)),
         "place": _place(folder, proof, held),
         "races": "\n".join(_races(batch)),
-        "quick": _wrapped(_quick(batch, folder), "   "),
+        "quick": _quick(batch, folder),
         "lower_case": _wrapped(_lower_case(batch)),
         "make_user": _MAKE_USER,
         "enter": "" if folder is None else _ENTER.format(folder),
@@ -129,8 +130,7 @@ def _earlier(folder: str | None) -> str:
     place = "Two folders up from this one" if folder is None else "Beside this file"
     return (
         f"{place}, each day has a folder (such as 2026-11-22), and in it each batch has one, named after its time"
-        f" (such as 13-45-00). The {GUIDE_FILE} there tells which races are in that batch: follow that one (for one"
-        " race, its PART C)."
+        f" (such as 13-45-00). The {GUIDE_FILE} there tells which races are in it: follow that one."
     )
 
 
@@ -189,16 +189,16 @@ def _fault(batch: Batch, entry: Entry) -> str:
 def _quick(batch: Batch, folder: str | None) -> str:
     if not any(entry.meosxml for entry in batch.races):
         return (
-            "This batch has no such files. A computer with meosbackup can make them from it, without a server:"
-            " meosbackup export"
+            ".\n   This batch has no such files. A computer with meosbackup can make them from"
+            "\n   it, without a server: meosbackup export"
         )
-    return f"Its name is above; it is in {'this folder' if folder is None else f'the folder {folder}'}."
+    return f", named above, in {'this folder' if folder is None else f'the folder {folder}'}."
 
 
 def _check(batch: Batch) -> Iterator[str]:
     """Yield what restore.sql shows in the end."""
-    yield "At the end of STEP 3 you see each race's entries: those on the server now, and"
-    yield "those of the batch. (Letters such as å, ä and ö may look odd.)"
+    yield "At the end of STEP 3, you see each race's entries, on the server and in the"
+    yield "batch: the same number twice. (Letters such as å, ä and ö may look odd.)"
     yield from (_wrapped(line, "   ") for line in (*results(batch), last_line(batch)))
 
 

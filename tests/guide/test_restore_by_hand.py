@@ -12,6 +12,7 @@ import pytest
 from meosbackup.commands.simulation import Laptop, delete_race
 from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.store import inventory
+from tests.guide.test_restore_txt import chapter
 from tests.toolkit.batches import dump_file
 from tests.toolkit.day import Day
 from tests.toolkit.installations import had
@@ -100,19 +101,12 @@ def test_one_line_and_one_password_bring_everything_back(
     assert told[:2] == ["Restoring 1 of 9: race list", "Restoring 2 of 9: Höstmedeln «Осень» O'Cup"]
     assert told[-1].startswith("Restoring 9 of 9: reference tables of ")
     shown = screen.replace("\\\\", "\\").splitlines()[-len(RACES) - 1 :]  # the client doubles each backslash
-    assert shown == [line.strip() for line in chapter(guide, "STEP 4 - ")[-len(RACES) - 1 :]]
+    assert shown == [line.strip() for line in chapter(guide.split("\r\n"), "STEP 4 - ")[-len(RACES) - 1 :]]
     assert list(helper.drive.rglob("owned")) == []
     for database, line in zip(RACES, shown, strict=False):
         number = counts(day.server, database)[0]
         assert line.startswith(f"{number} of {number} entries: ")
     assert shown[-1] == "Restored: the race list and 4 races."
-
-
-def chapter(guide: str, heading: str) -> list[str]:
-    """Cut a chapter out of a guide."""
-    lines = guide.split("\r\n")
-    start = next(place for place, line in enumerate(lines) if line.startswith(heading))
-    return lines[start : lines.index("", start)]
 
 
 @pytest.mark.parametrize("client", [installations.OWN, "MySQL 9.7"])

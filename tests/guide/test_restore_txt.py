@@ -136,7 +136,7 @@ def test_the_quick_way_comes_before_all_steps_and_names_each_race_s_file() -> No
         assert races[place - 3] == "Race 1: Höstmedeln «Осень» O'Cup"
         assert races[-1] == "  File for MeOS: none, follow the steps"
         found = " ".join(" ".join(chapter(text, "QUICK - ")).split())
-        assert (f"it is in the folder {TOP}." if folder else "it is in this folder.") in found
+        assert (f"above, in the folder {TOP}." if folder else "above, in this folder.") in found
         for words in ("Import Competition (Importera", "(Ladda upp öppnad tävling på server)", "one laptop only"):
             assert words in found
 
@@ -147,8 +147,8 @@ def test_a_batch_without_files_for_meos_says_what_makes_them() -> None:
 
 
 def test_notepad_shows_it() -> None:
-    for folder in (None, TOP):
-        text = restore_text(BATCH, folder)
+    for batch, folder in ((BATCH, None), (three_races(), TOP)):
+        text = restore_text(batch, folder)
         assert text.count("\n") == text.count("\r") == text.count("\r\n")
         assert text.encode(ENCODING).startswith(b"\xef\xbb\xbf")
         assert [line for line in text.split("\r\n") if len(line) > 78 and not line.startswith("    ")] == []

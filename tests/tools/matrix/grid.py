@@ -1,6 +1,7 @@
 """Every dump program, source, client program and destination: dumped by the tool, restored, compared row by row."""
 
 import os
+import shlex
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -11,6 +12,7 @@ from typing import Any
 
 from meosbackup.batch.model import StoredBatch
 from meosbackup.dump import portable
+from meosbackup.guide.restore_sql import COMMAND
 from meosbackup.mysql.identifiers import quoted
 from meosbackup.mysql.private_server import PrivateServer, connect, private_server
 from tests.toolkit.day import Day
@@ -78,20 +80,15 @@ def dumped(source: Host, entry: Installation, folder: Path) -> tuple[StoredBatch
 
 
 def restored_by_hand(stored: StoredBatch, client: Installation, destination: Host) -> str:
-    """Feed each file of a batch to a destination as RESTORE.txt says; return what was wrong."""
+    """Restore a batch to a destination by the one line of RESTORE.txt; return what was wrong."""
     server = destination.server
-    files = [entry.dump.file for entry in stored.batch.databases if entry.dump]
-    files += [entry.reference.file for entry in stored.batch.databases if entry.reference]
-    for file in files:
-        with (stored.folder / file).open("rb") as statements:
-            result = subprocess.run(
-                [client.client, f"--host={server.host}", f"--port={server.port}", f"--user={MEOS_USER}",
-                 "--default-character-set=utf8mb4", *_lenient(client)],
-                stdin=statements, env={**os.environ, "MYSQL_PWD": MEOS_PASSWORD}, capture_output=True, check=False,
-            )  # fmt: skip
-        if result.returncode:
-            return f"{file}: {result.stderr.decode('utf-8', 'replace').strip()[-300:]}"
-    return ""
+    options = shlex.split(COMMAND.removeprefix("mysql -u meos -p "))
+    result = subprocess.run(
+        [client.client, f"--host={server.host}", f"--port={server.port}", f"--user={MEOS_USER}",
+         *_lenient(client), *options],
+        cwd=stored.folder, env={**os.environ, "MYSQL_PWD": MEOS_PASSWORD}, capture_output=True, check=False,
+    )  # fmt: skip
+    return result.stderr.decode("utf-8", "replace").strip()[-300:] if result.returncode else ""
 
 
 def restored_by_tool(day: Day, client: Installation, entry: Installation, destination: Host) -> str:
