@@ -25,7 +25,7 @@ class Backups:
         drive, computer = self.on_drive, self.on_computer
         told = f"Newest good backup on the drive: {self._age(drive, now)}" if drive else "The drive has no backup yet"
         if computer and (drive is None or computer.sequence > drive.sequence):
-            told += f"; on this computer: {self._age(computer, now)}"
+            told += f"; on this computer: {wording.when(computer.taken, now)}"
         return f"{told}."
 
     def _age(self, batch: Batch, now: datetime) -> str:

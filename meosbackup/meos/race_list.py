@@ -68,7 +68,7 @@ def race_list_name(names: Iterable[str], account: str | None) -> str:
     if found is None:
         raise RaceListMissingError(
             f"This server has no race list (no database {RACE_LIST} that the user may see).",
-            "There is nothing to back up yet.",
+            "No race is backed up while this lasts.",
             f"If MeOS uses another server, name that one with --host. Otherwise {_how_to_grant(account)}",
         )
     return found

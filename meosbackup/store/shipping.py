@@ -133,7 +133,7 @@ def keep_on_drive(shipper: Shipper, stored: StoredBatch, keep: Keep) -> None:
     Raises DriveGoneError, DriveFailedError.
     """
     folder = _folder_on_drive(shipper.place.root, stored, shipper.spool)
-    if _holds(folder, stored) and keeping.read(folder, datetime.now().astimezone()) != keep:
+    if _holds(folder, stored) and str(keeping.read(folder, datetime.now().astimezone())) != str(keep):
         try:
             keeping.mark(folder, keep)
         except OSError as error:

@@ -233,7 +233,7 @@ def test_a_missing_right_is_named_with_the_line_that_cures_it(
 
 def test_a_server_without_a_race_list(place: Place, spare: PrivateServer) -> None:
     result = once(place, spare)
-    said = told(result, 1, "no race list", "There is nothing to back up yet", "name that one with --host")
+    said = told(result, 1, "no race list", "No race is backed up while this lasts", "name that one with --host")
     assert_no_backup(place.target)
     assert "no database meosmain" in said
 

@@ -1,18 +1,30 @@
 """What a day's lines say of races that come and go."""
 
 import io
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+import pytest
 
 from meosbackup.backup.survey import Survey
 from meosbackup.batch.model import Batch, Race, Server
 from meosbackup.console import Console
-from meosbackup.day.report import Report
-from meosbackup.day.trouble import Backups
+from meosbackup.day.report import Report, Space
+from meosbackup.day.trouble import Backups, Trouble
+from meosbackup.errors import DumpFailedError, LoginRefusedError
 from meosbackup.meos.race_list import ChosenRace, LeftOutRace, Selection
 from meosbackup.meos.server_checks import ServerChecks
+from meosbackup.store import drive
 
 _NOW = datetime(2026, 11, 22, 14, 3, tzinfo=UTC)
 _SERVER = Server("localhost", 3306, "MariaDB", "11.8.3", 1)
+
+
+class Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
 
 def _race(name: str) -> Race:
@@ -48,13 +60,53 @@ def test_how_old_the_newest_good_backup_is() -> None:
     older, newer = _batch(1, 5), _batch(2, 3)
     assert Backups(older, older).told(_NOW) == "Newest good backup on the drive: 13:58:00, 5 minutes ago."
     assert Backups(older, newer).told(_NOW) == (
-        "Newest good backup on the drive: 13:58:00, 5 minutes ago; on this computer: 14:00:00, 3 minutes ago."
+        "Newest good backup on the drive: 13:58:00, 5 minutes ago; on this computer: 14:00:00."
     )
     unchanged_until = _NOW - timedelta(seconds=60)
     assert Backups(newer, newer, unchanged_until).told(_NOW) == (
         "Newest good backup on the drive: 14:00:00, current as of 60 seconds ago."
     )
-    assert Backups(None, newer).told(_NOW) == (
-        "The drive has no backup yet; on this computer: 14:00:00, 3 minutes ago."
-    )
+    assert Backups(None, newer).told(_NOW) == ("The drive has no backup yet; on this computer: 14:00:00.")
     assert Backups().told(_NOW) == "The drive has no backup yet."
+
+
+_USB = Path("/media/usb")
+_LOGIN = LoginRefusedError(
+    "The server at 192.168.1.20, port 3306 refuses the user meos with this password (1045).",
+    "No race is backed up while this lasts.",
+    "Check the user and the password, and use --ask-password to type it in.",
+)
+_DAMAGED = DumpFailedError(
+    "The table orunner of this race is damaged, says the server (1194: Table 'orunner' is marked as crashed and should"
+    " be repaired).",
+    "The other races are backed up.",
+    "In MeOS, on the page Competition, choose Repair Selected Competition.",
+)
+
+
+@pytest.mark.parametrize("trouble", [
+    Trouble("", drive.gone(_USB)), Trouble("", drive.full(_USB)), Trouble("", _LOGIN),
+    Trouble("", drive.explained(_USB, OSError(5, "Input/output error"))),
+    Trouble("Långdistans (2026-11-22)", _DAMAGED, _NOW - timedelta(minutes=4)),
+], ids=["away", "full", "login", "broken", "damaged"])  # fmt: skip
+def test_trouble_keeps_three_sentences_in_its_banner_and_then_takes_two_lines(
+    trouble: Trouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    screen = Screen()
+    report = Report(Console(stream=screen))
+    on_drive, on_computer = _batch(1, 4), _batch(2, 0)
+    age = "Its newest good dump is from 13:59:00, 4 minutes ago." if trouble.about else (
+        "Newest good backup on the drive: 13:59:00, 4 minutes ago; on this computer: 14:03:00."
+    )  # fmt: skip
+    space = Space(None, 3, 2_000_000_000, is_shipped=True)
+    for _ in range(2):
+        report.ticked(_NOW, None, space, [trouble], Backups(on_drive, on_computer))
+    _, banner, after = re.split("=+\n", click.unstyle(screen.getvalue()).replace("\a", ""))
+    words = " ".join(banner.split())
+    assert words.startswith(f"14:03:00 FAIL {trouble} {age} 3 batches are waiting")
+    assert words.endswith(f"{trouble.error.means} {trouble.error.do}")
+    lines = after.splitlines()
+    assert len(lines) == 2
+    assert max(map(len, lines)) < 80
+    assert age in " ".join(after.split())

@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 
-from meosbackup.batch.model import Proof, StoredBatch
+from meosbackup.batch import batch_file
+from meosbackup.batch.model import Batch, Proof, Server, StoredBatch
 from meosbackup.day import shipping_thread
-from meosbackup.day.shipping_thread import Leave, NoteProof, ShippingThread
+from meosbackup.day.shipping_thread import KeepBatch, Leave, NoteProof, ShippingThread
 from meosbackup.errors import StoppedError
-from meosbackup.store import drive, inventory, shipping, top_of_drive
+from meosbackup.store import drive, inventory, keeping, shipping, top_of_drive
 from meosbackup.store.drive import Place
+from meosbackup.store.keeping import Keep
 from meosbackup.store.shipping import Shipper
 
 _SECONDS = 10.0
@@ -109,3 +111,23 @@ def test_whoever_waits_for_a_shipping_after_the_end_is_told(tmp_path: Path) -> N
         thread.ship()
         with pytest.raises(StoppedError):
             thread.settled(_SECONDS)
+
+
+def test_a_batch_that_left_the_spool_is_kept_on_the_drive_once_that_is_back(tmp_path: Path) -> None:
+    server = Server("localhost", 3306, "MariaDB", "11.8.3", 1)
+    batch = Batch(1, _MOMENT, True, server, "mysqldump", "1.0.0", ())
+    name = "2026-11-22/14-03-00"
+    with shipping_to(tmp_path) as thread:
+        folder = drive.root(tmp_path / "drive") / name
+        folder.mkdir(parents=True)
+        batch_file.write(folder, batch)
+        (tmp_path / "drive").rename(tmp_path / "pulled out")
+        until = keeping.evening_after(datetime.now().astimezone())
+        thread.send(KeepBatch(StoredBatch(tmp_path / "spool" / name, batch), Keep(until, "Långdistans was deleted")))
+        thread.ship()
+        assert thread.settled(_SECONDS)
+        assert thread.latest.trouble
+        (tmp_path / "pulled out").rename(tmp_path / "drive")
+        thread.ship()
+        assert thread.settled(_SECONDS)
+    assert str(keeping.read(folder, until)).endswith("evening: Långdistans was deleted")
