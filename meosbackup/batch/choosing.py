@@ -1,11 +1,11 @@
-"""What a person means: a batch by WHEN, races by NAME."""
+"""What a person means: a batch by WHEN, races by NAME; which batch a race is taken from then is in `picking`."""
 
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from meosbackup.batch.model import Entry, Race, StoredBatch
+from meosbackup.batch.model import Race, StoredBatch
 from meosbackup.errors import WrongUsageError
 from meosbackup.system import files
 from meosbackup.text import clean
@@ -79,35 +79,6 @@ def newest_good(batches: Iterable[StoredBatch], race: Race) -> StoredBatch | Non
     backups = (stored for stored in batches if stored.batch.is_backup)
     newest_first = sorted(backups, key=lambda stored: stored.batch.sequence, reverse=True)
     return next((stored for stored in newest_first if _is_good(stored, race)), None)
-
-
-def options(stored: StoredBatch, race: Race) -> str:
-    """Return the options that make `restore` bring back a race of a batch."""
-    return f'--batch "{stored.when}" --race {clean(race.name_id, 64)}'
-
-
-def entries_named(entries: Iterable[Entry], names: Sequence[str]) -> tuple[Entry, ...]:
-    """Return the races' entries that are meant: all, or those with these names, NameIds, or a part that only one has.
-
-    Raises WrongUsageError if a name means none of them, or more than one.
-    """
-    by_id = {entry.race.name_id: entry for entry in entries if entry.race is not None}
-    if not names:
-        return tuple(by_id.values())
-    races = [entry.race for entry in by_id.values() if entry.race is not None]
-    return tuple({race.name_id: by_id[race.name_id] for race in (_one(name, races) for name in names)}.values())
-
-
-def _one(name: str, races: Sequence[Race]) -> Race:
-    found = matching(name, races)
-    if len(found) == 1:
-        return found[0]
-    listed = ", ".join(f"{clean(race.name, 40)} ({clean(race.name_id, 64)})" for race in (found or races)[:_LISTED])
-    if found:
-        raise _wrong(f"{clean(name, 40)} could be each of these races: {listed}.", "Give its NameId.")
-    raise _wrong(
-        f"This batch has no race {clean(name, 40)}. It has: {listed}.", "Choose one of these, or another batch."
-    )
 
 
 def _spellings(stored: StoredBatch) -> tuple[str, str]:

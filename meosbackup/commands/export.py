@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 
 from meosbackup import wording
-from meosbackup.batch import choosing, names
+from meosbackup.batch import choosing, names, picking
 from meosbackup.batch.model import Entry, StoredBatch, StoredFile
+from meosbackup.batch.picking import Picked
 from meosbackup.commands.common import batch_option, batches_for, command, given, races_asked
 from meosbackup.console import Console
 from meosbackup.errors import MeosBackupError
@@ -53,10 +54,10 @@ def run(found: Inventory, when: str, called: tuple[str, ...], folder: Path, scre
     Raises WrongUsageError, and MeosBackupError if the folder can't be written to.
     """
     chosen = choosing.batch_at(found.batches, when)
-    entries = choosing.entries_named(chosen.stored.batch.races, called)
+    picked = picking.pick(found.batches, chosen.stored, called)
     _make_folder(folder)
     screen.say(str(chosen))
-    done = [_told(chosen.stored, entry, folder, screen) for entry in entries]
+    done = [_told(one, folder, screen, is_chosen=one.stored is chosen.stored) for one in picked]
     if any(done):
         screen.say(
             "On one laptop, start MeOS: page Competition (Tävling), Import Competition (Importera tävling), and"
@@ -98,8 +99,9 @@ def export(stored: StoredBatch, entry: Entry, folder: Path, stop: threading.Even
             partial.unlink(missing_ok=True)
 
 
-def _told(stored: StoredBatch, entry: Entry, folder: Path, screen: Console) -> bool:
+def _told(picked: Picked, folder: Path, screen: Console, *, is_chosen: bool) -> bool:
     """Export one race, and print the result; return whether it was written."""
+    entry, stored = picked.entry, picked.stored
     name = entry.display_name
     try:
         done = export(stored, entry, folder, threading.Event())
@@ -117,6 +119,8 @@ def _told(stored: StoredBatch, entry: Entry, folder: Path, screen: Console) -> b
     if entry.freshness is not None:
         facts.append(wording.number(entry.freshness.entries, "entry", "entries"))
         facts.append(f"{entry.freshness.finished:,} finished")
+    if not is_chosen:
+        facts.append(f"FROM AN EARLIER BATCH, {stored.when}: that one has no dump of it")
     if entry.error and entry.taken:
         facts.append(f"OLDER than the batch: from {wording.when(entry.taken, datetime.now().astimezone())}")
     screen.result("OK", name, ", ".join((*facts, *done.notes)))

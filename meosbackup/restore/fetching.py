@@ -2,20 +2,25 @@
 
 import errno
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from meosbackup.batch import choosing
 from meosbackup.batch.model import StoredBatch
 from meosbackup.dump.client import UNTOUCHED
 from meosbackup.errors import BadBatchError, MeosBackupError
+from meosbackup.restore import planning
 from meosbackup.restore.job import Job
 from meosbackup.restore.replacement import Step
 from meosbackup.store import copying, inventory
 
 
-def fetch(job: Job, stored: StoredBatch, steps: Sequence[Step], folder: Path) -> dict[int, Path]:
+def fetch(
+    job: Job, sources: Mapping[str, StoredBatch], steps: Sequence[Step], folder: Path
+) -> dict[int, Path]:  # fmt: skip
     """Copy the dumps of these steps into a folder, and return where they are, by the number of the step.
+
+    `sources` are the batches that the steps' entries are of, by their keys.
 
     If a file is damaged, the spool's copy of the same dump is used. Otherwise damaged race tables end the restore;
     damaged reference tables are just left out. Raises BadBatchError and others of MeosBackupError, StoppedError.
@@ -24,6 +29,7 @@ def fetch(job: Job, stored: StoredBatch, steps: Sequence[Step], folder: Path) ->
     notes: list[tuple[str, str, str]] = []
     with job.console.progress("Reading", sum(step.source.bytes for step in steps)) as advance:
         for step in steps:
+            stored = sources[step.entry.key]
             try:
                 fetched[step.number] = _fetch(stored, step, folder, job.stop, advance)
             except BadBatchError as error:
@@ -96,7 +102,7 @@ def _with_advice(job: Job, stored: StoredBatch, step: Step, error: BadBatchError
     before = [other for other in job.found.batches if other.batch.sequence < stored.batch.sequence]
     earlier = choosing.newest_good(before, race)
     advice = (
-        f"The newest earlier batch with a good dump of it: {choosing.options(earlier, race)}"
+        f"The newest earlier batch with a good dump of it: {planning.command_for(job, earlier, [step.entry])}"
         if earlier else "No earlier batch has a good dump of it; look for another drive."
     )  # fmt: skip
     return BadBatchError(f"{step.name}: {error.what}", error.means, advice)

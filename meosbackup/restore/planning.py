@@ -5,8 +5,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from meosbackup.batch import choosing
+from meosbackup.batch import choosing, picking
+from meosbackup.batch.choosing import Chosen
 from meosbackup.batch.model import RACE_LIST, Entry, Freshness, Race, StoredBatch
+from meosbackup.batch.picking import Picked
 from meosbackup.console import Console
 from meosbackup.errors import MeosBackupError, WrongUsageError
 from meosbackup.meos import race_status
@@ -18,49 +20,55 @@ from meosbackup.settings.model import Settings
 from meosbackup.text import clean
 from meosbackup.wording import number, span, when
 
+_LISTED = 8
+"""How many races that only earlier batches have are named before the rest is counted."""
+
 
 @dataclass(frozen=True)
 class PlannedDump:
-    """An entry of the batch that is going to be restored.
+    """An entry that is going to be restored, and the batch that it is of.
 
     `status` is the race's on the server; None for the race list, and if the server doesn't have the race.
     """
 
     entry: Entry
+    stored: StoredBatch
     status: RaceStatus | None
 
 
 @dataclass(frozen=True)
 class MissingRace:
-    """A race without a good dump in the batch, and the newest batch that has one; None if there is none."""
+    """A race that should be restored and is not: why, and what to do, in words."""
 
     race: Race
-    error: str
-    newest_good: StoredBatch | None
-
-    @property
-    def advice(self) -> str:
-        """Which batch has a good dump of the race, in words."""
-        name = self.race.display_name
-        if self.newest_good is None:
-            return f"No batch on this drive has a good dump of {name}."
-        return f"The newest good dump of {name}: {choosing.options(self.newest_good, self.race)}"
+    why: str
+    advice: str
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is going to be restored of a batch. `note` says how the batch was chosen; `has_list` is of the server."""
+    """What is going to be restored of a batch, and of earlier ones if it has no dump of a race that was named.
+
+    `note` says how the batch was chosen; `lost` are races that only earlier batches have, in words; `has_list` is of
+    the server.
+    """
 
     stored: StoredBatch
     note: str
     dumps: tuple[PlannedDump, ...]
     missing: tuple[MissingRace, ...]
+    lost: tuple[str, ...]
     has_list: bool
 
     @property
     def entries(self) -> tuple[Entry, ...]:
-        """The batch's entries that are going to be restored."""
+        """The entries that are going to be restored."""
         return tuple(dump.entry for dump in self.dumps)
+
+    @property
+    def sources(self) -> dict[str, StoredBatch]:
+        """The batches that the entries are of, by the entries' keys."""
+        return {dump.entry.key: dump.stored for dump in self.dumps}
 
     @property
     def replaced(self) -> list[RaceStatus]:
@@ -82,13 +90,12 @@ def make(job: Job) -> Plan:
     options = job.options
     batches = job.found.batches
     chosen = choosing.batch_at(batches, options.when)
-    named = choosing.entries_named(chosen.stored.batch.databases, options.races)
-    entries = tuple(entry for entry in named if entry.dump is not None)
+    named = picking.pick(batches, chosen.stored, options.races)
+    picked = [one for one in named if one.entry.dump is not None]
     missing = tuple(
-        MissingRace(entry.race, entry.error or "", choosing.newest_good(batches, entry.race))
-        for entry in named if entry.dump is None and entry.race is not None
-    )  # fmt: skip
-    if not entries:
+        _missing(job, one.entry, one.entry.race) for one in named if one.entry.dump is None and one.entry.race
+    )
+    if not picked:
         raise WrongUsageError(
             " ".join(["The batch has no good dump of what was asked for.", *(race.advice for race in missing)]),
             "Nothing was done.",
@@ -96,21 +103,51 @@ def make(job: Job) -> Plan:
         )
     race_list = chosen.stored.batch.race_list
     if options.whole_list and race_list is not None and race_list.dump is not None:
-        entries = (race_list, *entries)
-    with going_on(job, chosen.stored, entries):
-        dumps, has_list = _compared_with_server(job.settings, entries)
+        picked = [Picked(race_list, chosen.stored), *picked]
+    chosen = _chosen_for(picked, chosen)
+    with going_on(job, chosen.stored, [one.entry for one in picked]):
+        dumps, has_list = _compared_with_server(job.settings, picked)
         if not options.force:
             _refuse_open_races(dumps)
-    return Plan(chosen.stored, chosen.note, dumps, missing, has_list)
+    lost = [] if options.races else picking.lost(batches, chosen.stored)
+    return Plan(chosen.stored, chosen.note, dumps, missing, tuple(_lost(job, lost)), has_list)
+
+
+def _chosen_for(picked: Sequence[Picked], chosen: Chosen) -> Chosen:
+    """Return the batch that all of it is of, if that is only one, and say so if it is not the chosen one."""
+    others = {id(one.stored): one for one in picked if one.stored is not chosen.stored}
+    if len(others) != 1 or any(one.stored is chosen.stored for one in picked):
+        return chosen
+    [other] = others.values()
+    names = ", ".join(one.entry.display_name for one in picked)
+    return Chosen(other.stored, f"the newest with {names}, which the batch from {chosen.stored.when} doesn't have")
+
+
+def _missing(job: Job, entry: Entry, race: Race) -> MissingRace:
+    """Return what to say of a race without a good dump."""
+    name, other = race.display_name, choosing.newest_good(job.found.batches, race)
+    advice = (
+        f"No batch here has a good dump of {name}."
+        if other is None else f"The newest good dump of {name}: {command_for(job, other, [entry])}"
+    )  # fmt: skip
+    return MissingRace(race, f"the batch has no good dump of it. {clean(entry.error or '', 80)}".rstrip(), advice)
+
+
+def _lost(job: Job, lost: Sequence[Picked]) -> Iterator[str]:
+    """Yield what to say of the races that only earlier batches have."""
+    for one in lost[:_LISTED]:
+        command = command_for(job, one.stored, [one.entry])
+        yield f"{one.entry.display_name}: not in this batch; the batch from {one.stored.when} has it: {command}"
+    if len(lost) > _LISTED:
+        yield f"and {number(len(lost) - _LISTED, 'race')} in older batches, which `meosbackup list --json` names"
 
 
 def command_for(job: Job, stored: StoredBatch, entries: Iterable[Entry]) -> str:
-    """Return the command that restores these databases as this very batch has them, whatever is newer by then."""
-    keys = {entry.key for entry in entries}
-    races = [entry.race for entry in stored.batch.races if entry.race and entry.key in keys]
-    named = [part for race in races for part in ("--race", clean(race.name_id, 64))]
-    every = len(races) == len(stored.batch.races)
-    whole_list = ["--whole-list"] if RACE_LIST in keys else []
+    """Return the command that restores these databases from this very batch, whatever is newer by then."""
+    wanted = {entry.key: entry.race for entry in entries}
+    named = [part for race in wanted.values() if race for part in ("--race", clean(race.name_id, 64))]
+    every = wanted.keys() - {RACE_LIST} == {entry.key for entry in stored.batch.races}
+    whole_list = ["--whole-list"] if RACE_LIST in wanted else []
     return command_line.command(job.settings, "restore", "--batch", stored.when, *([] if every else named), *whole_list)
 
 
@@ -129,7 +166,7 @@ def refuse_if_opened_meanwhile(settings: Settings, plan: Plan) -> None:
 
     Raises MeosBackupError.
     """
-    _refuse_open_races(_compared_with_server(settings, plan.entries)[0])
+    _refuse_open_races(_compared_with_server(settings, plan.dumps)[0])
 
 
 def show(plan: Plan, console: Console, now: datetime) -> None:
@@ -140,26 +177,35 @@ def show(plan: Plan, console: Console, now: datetime) -> None:
     console.say(f"Batch from {plan.stored.when}, {age} old" + (f" ({note})" if note else ""))
     for dump in plan.dumps:
         console.say()
-        console.block([(dump.entry.display_name, ""), *(("", line) for line in _lines(dump, now))])
+        console.block([(dump.entry.display_name, ""), *(("", line) for line in _lines(plan, dump, now))])
     for missing in plan.missing:
         console.say()
         console.block([
             (missing.race.display_name, ""),
-            ("", f"NOT RESTORED: the batch has no good dump of it. {clean(missing.error, 80)}".rstrip()),
+            ("", f"NOT RESTORED: {missing.why}"),
             ("", missing.advice),
         ])  # fmt: skip
     console.say()
+    for text in plan.lost:
+        console.result("NOTE", "another race", text)
+    if plan.lost:
+        console.say()
 
 
-def _compared_with_server(settings: Settings, entries: Iterable[Entry]) -> tuple[tuple[PlannedDump, ...], bool]:
-    """Return the entries with what the server has of them, and whether it has a race list."""
+def _compared_with_server(
+    settings: Settings, picked: Iterable[Picked | PlannedDump]
+) -> tuple[tuple[PlannedDump, ...], bool]:
+    """Return what was picked with what the server has of them, and whether it has a race list."""
     try:
         with sessions.session(settings) as session:
             databases = sessions.databases(session)
             dumps = tuple(
-                PlannedDump(entry, race_status.of_race(session, entry.race.name_id, databases) if entry.race else None)
-                for entry in entries
-            )
+                PlannedDump(
+                    one.entry, one.stored,
+                    race_status.of_race(session, one.entry.race.name_id, databases) if one.entry.race else None,
+                )
+                for one in picked
+            )  # fmt: skip
     except MeosBackupError as error:
         raise type(error)(error.what, "Nothing was done.", error.do) from error
     return dumps, identifiers.spelled(RACE_LIST, databases) is not None
@@ -176,7 +222,7 @@ def _refuse_open_races(dumps: Sequence[PlannedDump]) -> None:
             )
 
 
-def _lines(dump: PlannedDump, now: datetime) -> list[str]:
+def _lines(plan: Plan, dump: PlannedDump, now: datetime) -> list[str]:
     entry, status = dump.entry, dump.status
     if entry.race is None:
         return ["replaces the server's whole race list"]
@@ -186,6 +232,8 @@ def _lines(dump: PlannedDump, now: datetime) -> list[str]:
     else:
         lines.append(f"on the server:  {clean(status.damage, 100) or _counts(status.freshness, now)}")
         lines.append(_loss(entry.freshness, status.freshness))
+    if dump.stored is not plan.stored:
+        lines.append(f"FROM AN EARLIER BATCH, {dump.stored.when}: this one has no dump of it")
     if entry.error:
         lines.append(f"OLDER than the batch: {clean(entry.error, 80)}")
     return lines

@@ -93,7 +93,7 @@ def _run(job: Job, plan: Plan) -> bool:
         _say_how_to_go_on(job, plan, restored)
         return False
     for missing in plan.missing:
-        job.console.result("FAIL", missing.race.display_name, f"not in this batch. {missing.advice}")
+        job.console.result("FAIL", missing.race.display_name, f"{missing.why} {missing.advice}")
     if restored:
         _show_next_steps(job.settings, job.console)
     if not is_done:
@@ -113,11 +113,13 @@ def _save(job: Job, plan: Plan) -> None:
 
     saved = safety_batch.save(job, plan)
     if saved is not None:
+        keys = {entry.key for entry in plan.entries}
+        replaced = [entry for entry in saved.batch.databases if entry.key in keys]
         job.console.result(
             "OK",
             "what the server has now",
             f"saved as the batch from {saved.when}; to undo this restore later:"
-            f" {planning.command_for(job, saved, plan.entries)}",
+            f" {planning.command_for(job, saved, replaced)}",
         )
         safety_batch.bring_to_drive(job)
 
@@ -139,7 +141,7 @@ def _restore_all(job: Job, plan: Plan, restored: list[Step]) -> bool:
             feeder = client.logged_in(client_program, job.settings, folder, session.account, job.stop)
             restorer = Restorer(feeder, dumper, job.stop, job.options.force, partial(_show_stalled, job.console))
             steps = replacement.steps(plan.entries)
-            paths = fetching.fetch(job, plan.stored, steps, folder)
+            paths = fetching.fetch(job, plan.sources, steps, folder)
             _run_steps(job, restorer, [step for step in steps if step.number in paths], paths, restored)
         if job.stop.is_set() and len(restored) < len(steps):
             raise StoppedError

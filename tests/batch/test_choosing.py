@@ -9,8 +9,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from meosbackup.batch.choosing import batch_at, entries_named
+from meosbackup.batch.choosing import batch_at
 from meosbackup.batch.model import SAFETY, Batch, Entry, Race, Server, StoredBatch, StoredFile
+from meosbackup.batch.picking import pick
 from meosbackup.errors import WrongUsageError
 
 LOCAL = timezone(timedelta(hours=1))
@@ -254,6 +255,13 @@ def race(name: str, name_id: str, number: int = 1) -> Entry:
         Race(name, "", "2026-11-22", name_id, number, 101),
         dump=StoredFile(f"{name_id}.dump.sql", 1, "00"),
     )
+
+
+def entries_named(entries: Sequence[Entry], names: Sequence[str]) -> tuple[Entry, ...]:
+    """Return what is meant in the only batch."""
+    only = stored(1, at("2026-11-22 14:03:00"))
+    only = replace(only, batch=replace(only.batch, databases=tuple(entries)))
+    return tuple(picked.entry for picked in pick([only], only, names))
 
 
 LONG = race("Långdistans", "meos_20261122_211702_1E5")

@@ -15,13 +15,14 @@ import pytest
 
 from meosbackup.batch.model import StoredBatch
 from meosbackup.batch.names import BATCH_FILE
+from meosbackup.commands.simulation import delete_race
 from meosbackup.meos import changes, race_status
 from meosbackup.mysql import sessions
 from meosbackup.mysql.private_server import PrivateServer, connect
 from meosbackup.settings.model import Settings
 from tests.toolkit.batches import dump_file, dump_of, flip_a_byte
 from tests.toolkit.programs import client_program, shell_script
-from tests.toolkit.runs import run_meosbackup, tool_environment, with_password
+from tests.toolkit.runs import run_meosbackup, told, tool_environment, with_password
 from tests.toolkit.servers import (
     INDIVIDUAL,
     INNODB,
@@ -307,21 +308,48 @@ def test_a_race_that_the_batch_lacks_is_named_with_the_batch_that_has_it(
     newest = rows_of(server, INDIVIDUAL)
     said = tent.restore(spare, expected=1)
     assert said.count("NOT RESTORED: the batch has no good dump of it. The table orunner of this race is damaged.") == 1
-    assert re.search(rf"FAIL {NAMES[RELAY]}[^:]*: not in this batch", said)
+    assert re.search(rf"FAIL {NAMES[RELAY]}[^:]*: the batch has no good dump of it", said)
     assert databases(spare) == {RACE_LIST, *RACES} - {RELAY}
     assert rows_of(spare, INDIVIDUAL) == newest
     assert "Now, on one laptop" in said
 
-    offered = set(re.findall(r'--batch "([^"]+)" --race (\S+)', said))
+    offered = set(re.findall(r"--batch '([^']+)' --race (\S+)", said))
     assert [when for when, _ in offered] == [stored.when]
     [(when, race)] = offered
     tent.restore(spare, "--batch", when, "--race", race)
     assert rows_of(spare, RELAY) == then[RELAY]
 
-    said = tent.restore(spare, "--race", RELAY, expected=2)
-    assert f'--batch "{stored.when}"' in said
+    query(spare, f"DELETE FROM `{RELAY}`.orunner")
+    assert f"Batch from {stored.when}" in tent.restore(spare, "--race", RELAY)
+    assert rows_of(spare, RELAY) == then[RELAY]
     leave_out(stored, RELAY)
-    assert "No batch on this drive has a good dump" in tent.restore(spare, "--race", RELAY, expected=2)
+    assert "No batch here has a good dump" in tent.restore(spare, "--race", RELAY, expected=2)
+
+
+def test_a_race_that_was_deleted_before_the_newest_batch_comes_from_the_one_that_has_it(
+    server: PrivateServer, tent: Tent, stored: StoredBatch, then: object
+) -> None:
+    assert isinstance(then, dict)
+    delete_race(server, "meos_20261122_211702_1E5")
+    newest = tent.back_up(server)
+    relay = rows_of(server, RELAY)
+    for more in (["--dry-run"], []):
+        said = tent.restore(server, *more)
+        assert f"Batch from {newest.when}" in said
+        assert re.search(rf"{NAMES[INDIVIDUAL]}[^:]*: not in this batch; the batch from {stored.when} has it", said)
+        assert f"meosbackup restore --batch '{stored.when}' --race meos_20261122_211702_1E5 --target" in said
+    assert INDIVIDUAL not in databases(server)
+
+    query(server, f"DELETE FROM `{RELAY}`.orunner")
+    said = tent.restore(server, "--race", "Höst", "--race", "Stafett")
+    assert f"FROM AN EARLIER BATCH, {stored.when}" in said
+    assert (rows_of(server, INDIVIDUAL), rows_of(server, RELAY)) == (then[INDIVIDUAL], relay)
+    said = tent.restore(server, "--race", "Höst", "--dry-run")
+    assert re.search(rf"Batch from {stored.when}, [^(]* \(the newest with {NAMES[INDIVIDUAL]}[^)]*", said)
+
+    folders = [word for word in tent.at(server).folders if word != "--any-disk"]
+    done = run_meosbackup("export", "--race", "Höst", "--to", tent.folder / "files", *folders)
+    assert f"FROM AN EARLIER BATCH, {stored.when}" in told(done, 0)
 
 
 def test_where_the_drive_is_bad_the_copy_in_the_spool_is_taken(

@@ -137,7 +137,7 @@ def test_nothing_of_a_damaged_dump_reaches_the_server_and_an_earlier_one_is_offe
     said = tent.restore(spare, expected=1)
     assert databases(spare) == set()
     assert "differ from what was written" in said
-    offered = re.search(r'--batch "([^"]+)" --race (\S+)', said)
+    offered = re.search(r"--batch '([^']+)' --race (\S+)", said)
     assert offered is not None, said
     assert offered[1] == batches[1].when
     tent.restore(spare, "--batch", offered[1], "--race", offered[2])
