@@ -77,7 +77,7 @@ def cli(context: click.Context, /, *, once: bool, **_settings: Any) -> int:
 def main() -> None:
     """Run the command line. Whatever goes wrong is reported in words, and the log file has the details."""
     simplify_unprintable()
-    signals.take_hangup_as_ctrl_c()
+    signals.take_closed_window_as_ctrl_c()
     try:
         code = cli.main(standalone_mode=False)
     except MeosBackupError as error:

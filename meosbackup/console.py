@@ -3,12 +3,10 @@
 import logging
 import math
 import os
-import re
 import shutil
 import sys
 import threading
 import time
-import unicodedata
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -18,6 +16,7 @@ from typing import TextIO
 
 import click
 
+from meosbackup import wording
 from meosbackup.errors import MeosBackupError
 from meosbackup.text import NO_BREAK, SIMPLER, clean, columns, wrapped
 
@@ -37,12 +36,6 @@ _NARROW = 60
 _PATIENCE = 0.1
 _MOST_WAITING = 10_000
 """Lines that wait for a screen that stands still: a long day's, and more than any command prints."""
-
-# Without accents, since `_answer` removes them: English, Swedish, Danish, Norwegian, German, Dutch, Czech, Slovak,
-# Polish, French, Spanish, Catalan, Italian, Portuguese, Finnish, Estonian, Latvian, Lithuanian, Hungarian, Romanian,
-# Slovenian, Croatian, Turkish, Bulgarian, Russian, Ukrainian.
-_YES = re.compile("y|yes|j|ja|jo|jah|jaa|joo|k|kylla|a|ano|t|tak|taip|o|oui|s|si|sim|i|igen|d|da|evet|д|да|т|так")
-_NO = re.compile("n|no|nej|nei|nein|nee|ne|nie|non|nao|ei|nem|nu|hayir|н|не|нет|ні")
 
 
 def simplify_unprintable() -> None:
@@ -231,7 +224,7 @@ class Console:
         prompt = f"{question} Type yes and press Enter: "
         for _ in range(1 + _ASKED_AGAIN):
             try:
-                answer = _answer(click.prompt(prompt, default="no", show_default=False, prompt_suffix=""))
+                answer = wording.answer(click.prompt(prompt, default="no", show_default=False, prompt_suffix=""))
             except click.Abort:  # Ctrl-C, or nobody to ask
                 self._print("")
                 return False
@@ -307,13 +300,6 @@ def _write(stream: TextIO, text: str) -> None:
         # So does what it still holds, which Python writes when the program ends.
         with suppress(OSError, ValueError), Path(os.devnull).open("w") as nowhere:
             os.dup2(nowhere.fileno(), stream.fileno())
-
-
-def _answer(typed: str) -> bool | None:
-    """Return whether an answer is a yes or a no; None if it is neither."""
-    letters = unicodedata.normalize("NFKD", typed.casefold())
-    word = "".join(letter for letter in letters if not unicodedata.combining(letter)).strip(" .!'\"")
-    return True if _YES.fullmatch(word) else False if _NO.fullmatch(word) else None
 
 
 def _bar(label: str, done: int, total: int) -> str:

@@ -1,6 +1,14 @@
-"""Sizes, counts, spans and times in words, the same in every message."""
+"""Sizes, counts, spans and times in words, the same in every message; and what a typed answer means."""
 
+import re
+import unicodedata
 from datetime import datetime
+
+# Without accents, since `answer` removes them: English, Swedish, Danish, Norwegian, German, Dutch, Czech, Slovak,
+# Polish, French, Spanish, Catalan, Italian, Portuguese, Finnish, Estonian, Latvian, Lithuanian, Hungarian, Romanian,
+# Slovenian, Croatian, Turkish, Bulgarian, Russian, Ukrainian.
+_YES = re.compile("y|yes|j|ja|jo|jah|jaa|joo|k|kylla|a|ano|t|tak|taip|o|oui|s|si|sim|i|igen|d|da|evet|д|да|т|так")
+_NO = re.compile("n|no|nej|nei|nein|nee|ne|nie|non|nao|ei|nem|nu|hayir|н|не|нет|ні")
 
 
 def size(count: int) -> str:
@@ -30,3 +38,10 @@ def when(moment: datetime, now: datetime) -> str:
     """Return a time of day in the time zone of `now`, with the date if that isn't the date of `now`."""
     local = moment.astimezone(now.tzinfo)
     return f"{local:%H:%M:%S}" if local.date() == now.date() else f"{local:%Y-%m-%d %H:%M:%S}"
+
+
+def answer(typed: str) -> bool | None:
+    """Return whether an answer is a yes or a no; None if it is neither."""
+    letters = unicodedata.normalize("NFKD", typed.casefold())
+    word = "".join(letter for letter in letters if not unicodedata.combining(letter)).strip(" .!'\"")
+    return True if _YES.fullmatch(word) else False if _NO.fullmatch(word) else None

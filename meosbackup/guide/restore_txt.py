@@ -229,4 +229,6 @@ def _titled(batch: Batch) -> Iterator[tuple[str, Entry]]:
 
 
 def _wrapped(text: str, indent: str = "") -> str:
-    return fill(text, _WIDTH, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
+    return fill(
+        text, _WIDTH, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
+    )  # fmt: skip

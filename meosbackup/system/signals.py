@@ -7,14 +7,35 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+if sys.platform == "win32":
+    import _thread
+    import ctypes
+    import time
+
 asked = threading.Event()
 """Set once the program was asked to end."""
 
 
-def take_hangup_as_ctrl_c() -> None:
-    """Have SIGHUP, which a closed terminal window sends, do what Ctrl-C does; unless `nohup` has it ignored."""
-    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+def take_closed_window_as_ctrl_c() -> None:
+    """Have a closed window do what Ctrl-C does: SIGHUP, unless `nohup` has it ignored; Windows's console event."""
+    if sys.platform == "win32":
+        ctypes.windll.kernel32.SetConsoleCtrlHandler(_handler, True)
+    elif signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.default_int_handler)
+
+
+if sys.platform == "win32":
+    _CLOSED = frozenset({2, 5, 6})
+    """CTRL_CLOSE_EVENT, CTRL_LOGOFF_EVENT, CTRL_SHUTDOWN_EVENT."""
+
+    def _closed(event: int) -> bool:
+        """Wait, in a thread of Windows's, for the end: it ends the program when this returns, or after 5 s."""
+        if event in _CLOSED:
+            _thread.interrupt_main()
+            time.sleep(10)
+        return event in _CLOSED
+
+    _handler = ctypes.WINFUNCTYPE(ctypes.c_int, ctypes.c_ulong)(_closed)
 
 
 @contextmanager
