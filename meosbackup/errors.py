@@ -40,6 +40,10 @@ class DriveGoneError(TryAgainError):
     """The drive is missing."""
 
 
+class DriveFullSoonError(MeosBackupError):
+    """The drive has room for less than an hour."""
+
+
 class DriveFailedError(MeosBackupError):
     """The drive is there, but can't be read or written as it should."""
 

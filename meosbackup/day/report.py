@@ -17,6 +17,7 @@ from meosbackup.day.trouble import Backups, Trouble
 from meosbackup.errors import NoRaceError
 from meosbackup.meos.race_list import LeftOutRace
 from meosbackup.settings.model import Settings
+from meosbackup.store.space import NOTED_BELOW, Outlook
 from meosbackup.text import clean
 
 _ON_PURPOSE = "On purpose? Ctrl-C and a new start end this alarm."
@@ -53,6 +54,7 @@ class Report:
         self._without_file: set[str] = set()
         self._newest: Batch | None = None
         self._arrived = 0
+        self._hours_told: int | None = None
 
     def started(self, settings: Settings, target: Path, spool: Path, free: int | None) -> None:
         """Print the block at the start."""
@@ -187,6 +189,15 @@ class Report:
             summary += f"; {wording.size(space.free)} free"
         self._console.line(now, "OK", summary)
 
+    def lasts(self, now: datetime, free: int, outlook: Outlook) -> None:
+        """Report that the room on the drive may not last for the day; once, and again when half of that is left."""
+        if outlook.is_noted and (self._hours_told is None or outlook.hours <= self._hours_told / 2):
+            self._hours_told = outlook.hours
+            text = f"{wording.size(free)} free on the drive, {outlook}. Delete other files (photos …) from it"
+            self._console.line(now, "NOTE", f"{text}, or have another drive ready")
+        elif outlook.hours > 2 * NOTED_BELOW:
+            self._hours_told = None
+
     def note(self, now: datetime, text: str) -> None:
         """Print something that is not trouble."""
         self._console.line(now, "NOTE", text)
@@ -205,7 +216,8 @@ class Report:
     ) -> None:
         """Report trouble: what is new in a banner, what continues in at most two lines, each with the bell."""
         waits = [f"{_waiting(space)}."] if space and space.waiting else []
-        saved = [f"Still saved, on this computer: {done}."] if done else []
+        where = "on the drive" if space and space.is_shipped and not space.waiting else "on this computer"
+        saved = [f"Still saved, {where}: {done}."] if done else []
         for trouble in troubles:
             what, error = str(trouble), trouble.error
             # A batch without a race is no backup that anybody waits for.

@@ -16,9 +16,14 @@ from meosbackup.store import drive, shipping, top_of_drive
 from meosbackup.store.inventory import Inventory
 from meosbackup.store.keeping import Keep
 from meosbackup.store.shipping import Shipper
+from meosbackup.store.space import Outlook
 
 log = logging.getLogger(__name__)
 
+_LOOK_AHEAD_EVERY = 300.0
+"""Seconds between two looks at how long the room on the drive lasts."""
+_LOOK_AHEAD_AT = 0.1
+"""The part of the free bytes that comes or goes before that is looked at sooner."""
 _GUIDE_EVERY = 600.0
 """Seconds between two writings of RESTORE.txt only to say until when the newest batch held: a stick wears out."""
 
@@ -69,8 +74,9 @@ class Shipped:
     """How things are after a shipping: what stands in the way, if anything does.
 
     `sequence_met` is the highest sequence on a drive that took the place of the first one, 0 if none did. `newest` is
-    the newest backup on the drive. `free` is the drive's free bytes, None if unknown: nobody else asks the drive, which
-    may hang. `brought` are the batches of the spool that were brought to a drive since the start, with the drive's id.
+    the newest backup on the drive. `free` is the drive's free bytes, and `outlook` how long they last, both None if
+    unknown: nobody else asks the drive, which may hang. `brought` are the batches of the spool that were brought to a
+    drive since the start, with the drive's id.
     """
 
     trouble: MeosBackupError | None = None
@@ -78,6 +84,7 @@ class Shipped:
     newest: StoredBatch | None = None
     free: int | None = None
     brought: Mapping[str, str] = field(default_factory=dict)
+    outlook: Outlook | None = None
 
 
 class ShippingThread:
@@ -162,6 +169,8 @@ class _Shipping:
         self._trouble: MeosBackupError | None = None
         self._sequence_met = 0
         self._free: int | None = None
+        self._outlook: Outlook | None = None
+        self._looked_ahead: tuple[float, int] | None = None
         self._newest: StoredBatch | None = None
         self._proof: Proof | None = None
         self._keeps: list[tuple[StoredBatch, Keep]] = shipping.kept(shipper)
@@ -213,7 +222,9 @@ class _Shipping:
             log.exception("shipping hit an unexpected error")
             means = "Backups continue on this computer. It will retry automatically."
             self._trouble = errors.unexpected(error, "Copying to the drive", means, kind=DriveFailedError)
-        return Shipped(self._trouble, self._sequence_met, self._on_drive, self._free, dict(self._shipper.brought))
+        return Shipped(
+            self._trouble, self._sequence_met, self._on_drive, self._free, dict(self._shipper.brought), self._outlook
+        )  # fmt: skip
 
     def _ship_waiting(self) -> None:
         if self._shipper.stop.is_set():
@@ -234,6 +245,16 @@ class _Shipping:
         self._keeps.clear()
         self._renew_guide()
         self._free = drive.free_bytes(self._shipper.place.target)
+        self._look_ahead()
+
+    def _look_ahead(self) -> None:
+        """See how long the room on the drive lasts, if that is due: all batches on it are read for that."""
+        free, now, before = self._free, time.monotonic(), self._looked_ahead
+        if free is None:
+            self._outlook = None
+        elif before is None or now - before[0] >= _LOOK_AHEAD_EVERY or abs(free / before[1] - 1) > _LOOK_AHEAD_AT:
+            self._looked_ahead = now, max(1, free)
+            self._outlook = shipping.outlook(self._shipper, free)
 
     def _renew_guide(self) -> None:
         """Have the RESTORE.txt at the top of the drive say until when its batch held, if that is new, and due."""
@@ -249,7 +270,7 @@ class _Shipping:
         found = shipping.attach(self._shipper, datetime.now().astimezone())
         if found != self._drive_id:
             on_drive = shipping.look(self._shipper.place)
-            self._on_others[self._drive_id] = set(self._shipper.on_drive)
+            self._on_others[self._drive_id], self._looked_ahead = set(self._shipper.on_drive), None
             self._shipper.on_drive.clear()
             self._shipper.on_drive.update(self._on_others.get(found, ()))
             self._drive_id, self._newest, self._sequence_met = found, None, on_drive.highest_sequence

@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +22,7 @@ from meosbackup.errors import LoginRefusedError, MeosBackupError, StoppedError
 from meosbackup.meos import race_list
 from meosbackup.settings import command_line
 from meosbackup.settings.model import Settings
-from meosbackup.store import inventory, keeping, retention, spool
+from meosbackup.store import drive, inventory, keeping, retention, spool
 from meosbackup.store.keeping import Keep
 from meosbackup.system import disks
 from meosbackup.text import clean
@@ -109,6 +110,8 @@ class Ticks:
         self.shipping.ship()
         is_shipped = self.shipping.settled(self._patience(time.monotonic() - began))
         troubles += [Trouble("", error) for error in (self.shipping.latest.trouble, self._thin_spool(now)) if error]
+        if not self.is_only_tick and is_shipped:
+            troubles += self._look_ahead(now)
         if verdict is not None and verdict.error is not None:
             troubles.append(Trouble("rehearsal", verdict.error))
         proof = verdict.proof if verdict else None
@@ -209,6 +212,16 @@ class Ticks:
             log.warning("the spool can't be thinned", exc_info=True)
             return spool.unusable(root, error)
         return spool.full(root, limit) if is_over else None
+
+    def _look_ahead(self, now: datetime) -> Iterator[Trouble]:
+        """Report how long the room on the drive lasts; yield the trouble that it is full within an hour."""
+        latest, target = self.shipping.latest, self.settings.target
+        if latest.trouble or latest.outlook is None or latest.free is None or target is None:
+            return
+        if latest.outlook.is_full_soon:
+            yield Trouble("", drive.full_soon(target, latest.free))
+        else:
+            self.report.lasts(now, latest.free, latest.outlook)
 
     def _backups(self) -> Backups:
         on_drive, on_computer = self.shipping.latest.newest, self.backup.newest

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from meosbackup import wording
 from meosbackup.batch import names
-from meosbackup.errors import DriveFailedError, DriveGoneError, MeosBackupError, WrongUsageError
+from meosbackup.errors import DriveFailedError, DriveFullSoonError, DriveGoneError, MeosBackupError, WrongUsageError
 from meosbackup.settings.model import SPOOL
 from meosbackup.system import disks, files
 from meosbackup.text import unbroken
@@ -233,6 +234,15 @@ def explained(target: Path, error: OSError) -> MeosBackupError:
         f"The drive at {target} doesn't work ({error.strerror or error}).",
         "Backups continue on this computer.",
         "Pull it out and plug it in again; if that doesn't help, use another drive.",
+    )
+
+
+def full_soon(target: Path, free: int) -> DriveFullSoonError:
+    """Return the error for a drive that will be full within an hour."""
+    return DriveFullSoonError(
+        f"The drive at {target} has room for less than an hour ({wording.size(free)} free).",
+        "After that, batches are on this computer only.",
+        "Delete other files (photos …) from it, or have a larger drive ready.",
     )
 
 

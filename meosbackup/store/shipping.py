@@ -11,11 +11,12 @@ from pathlib import Path
 from meosbackup.batch import names
 from meosbackup.batch.model import StoredBatch, StoredFile
 from meosbackup.errors import BadBatchError
-from meosbackup.store import copying, drive, inventory, keeping, retention, spool, top_of_drive
+from meosbackup.store import copying, drive, inventory, keeping, retention, space, spool, top_of_drive
 from meosbackup.store.copying import DamagedSourceError
 from meosbackup.store.drive import Place
 from meosbackup.store.inventory import Inventory
 from meosbackup.store.keeping import Keep
+from meosbackup.store.space import Outlook
 from meosbackup.system import disks, files
 
 log = logging.getLogger(__name__)
@@ -146,6 +147,14 @@ def look(where: Place) -> Inventory:
         return inventory.find(where.root)
     except OSError as error:
         raise drive.gone(where.target, error) from error
+
+
+def outlook(shipper: Shipper, free: int) -> Outlook | None:
+    """Return how long the room on the drive lasts; None if that isn't known yet. Raises DriveGoneError."""
+    try:
+        return space.at_present(shipper.place, shipper.reserve_mb, free, datetime.now().astimezone())
+    except OSError as error:
+        raise drive.gone(shipper.place.target, error) from error
 
 
 def _see_the_same(where: Place, drive_id: str) -> None:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from meosbackup import wording
 from meosbackup.batch.model import Batch, StoredBatch
-from meosbackup.store import retention
+from meosbackup.store import inventory, retention
+from meosbackup.store.drive import Place
 from meosbackup.store.retention import Kept
+from meosbackup.system import disks
 
 LONGEST = 24
 """Hours; whatever lasts longer than a day lasts for the day."""
@@ -81,10 +83,8 @@ def bytes_an_hour(batches: Sequence[Batch], interval: int, now: datetime) -> flo
     minutes ago, it is the most that the newest batch makes likely: one of its size each `interval` seconds. Reference
     dumps don't count, since each is kept once.
     """
-    recent = [batch for batch in batches if now - _HOUR <= batch.taken <= now]
-    span = now - min((batch.taken for batch in recent), default=now)
-    if span >= _LEAST:
-        return sum(map(_size, recent)) * (_HOUR / span)
+    if (measured := _measured(batches, now)) is not None:
+        return measured
     return _size(batches[-1]) * (_HOUR / timedelta(seconds=interval)) if batches else None
 
 
@@ -95,6 +95,23 @@ def most_bytes_an_hour(dumps: Sequence[int], interval: int, *, with_meosxml: boo
     """
     size = sum(dumps) * (2 if with_meosxml else 1) + (2 * len(dumps) + 3) * _SLACK
     return size * (_HOUR / timedelta(seconds=interval))
+
+
+def at_present(where: Place, reserve_mb: int | None, free: int, now: datetime) -> Outlook | None:
+    """Return how long the drive that is plugged in lasts at the rate of the last hour; None if that isn't known yet.
+
+    `free` are its free bytes. Raises OSError.
+    """
+    batches = inventory.find(where.root).batches
+    rate = _measured([stored.batch for stored in batches], now)
+    reserve = retention.reserve_bytes(disks.total_bytes(where.target), reserve_mb)
+    return None if rate is None else on_drive(batches, rate, free, reserve, now)
+
+
+def _measured(batches: Sequence[Batch], now: datetime) -> float | None:
+    recent = [batch for batch in batches if now - _HOUR <= batch.taken <= now]
+    span = now - min((batch.taken for batch in recent), default=now)
+    return sum(map(_size, recent)) * (_HOUR / span) if span >= _LEAST else None
 
 
 def _coming(kept: Sequence[Kept], bytes_an_hour: float, hours: int, now: datetime) -> list[Kept]:

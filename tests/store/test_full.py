@@ -4,6 +4,7 @@ import hashlib
 import re
 import shutil
 import threading
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -16,7 +17,7 @@ from meosbackup.batch.model import StoredBatch
 from meosbackup.commands.simulation import delete_race, run_laptops
 from meosbackup.errors import MeosBackupError
 from meosbackup.mysql.private_server import PrivateServer
-from meosbackup.store import drive, inventory, retention, shipping
+from meosbackup.store import drive, inventory, retention, shipping, space
 from meosbackup.store.shipping import Shipper
 from meosbackup.system import files
 from tests.toolkit.batches import faults, leftovers, waiting
@@ -169,6 +170,50 @@ def test_a_full_drive_loses_what_the_rules_let_go_and_nothing_else(
     assert leftovers(root) == []
     stick.leave()
     check(used)
+
+
+def test_a_drive_that_will_be_full_is_told_in_time(
+    stick: Slot, seeds: Seeds, server: PrivateServer, tmp_path: Path
+) -> None:
+    stick.plug(make_drive(EXFAT, tmp_path / "image", 64))
+    root, now = drive.root(stick.place), datetime.now().astimezone()
+    root.mkdir()
+    for minutes in range(50, 10, -2):
+        add_old(seeds.without, root, 100 - minutes, now - timedelta(minutes=minutes))
+    batches = inventory.find(root).batches
+    rate = space.bytes_an_hour([stored.batch for stored in batches], 60, now)
+    assert rate is not None
+
+    sizes = range(0, 64 << 20, 10_000)
+    first, second, third = (
+        sizes[bisect_right(sizes, left, key=lambda free: space.on_drive(batches, rate, free, 0, now).hours) - 1]
+        for left in (4, 2, 0)
+    )
+    with running(Place(tmp_path, stick.place), server, *EVERY_SECOND, terminal=True) as day:
+        day.expect(BACKED_UP)
+        assert "NOTE" not in day.text
+        leave_free(stick.place, first)
+        day.expect(r"  NOTE  \d+\.\d MB free on the drive, enough for about [345] hours.* or have another drive ready$")
+        day.expect("  OK    no changes")
+        leave_free(stick.place, second)
+        day.expect(r"  NOTE  \d+\.\d MB free on the drive, enough for about [12] hours?.*\. Delete")
+        day.expect("  OK    no changes")
+        leave_free(stick.place, third)
+        told = day.expect(rf"  FAIL  The drive at {stick.place} has room for less than an hour \([\d.]+ [kM]B free\)\.")
+        assert day.lines[day.lines.index(told) - 1].endswith("=" * 79)
+        day.expect("  FAIL  The drive at .* has room for less than an hour")
+        for picture in stick.place.glob("*.jpg"):
+            picture.unlink()
+        day.expect(f"{WELL_AGAIN}.*")
+        day.expect("  OK    no changes")
+        day.stop()
+    assert len([line for line in day.lines if "  NOTE  " in line]) == 2
+
+
+def leave_free(target: Path, free: int) -> None:
+    """Put another picture on a drive, so that this is left free."""
+    picture = target / f"Strand {free}.jpg"
+    picture.write_bytes(b"\xff" * (shutil.disk_usage(target).free - free))
 
 
 def test_a_file_that_a_full_drive_does_not_take_leaves_nothing(stick: Slot, tmp_path: Path) -> None:
