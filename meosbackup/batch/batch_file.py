@@ -86,6 +86,10 @@ def _document(entry: Entry) -> dict[str, Any]:
 
 def _batch(document: Mapping[str, Any]) -> Batch:
     server = _value(document, "server", dict)
+    databases = tuple(_entry(item) for item in _value(document, "databases", list))
+    files = [file.file.lower() for entry in databases for file in entry.files]
+    if len(set(files)) < len(files):
+        raise ValueError("it names a file twice")
     guides = _optional(document, "guides", dict) or {}
     return Batch(
         sequence=_number(document, "sequence", _COUNTS),
@@ -100,7 +104,7 @@ def _batch(document: Mapping[str, Any]) -> Batch:
         ),
         dump_program=_value(document, "dump_program", str),
         meosbackup=_value(document, "meosbackup", str),
-        databases=tuple(_entry(item) for item in _value(document, "databases", list)),
+        databases=databases,
         guides=tuple((_file_name(name, ""), _value(guides, name, str)) for name in guides),
         kind=_optional(document, "kind", str) or BACKUP,
     )

@@ -124,6 +124,7 @@ def _show_verdict(found: Sequence[Finding], console: Console) -> bool:
 def _drive(work: Checkup) -> Iterator[Finding]:
     place = drive.checked_target(work.settings.target, any_disk=work.settings.any_disk)
     work.place = place
+    drive.identity(drive.place(place))  # raises what the race day would end with
     found = inventory.find(drive.root(place))
     if found.newest is None:
         yield Finding("OK", "drive", f"{place} is writable; no batches on it yet")

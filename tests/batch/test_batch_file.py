@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from meosbackup.batch.batch_file import from_json, to_json, write
@@ -69,6 +69,8 @@ batches = st.builds(
 
 @given(batches)
 def test_what_is_written_is_what_is_read(batch: Batch) -> None:
+    files = [file.file.lower() for entry in batch.databases for file in entry.files]
+    assume(len(set(files)) == len(files))
     text = to_json(batch)
     assert from_json(text) == batch
     assert from_json(text.encode().decode()) == batch
@@ -145,7 +147,8 @@ def test_a_batch_with_anything_in_one_place_is_a_batch_or_is_refused(data: st.Da
         to_json(BATCH).replace("2026-11-22T14:02:58+01:00", "9999-12-31T23:59:59-23:59"),
         to_json(BATCH).replace("O'Cup", "x" * 70_000),
         to_json(BATCH).replace("O'Cup", "\\ud800"),
-        to_json(replace(BATCH, databases=(RACE_LIST,) * 5_001)),
+        to_json(replace(BATCH, databases=(replace(RACE_LIST, dump=None),) * 5_001)),
+        to_json(replace(BATCH, databases=(RACE_LIST, replace(LONG_DISTANCE, dump=RACE_LIST.dump)))),
         to_json(BATCH).replace("412", "NaN"),
         to_json(BATCH).replace("412", "1e400"),
         to_json(BATCH).replace("2026-11-22T14:02:58+01:00", "2026-11-22T14:02:58"),
