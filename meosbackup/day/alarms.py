@@ -41,7 +41,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Alarm:
-    """Something that a race lost after it was seen `before`. `what` is a sentence, `brief` a few words for a list.
+    """Something that a race lost after it was seen `before`. `what` and `more` are sentences, `brief` a few words.
 
     `fallen` are the counts that fell, by their names in Freshness.
     """
@@ -51,6 +51,7 @@ class Alarm:
     before: Seen
     began: datetime
     what: str
+    more: str
     brief: str
     fallen: tuple[str, ...] = ()
 
@@ -110,9 +111,9 @@ class Alarms:
             if how is None or before.entry.race is None or (key, Kind.GONE) in self.standing:
                 continue
             name, counts = called(before.entry.race), before.entry.freshness
-            had = f" It had {_counted(counts)}." if counts else ""
-            what = f"{how.format(name)} between {_span(before, now)}.{had}"
-            found.append(Alarm(Kind.GONE, before.entry.race, before, now, what, how.format(name)))
+            what = f"{how.format(name)} between {_span(before, now)}."
+            more = f"It had {_counted(counts)}." if counts else ""
+            found.append(Alarm(Kind.GONE, before.entry.race, before, now, what, more, how.format(name)))
         return found
 
     def _fallen(self, now: datetime, good: Mapping[str, Entry]) -> list[Alarm]:
@@ -128,8 +129,8 @@ class Alarms:
             left = ", ".join(_each(fallen, was, is_now, "{left:,} {noun}"))
             brief = ", ".join(_each(fallen, was, is_now, "{lost:,} {noun}"))
             name, began = called(entry.race), standing.began if standing and before is standing.before else now
-            what = f"{name} lost {lost} between {_span(before, now)}. Left: {left}."
-            found.append(Alarm(Kind.FELL, entry.race, before, began, what, f"{name} lost {brief}", fallen))
+            what, more = f"{name} lost {lost} between {_span(before, now)}.", f"Left: {left}."
+            found.append(Alarm(Kind.FELL, entry.race, before, began, what, more, f"{name} lost {brief}", fallen))
         return found
 
     def _moved(self, now: datetime, selection: Selection) -> list[Alarm]:
@@ -139,9 +140,17 @@ class Alarms:
             if chosen.former_date is None or before is None or (race.key, Kind.MOVED) in self.standing:
                 continue
             name, was, is_now = called(race), clean(chosen.former_date, 10), clean(race.date, 10)
-            what = f"{name} was dated {was}, and is now dated {is_now}. {_STILL}"
-            found.append(Alarm(Kind.MOVED, race, before, now, what, f"{name} was dated {was}"))
+            what = f"{name} was dated {was}, and is now dated {is_now}."
+            found.append(Alarm(Kind.MOVED, race, before, now, what, _STILL, f"{name} was dated {was}"))
         return found
+
+
+def grouped(alarms: Iterable[Alarm]) -> list[tuple[Alarm, ...]]:
+    """Return the alarms in groups, each of which one batch undoes."""
+    groups: dict[int, list[Alarm]] = {}
+    for alarm in alarms:
+        groups.setdefault(alarm.before.batch.batch.sequence, []).append(alarm)
+    return [tuple(group) for group in groups.values()]
 
 
 def called(race: Race) -> str:

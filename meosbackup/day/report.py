@@ -120,23 +120,21 @@ class Report:
             if (left.race.name_id, left.reason) not in self._left_out and left.race.name_id not in before:
                 yield left.race, f"{left.race.display_name} is not backed up: {clean(left.reason)}"
 
-    def alarmed(self, now: datetime, alarm: Alarm, until: datetime, command: str) -> None:
-        """Sound an alarm: `until` is when the batch before it ceases to be kept, `command` what brings it back."""
-        first = "correct its date in MeOS; or " if alarm.kind is Kind.MOVED else ""
-        batch = wording.when(alarm.before.batch.batch.taken, now)
+    def alarmed(self, now: datetime, alarms: Sequence[Alarm], until: datetime, command: str) -> None:
+        """Sound alarms in one banner: `until` is when the batch before ceases to be kept, `command` brings it back."""
+        first = "correct the date in MeOS; or " if all(alarm.kind is Kind.MOVED for alarm in alarms) else ""
         self._console.banner(
-            now, "ALARM", alarm.what,
-            f"Backups continue. The batch from {batch} has the race as it was before that, and is kept until"
-            f" {until:%Y-%m-%d} evening.",
-            f"If this was a mistake: {first}stop meosbackup with Ctrl-C, and bring the race back with:",
+            now, "ALARM", *(f"{alarm.what} {alarm.more}" for alarm in alarms),
+            f"Backups continue. {_before(alarms, now)}, and is kept until {until:%Y-%m-%d} evening.",
+            f"If this was a mistake: {first}stop meosbackup with Ctrl-C, and bring back what was there with:",
             command,
             _ON_PURPOSE,
         )  # fmt: skip
 
-    def alarm_stands(self, now: datetime, alarm: Alarm) -> None:
-        """Report that an alarm still stands."""
-        batch = wording.when(alarm.before.batch.batch.taken, now)
-        self._console.repeat(now, "ALARM", alarm.what, _ON_PURPOSE, f"The batch from {batch} is from before that.")
+    def alarms_stand(self, now: datetime, alarms: Sequence[Alarm]) -> None:
+        """Report that alarms still stand."""
+        what = f"{'; '.join(alarm.brief for alarm in alarms)}." if len(alarms) > 1 else alarms[0].what
+        self._console.repeat(now, "ALARM", what, _ON_PURPOSE, f"{_before(alarms, now)}.", alarms[0].more)
 
     def alarm_over(self, now: datetime, told: str) -> None:
         """Report that what was lost is back."""
@@ -167,10 +165,13 @@ class Report:
         troubles: Sequence[Trouble],
         backups: Backups,
         proof: Proof | None = None,
+        *,
+        is_alarmed: bool = False,
     ) -> None:
         """Report what a tick came to: in one line, or in a banner if there is new trouble.
 
-        `outcome` is None if nothing could be backed up, `space` if the tick didn't get that far.
+        `outcome` is None if nothing could be backed up, `space` if the tick didn't get that far; `is_alarmed` tells
+        whether an alarm stands.
         """
         summary = self._summary(now, outcome) if outcome else ""
         if outcome is not None and outcome.stored is not None:
@@ -179,7 +180,7 @@ class Report:
         if troubles:
             self._failed(now, troubles, backups, summary if outcome and outcome.stored else "", space)
             return
-        if not self._relieved(now):
+        if not self._relieved(now, is_alarmed=is_alarmed):
             summary += self._told_arrived()
         if proof is not None:
             summary += f"; the batch from {wording.when(proof.batch, now)} was restored and compared"
@@ -223,18 +224,19 @@ class Report:
             # A batch without a race is no backup that anybody waits for.
             facts = [] if isinstance(error, NoRaceError) else [trouble.newest(backups, now), *waits, *saved]
             if trouble.kind in self._known:
-                self._console.repeat(now, "FAIL", what, *facts[:1], error.do, *facts[1:])
+                self._console.repeat(now, "FAIL", what, *(facts[:1] or [error.means]), error.do, *facts[1:])
             else:
                 self._console.banner(now, "FAIL", " ".join([what, *facts]), error.means, error.do)
         self._known = frozenset(trouble.kind for trouble in troubles)
         self._failing_since = self._failing_since or now
 
-    def _relieved(self, now: datetime) -> bool:
+    def _relieved(self, now: datetime, *, is_alarmed: bool) -> bool:
         """Report that trouble is over, and return whether there was any."""
         if self._failing_since is None:
             return False
         trouble = f"trouble from {wording.when(self._failing_since, now)} to {now:%H:%M:%S}"
-        self._console.line(now, "OK", f"all is well again; {trouble}{self._told_arrived()}")
+        but = ", except for the ALARM" if is_alarmed else ""
+        self._console.line(now, "OK", f"all is well again{but}; {trouble}{self._told_arrived()}")
         self._failing_since, self._known = None, frozenset()
         return True
 
@@ -265,6 +267,11 @@ class Report:
             f" in {outcome.seconds:.1f} s, {outcome.changed} changed"
             + (f", newest change {wording.when(newest, now)}" if newest else "")
         )
+
+
+def _before(alarms: Sequence[Alarm], now: datetime) -> str:
+    races = "the race" if len(alarms) == 1 else "all of it"
+    return f"The batch from {wording.when(alarms[0].before.batch.batch.taken, now)} has {races} as it was before that"
 
 
 def _waiting(space: Space) -> str:

@@ -13,7 +13,7 @@ from meosbackup import errors, wording
 from meosbackup.backup.backup import Backup, Outcome
 from meosbackup.backup.survey import Survey
 from meosbackup.batch.model import Race, StoredBatch
-from meosbackup.day.alarms import Alarms, Kind, News
+from meosbackup.day.alarms import Alarms, Kind, News, grouped
 from meosbackup.day.rehearsal_thread import RehearsalThread, Verdict
 from meosbackup.day.report import Report, Space
 from meosbackup.day.shipping_thread import Held, KeepBatch, NoteProof, ShippingThread, WantHeld
@@ -103,8 +103,8 @@ class Ticks:
             outcome, troubles = None, [Trouble("", error)]
             if isinstance(error, LoginRefusedError) and not self._has_answered:
                 return Ended(tuple(troubles), error)
-        for alarm in self.alarms.due(now):
-            self.report.alarm_stands(now, alarm)
+        for group in grouped(self.alarms.due(now)):
+            self.report.alarms_stand(now, group)
         verdict = self._rehearse(outcome)
         self._note_unchanged(now, outcome)
         self.shipping.ship()
@@ -115,7 +115,10 @@ class Ticks:
         if verdict is not None and verdict.error is not None:
             troubles.append(Trouble("rehearsal", verdict.error))
         proof = verdict.proof if verdict else None
-        self.report.ticked(now, outcome, self._space(is_shipped), troubles, self._backups(), proof)
+        self.report.ticked(
+            now, outcome, self._space(is_shipped), troubles, self._backups(), proof,
+            is_alarmed=bool(self.alarms.standing),
+        )  # fmt: skip
         return Ended(tuple(troubles))
 
     def _back_up(self, now: datetime) -> tuple[Outcome, list[Trouble]]:
@@ -150,15 +153,15 @@ class Ticks:
     def _sound(self, now: datetime, news: News) -> None:
         """Report what alarms there are, and keep the batches from before them."""
         until = keeping.evening_after(now)
-        for told in news.over:
-            self.report.alarm_over(now, told[1])
-        for alarm in news.raised:
-            before, name_id = alarm.before.batch, clean(alarm.race.name_id, 64)
-            log.warning("alarm: %s", alarm.what)
-            command = command_line.command(self.settings, "restore", "--batch", before.when, "--race", name_id)
-            self.report.alarmed(now, alarm, until, command)
-            briefs = [other.brief for other in news.raised if other.before.batch == before]
-            self._keep(before, Keep(until, "; ".join(briefs)))
+        for _, told in news.over:
+            self.report.alarm_over(now, told)
+        for group in grouped(news.raised):
+            before, what = group[0].before.batch, "; ".join(alarm.brief for alarm in group)
+            log.warning("alarm: %s", what)
+            races = [part for alarm in group for part in ("--race", clean(alarm.race.name_id, 64))]
+            command = command_line.command(self.settings, "restore", "--batch", before.when, *races)
+            self.report.alarmed(now, group, until, command)
+            self._keep(before, Keep(until, what))
 
     def _keep(self, stored: StoredBatch, keep: Keep) -> None:
         """Keep a batch in the spool, if it is still there, and on the drive."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from meosbackup.batch.model import Batch, Entry, Freshness, Race, Server, StoredBatch, StoredFile
-from meosbackup.day.alarms import Alarm, Alarms, Kind, News, falls
+from meosbackup.day.alarms import Alarm, Alarms, Kind, News, falls, grouped
 from meosbackup.meos.race_list import REMOVED, ChosenRace, LeftOutRace, Selection
 
 START = datetime(2026, 11, 22, 14, 6, tzinfo=UTC)
@@ -75,7 +75,7 @@ def test_what_was_lost_is_told_and_that_it_is_back() -> None:
     watch = Watch()
     assert watch.look(a_race(), a_race(RELAY)) == News()
     alarm = only(watch.look(a_race(freshness=counts(374, 188)), a_race(RELAY)))
-    assert alarm.what == (
+    assert f"{alarm.what} {alarm.more}" == (
         "Långdistans lost 38 of its 412 entries and 20 of its 208 finished runners between 14:07:00 and 14:08:00."
         " Left: 374 entries, 188 finished runners."
     )
@@ -122,7 +122,7 @@ def test_a_race_that_is_gone(chosen: list[ChosenRace], left_out: list[LeftOutRac
     relay = ChosenRace(RELAY, RELAY.key)
     carried = [a_race(error="The server has no database.")] if chosen else []
     alarm = only(watch.look(*carried, a_race(RELAY), chosen=[*chosen, relay], left_out=left_out))
-    assert alarm.what.startswith(said)
+    assert f"{alarm.what} {alarm.more}".startswith(said)
     assert (alarm.kind, alarm.before.batch.batch.sequence) == (Kind.GONE, 1)
     assert watch.look(*carried, a_race(RELAY), chosen=[*chosen, relay], left_out=left_out) == News()
     back = watch.look(a_race(freshness=counts(entries=12)), a_race(RELAY))
@@ -146,7 +146,7 @@ def test_a_race_whose_date_moved() -> None:
     moved = Race("Långdistans", "", "2025-11-22", LONG.name_id, 1, 101)
     chosen = [ChosenRace(moved, moved.key, "2026-11-22")]
     alarm = only(watch.look(a_race(moved), chosen=chosen))
-    assert alarm.what == (
+    assert f"{alarm.what} {alarm.more}" == (
         "Långdistans was dated 2026-11-22, and is now dated 2025-11-22. It is still backed up; after a new start, only"
         " with --all-races."
     )
@@ -162,3 +162,12 @@ def test_a_race_that_is_left_out_for_another_reason_sounds_no_alarm_and_ends_its
     assert watch.look(a_race(RELAY), left_out=[LeftOutRace(LONG, reason)]) == News()
     assert watch.look(a_race(RELAY)) == News()
     assert watch.alarms.standing == {}
+
+
+def test_what_one_batch_undoes_is_one_group() -> None:
+    watch = Watch()
+    watch.look(a_race(), a_race(RELAY))
+    raised = watch.look(a_race(freshness=counts(12))).raised
+    assert [[alarm.kind for alarm in group] for group in grouped(raised)] == [[Kind.GONE, Kind.FELL]]
+    later = watch.look().raised
+    assert [len(group) for group in grouped([*raised, *later])] == [2, 1]
