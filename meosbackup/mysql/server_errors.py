@@ -111,7 +111,7 @@ def quoted_account(account: str) -> str:
 
 def damaged_table(message: str) -> str:
     """Return the table that a server's message about damage names, with its database if it says so."""
-    found = re.search(r"'(?:\./|\.\\)?([^']+)'", message)
+    found = re.search(r"(?<!\w)'(?:\./|\.\\)?([^']+)'", message)
     return re.sub(r"[/\\]", ".", re.sub(r"\.MY[ID]$", "", found.group(1))) if found else "(see the log)"
 
 

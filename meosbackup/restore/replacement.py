@@ -20,6 +20,7 @@ from meosbackup.restore import temporary
 from meosbackup.settings.model import Settings
 
 _LOCK_SECONDS = 8
+_FILE_MISSING = frozenset({7, 1017})
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,13 @@ def _put_in_place(restorer: Restorer, session: Session, step: Step) -> None:
         # Nothing stands between this look and the swap, which takes a millisecond. They can't share a lock: MariaDB
         # renames nothing under LOCK TABLES (1192), and a lock of a second session leaves that millisecond, too.
         _refuse_if_open(session, database)
-    _swap(session, swap)
+    try:
+        _swap(session, swap)
+    except MeosBackupError as error:
+        if getattr(error.__cause__, "errno", None) not in _FILE_MISSING:
+            raise
+        _drop_lost_tables(session, database)
+        _swap(session, _swap_statement(session, database, step))
     if race is None or step.is_reference:
         return
     try:
@@ -223,7 +230,7 @@ def _swap_statement(session: Session, database: str, step: Step) -> str:
         session.rows(f"CREATE DATABASE IF NOT EXISTS {quoted(database)} {charset}")
     old = [name for name in _tables(session, database) if changes.is_reference(name) == step.is_reference]
     if old:
-        session.rows(f"CREATE DATABASE {quoted(step.old)} {charset}")
+        session.rows(f"CREATE DATABASE IF NOT EXISTS {quoted(step.old)} {charset}")
     moves = [(database, name, step.old, name) for name in old]
     moves += [(step.new, name, database, relisting.canonical_table(name)) for name in _tables(session, step.new)]
     return "RENAME TABLE " + ", ".join(
@@ -241,6 +248,19 @@ def _swap(session: Session, statement: str) -> None:
             "This race may be restored, or unchanged; what the server had of it was saved first.",
             "Start the server, and restore this race again.",
         ) from error
+
+
+def _drop_lost_tables(session: Session, database: str) -> None:
+    """Drop tables that have lost their files. They can't be read or moved away, and nothing of them is left.
+
+    MySQL leaves such tables if it is killed while MyISAM tables change places: only of InnoDB's all move, or none.
+    """
+    for table in _tables(session, database):
+        try:
+            session.rows(f"SELECT 1 FROM {quoted(database)}.{quoted(table)} LIMIT 1")
+        except MeosBackupError as error:
+            if getattr(error.__cause__, "errno", None) in _FILE_MISSING:
+                session.rows(f"DROP TABLE IF EXISTS {quoted(database)}.{quoted(table)}")
 
 
 @contextmanager

@@ -379,6 +379,20 @@ def test_a_race_with_a_damaged_table_is_replaced_where_that_is_wished(
         assert_tidy(server)
 
 
+def test_a_table_without_files_is_not_in_the_way_of_a_restore(server: PrivateServer, tent: Tent) -> None:
+    then, stored = rows_of(server, INDIVIDUAL), tent.back_up(server)
+    query(server, "FLUSH TABLES")
+    for file in ("ocard.MYI", "ocard.MYD"):
+        (server.folder / "data" / INDIVIDUAL / file).unlink()
+    options = ("--race", INDIVIDUAL, "--batch", stored.when)
+    said = tent.restore(server, *options, expected=1)
+    assert "ocard of this race is damaged" in said
+    assert "--force" in said
+    tent.restore(server, *options, "--force")
+    assert rows_of(server, INDIVIDUAL) == then
+    assert_tidy(server)
+
+
 def test_a_server_whose_disk_is_full_keeps_what_it_has(
     server: PrivateServer, server_program: ServerProgram, tent: Tent, small_disk: Path
 ) -> None:
