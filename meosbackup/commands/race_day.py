@@ -1,17 +1,29 @@
 """`meosbackup` by itself: the race day."""
 
+from meosbackup import wording
 from meosbackup.commands.common import STATE_FOLDER, spool_of
 from meosbackup.console import Console
 from meosbackup.day import daemon
+from meosbackup.errors import MeosBackupError
 from meosbackup.settings.model import Settings
+from meosbackup.store import available, spool
 from meosbackup.system import lock
 
 
 def run(settings: Settings, console: Console, *, once: bool) -> int:
     """Back up until Ctrl-C, or only once; return the exit code. Raises MeosBackupError."""
-    ready = daemon.prepare(settings, spool_of(settings))
-    with lock.held(STATE_FOLDER / "locks", [ready.place.target, ready.spool]):
-        if once:
-            return daemon.run_once(ready, console)
-        daemon.run(ready, console)
+    spool_root = spool_of(settings)
+    try:
+        ready = daemon.prepare(settings, spool_root)
+        with lock.held(STATE_FOLDER / "locks", [ready.place.target, ready.spool]):
+            if once:
+                return daemon.run_once(ready, console)
+            daemon.run(ready, console)
+    except lock.AlreadyRunningError:
+        raise
+    except MeosBackupError as error:
+        if waiting := spool.waiting(available.in_spool(spool_root)):
+            count = wording.number(len(waiting), "batch is", "batches are")
+            error.means += f" {count} only on this computer, in {spool_root}, until meosbackup runs with a drive."
+        raise
     return 0

@@ -15,8 +15,9 @@ from meosbackup.text import unbroken
 class Closing:
     """What a day came to: how many batches were made, how many of them were `brought` to how many drives, the newest.
 
-    `waiting` are the batches, newest first, that are only in the spool: `trouble` is what is wrong with the drive, and
-    `command` copies them to it. `guide` is the RESTORE.txt at the top of the drive, None if that can't be read now.
+    `waiting` are the batches, newest first, that are only in the spool: `trouble` is what is wrong with the drive,
+    `command` copies them to it, and `restore` restores without it. `guide` is the RESTORE.txt at the top of the drive,
+    None if that can't be read now.
     """
 
     made: int
@@ -28,6 +29,7 @@ class Closing:
     trouble: MeosBackupError | None
     guide: Path | None
     command: str
+    restore: str
 
 
 def show(console: Console, now: datetime, day: Closing) -> None:
@@ -43,6 +45,8 @@ def show(console: Console, now: datetime, day: Closing) -> None:
         run = "run this on this computer, with another drive's --target if you use another one:"
         console.line(now, "FAIL", f"{stopped}; {where} {first} {run}")
         console.show(f"  {day.command}")
+        console.show("To restore from this computer, without a drive:")
+        console.show(f"  {day.restore}")
     if day.guide is not None:
         what = "what is on the drive" if day.waiting else "the races"
         console.say(f"To bring {what} back, open {day.guide}")

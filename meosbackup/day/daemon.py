@@ -5,7 +5,7 @@ import math
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -24,7 +24,7 @@ from meosbackup.day.timetable import Timetable
 from meosbackup.mysql import programs
 from meosbackup.mysql.programs import Program
 from meosbackup.settings import command_line
-from meosbackup.settings.model import Settings
+from meosbackup.settings.model import SPOOL, Settings
 from meosbackup.store import drive, inventory, shipping, spool
 from meosbackup.store.drive import Place
 from meosbackup.store.shipping import Shipper
@@ -208,6 +208,7 @@ class Day:
             tuple(stored.batch for stored in waiting), self.ticks.spool,
             latest.trouble, self._place.root / names.GUIDE_FILE if is_there else None,
             command_line.command(self.ticks.settings, "--once"),
+            command_line.command(replace(self.ticks.settings, target=SPOOL), "restore"),
         ))  # fmt: skip
 
 

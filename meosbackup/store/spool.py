@@ -155,6 +155,7 @@ def mark_lost(stored: StoredBatch, drive: str) -> None:
     """Note that a batch is no longer on a drive. Raises OSError."""
     left = [f"{other}\n" for other in _drives(stored) if other != drive]
     files.write_durably(stored.folder / SHIPPED_FILE, "".join(left).encode("ascii"))
+    files.make_private(stored.folder / SHIPPED_FILE)
 
 
 def thin(root: Path, now: datetime) -> None:

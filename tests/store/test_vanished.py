@@ -1,7 +1,6 @@
 """What vanishes from the drive, or can't be written to it, is noticed by the next tick, though nothing changed."""
 
 import re
-import shlex
 import shutil
 from collections.abc import Iterator
 from contextlib import closing
@@ -121,13 +120,16 @@ def test_the_last_lines_tell_what_is_on_this_computer_only_and_how_it_gets_to_a_
         day.text,
     )
     assert "To bring" not in day.text, "there is no RESTORE.txt to open"
-    command = day.lines[-1].split()
-    assert command[:2] == ["meosbackup", "--once"]
+    once, _, restore = (line.split() for line in day.lines[-3:])
+    assert once[:2] == ["meosbackup", "--once"]
+    assert restore[:4] == ["meosbackup", "restore", "--target", "spool"]
+    more = ("--log-file", tmp_path / "log")
+    environment = {**with_password(), "XDG_STATE_HOME": str(tmp_path)}
+    told(run_meosbackup(*restore[1:], "--dry-run", *more, env=environment), 0, newer.when)
+    only_here = f"2 batches are only on this computer, in {spool}, until meosbackup runs with a drive."
+    told(run_meosbackup(*once[1:], *more, env=environment), 2, "is on the system's own disk", only_here)
     stick.plug(used)
-    done = run_meosbackup(
-        *shlex.split(" ".join(command[1:])), "--days", "36500", "--log-file", tmp_path / "log",
-        env={**with_password(), "XDG_STATE_HOME": str(tmp_path)},
-    )  # fmt: skip
+    done = run_meosbackup(*once[1:], "--days", "36500", *more, env=environment)
     told(
         done,
         0,
