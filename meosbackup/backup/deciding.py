@@ -50,10 +50,13 @@ def decide(seen: Survey, earlier: Mapping[str, Entry], changed: Mapping[str, Goo
     for race, database in everything:
         before = earlier.get(race.key if race else RACE_LIST)
         error = _no_database(race, seen) if database is None else new.errors.get(database)
+        state = seen.states.get(database or "")
+        others = tuple(map(str, state.others)) if state else ()
         if database is not None and database in changed:
-            decision.entries.append(_new_entry(database, race, changed[database], before))
+            entry = _new_entry(database, race, changed[database], before)
+            decision.entries.append(replace(entry, not_backed_up=others))
         elif error is None and before is not None:
-            decision.entries.append(replace(before, race=race, error=None))
+            decision.entries.append(replace(before, race=race, error=None, not_backed_up=others))
         elif error is not None and race is not None and before is None and _is_merely_absent(database, error):
             decision.left_out.append(LeftOutRace(race, error.what))
         elif error is not None:

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from meosbackup import notices
 from meosbackup.batch.model import Race, Server
-from meosbackup.meos import changes, race_list, server_checks
+from meosbackup.meos import changes, other_objects, race_list, server_checks
 from meosbackup.meos.changes import DatabaseState
 from meosbackup.meos.race_list import Selection
 from meosbackup.meos.server_checks import ServerChecks
@@ -50,7 +51,14 @@ def take(settings: Settings, now: datetime, former_dates: Mapping[str, str] | No
             former_dates=former_dates,
         )  # fmt: skip
         wanted = [list_name, *(chosen.database for chosen in selection.chosen if chosen.database is not None)]
-        return Survey(
+        seen = Survey(
             sessions.facts(session, settings), list_name, selection, changes.states(session, wanted),
             session.account, sessions.sees_everything(session), server_checks.run(session),
         )  # fmt: skip
+    for database, race in seen.races.items():
+        if others := seen.states[database].others:
+            notices.tell(
+                f"{race.display_name} has {other_objects.in_words(others)}, which MeOS doesn't make:"
+                f" not backed up: {', '.join(map(str, others))}"
+            )
+    return seen

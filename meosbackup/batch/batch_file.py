@@ -80,6 +80,8 @@ def _document(entry: Entry) -> dict[str, Any]:
     """Return an entry as `batch.json` has it: the keys of its dump stand in the entry itself."""
     document = asdict(entry)
     dump = document.pop("dump") or {"file": None, "bytes": None, "sha256": None}
+    if not entry.not_backed_up:
+        document.pop("not_backed_up")
     before = dict.fromkeys(("database", "race", "freshness"))
     return {**{key: document[key] for key in before}, **dump, **document}
 
@@ -133,7 +135,14 @@ def _entry(item: Any) -> Entry:
         error=_optional(item, "error", str),
         reference=_beside(item, "reference", f"../../{REFERENCE_FOLDER}/"),
         meosxml=_beside(item, "meosxml", ""),
+        not_backed_up=tuple(map(_text, _optional(item, "not_backed_up", list) or ())),
     )  # fmt: skip
+
+
+def _text(item: object) -> str:
+    if not isinstance(item, str):
+        raise TypeError(f"{item!r:.40} is not a text")
+    return item
 
 
 def _beside(item: Mapping[str, Any], key: str, folder: str) -> StoredFile | None:

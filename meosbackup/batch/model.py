@@ -69,7 +69,8 @@ class Entry:
     `race` is None for the race list. `dump` and `taken` are None if there is no good dump of the database. If `error`
     is set, the dump is the newest good one, from an earlier moment, which is `taken`. `unchanged_since` is the
     sequence of the batch that the dump was taken from, None if it was made for this one.
-    `reference` is the dump of the race's reference tables, `meosxml` the race as MeOS's own file.
+    `reference` is the dump of the race's reference tables, `meosxml` the race as MeOS's own file. `not_backed_up` names
+    what the database holds that MeOS doesn't make: `trigger t1`.
     """
 
     database: str
@@ -81,6 +82,7 @@ class Entry:
     error: str | None = None
     reference: StoredFile | None = None
     meosxml: StoredFile | None = None
+    not_backed_up: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:

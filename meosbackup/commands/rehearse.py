@@ -74,7 +74,9 @@ def show(done: RehearsedDatabase, console: Console) -> None:
     if done.differing:
         console.result("FAIL", name, f"differs in {', '.join(done.differing)}; {done.seconds:.1f} s")
     else:
-        console.result("OK", name, f"{number(done.rows, 'row')}, identical to the dump; {done.seconds:.1f} s")
+        left_out = ", ".join(done.left_out)
+        but = f". Not restored, as MeOS makes no such thing: {left_out}" if left_out else ""
+        console.result("OK", name, f"{number(done.rows, 'row')}, identical to the dump; {done.seconds:.1f} s{but}")
 
 
 def _note(root: Path, found: Proof, console: Console) -> None:

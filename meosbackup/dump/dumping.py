@@ -19,6 +19,7 @@ from meosbackup.dump.reader import Sink
 from meosbackup.errors import DumpFailedError, PrivilegeMissingError
 from meosbackup.meos import changes, relisting
 from meosbackup.meos.changes import DatabaseState
+from meosbackup.meos.other_objects import NOT_TABLES
 from meosbackup.mysql import identifiers
 from meosbackup.mysql.server_errors import grant_line
 from meosbackup.settings.model import Settings
@@ -122,10 +123,11 @@ def _dump(
 ) -> GoodDump:
     """Dump a database; `is_waited_for` if MeOS waits for these tables while they are locked."""
     taken = datetime.now().astimezone().replace(microsecond=0)
+    not_tables = [one.name for one in state.others if one.kind.upper() in NOT_TABLES]
     raw, finished = _new_file(program.folder, ".raw"), _new_file(program.folder, ".sql")
     try:
         run = partial(
-            mysqldump.dump, program, state.database, left_out=left_out,
+            mysqldump.dump, program, state.database, left_out=[*left_out, *not_tables],
             one_transaction=changes.transactional(state), file=raw.name, stop=stop,
         )  # fmt: skip
         if is_waited_for:

@@ -97,7 +97,7 @@ def dump(
     DumpFailedError, ServerUnreachableError and others of MeosBackupError; StoppedError. What the file holds then is
     not a dump.
     """
-    wanted = [f"--result-file={file}", *(f"--ignore-table={database}.{table}" for table in left_out)]
+    wanted = [f"--result-file={file}", "--skip-triggers", *(f"--ignore-table={database}.{table}" for table in left_out)]
     if one_transaction:
         wanted.append("--single-transaction")
     wanted += ["--databases", "--", database]

@@ -74,13 +74,14 @@ _SHORT = 64
 class ForbiddenStatementError(MeosBackupError):
     """A dump with a statement that no dump program writes."""
 
-    def __init__(self, statement: bytes) -> None:
-        shown = clean(statement[:400].decode("utf-8", "replace"), 60)
-        super().__init__(
-            f"The dump has a statement that no dump program writes: {shown}",
-            "The server is unchanged.",
-            "Choose another batch. If meosbackup made this one, please report it.",
-        )
+
+def _forbidden(statement: bytes) -> ForbiddenStatementError:
+    shown = clean(statement[:400].decode("utf-8", "replace"), 60)
+    return ForbiddenStatementError(
+        f"The dump has a statement that no dump program writes: {shown}",
+        "The server is unchanged.",
+        "Choose another batch. If meosbackup made this one, please report it.",
+    )
 
 
 def statements(
@@ -121,7 +122,7 @@ class _Check:
     def end(self) -> None:
         """Refuse a statement that the dump's end cuts short."""
         if self._held:
-            raise ForbiddenStatementError(self._held)
+            raise _forbidden(self._held)
 
     def _reader_of(self, piece: Piece) -> Callable[[Piece], bytes]:
         if piece.kind is Kind.INSERT:
@@ -151,7 +152,7 @@ class _Check:
     def _statement(self, piece: Piece) -> bytes:
         statement = self._held = self._held + piece.data
         if len(statement) > _LONGEST:
-            raise ForbiddenStatementError(statement)
+            raise _forbidden(statement)
         is_in_name = piece.kind is not Kind.TABLE and statement.count(b"`") % 2 == 1  # it may hold a line end
         if is_in_name or not piece.ends:
             return b""
@@ -163,7 +164,7 @@ class _Check:
         if statement.startswith(b"CREATE TABLE "):
             fault = definitions.first_fault(statement)
             if fault is not None:
-                raise ForbiddenStatementError(b"CREATE TABLE \xe2\x80\xa6 " + statement[fault:])
+                raise _forbidden(b"CREATE TABLE \xe2\x80\xa6 " + statement[fault:])
             return
         database, assignments = _DATABASE.fullmatch(statement), _SET.fullmatch(statement)
         is_known = (
@@ -173,12 +174,12 @@ class _Check:
             or (assignments and all(map(_ASSIGNMENT.fullmatch, assignments[1].split(b", "))))
         )
         if not is_known:
-            raise ForbiddenStatementError(statement)
+            raise _forbidden(statement)
 
     def _rows(self, piece: Piece) -> bytes:
         head = INSERT.match(piece.data)
         if head is None:
-            raise ForbiddenStatementError(piece.data)
+            raise _forbidden(piece.data)
         rows = _Rows()
         self._reader = lambda more: self._more_rows(rows, more, 0)
         return self._more_rows(rows, piece, head.end())
@@ -188,7 +189,7 @@ class _Check:
         if not piece.ends:
             return sent
         if not _LAST.fullmatch(rows.held):
-            raise ForbiddenStatementError(rows.held)
+            raise _forbidden(rows.held)
         self._reader = None
         return sent + rows.held
 
@@ -217,7 +218,7 @@ class _Rows:
             at, self._inside = begins.end(), begins.lastgroup
         self.held = data[at:]
         if len(self.held) > _SHORT + 1:
-            raise ForbiddenStatementError(self.held)
+            raise _forbidden(self.held)
         return data[:at]
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from meosbackup.errors import MeosBackupError
+from meosbackup.meos import other_objects
+from meosbackup.meos.other_objects import OtherObject
 from meosbackup.mysql.sessions import Session
 
 MONITOR_TABLE = "omonitor"
@@ -33,11 +35,12 @@ class TableState:
 
 @dataclass(frozen=True)
 class DatabaseState:
-    """The states of a database's tables, and when they were asked for, by the server's clock (UTC)."""
+    """The states of a database's tables, its other objects, and when it was asked for them, by its clock (UTC)."""
 
     database: str
     asked: datetime
     tables: tuple[TableState, ...]
+    others: tuple[OtherObject, ...] = ()
 
 
 def states(session: Session, names: Sequence[str]) -> Mapping[str, DatabaseState]:
@@ -50,10 +53,12 @@ def states(session: Session, names: Sequence[str]) -> Mapping[str, DatabaseState
     session.rows("SET SESSION time_zone = '+00:00'")
     asked: datetime = session.rows("SELECT UTC_TIMESTAMP() AS now")[0]["now"]
     found: dict[str, list[TableState]] = {name: [] for name in names}
+    others = other_objects.found(session, names)
     marks = ", ".join(["%s"] * len(names))
     for row in session.rows(
         "SELECT TABLE_SCHEMA, TABLE_NAME, ENGINE, TABLE_ROWS, DATA_LENGTH, AUTO_INCREMENT, CREATE_TIME, UPDATE_TIME"
-        f" FROM information_schema.TABLES WHERE TABLE_TYPE <> 'VIEW' AND TABLE_SCHEMA IN ({marks})", names,
+        " FROM information_schema.TABLES"
+        f" WHERE TABLE_TYPE NOT IN {other_objects.NOT_TABLES} AND TABLE_SCHEMA IN ({marks})", names,
     ) if names else ():  # fmt: skip
         if row["table_schema"] in found:
             found[row["table_schema"]].append(TableState(
@@ -61,7 +66,7 @@ def states(session: Session, names: Sequence[str]) -> Mapping[str, DatabaseState
                 next_id=row["auto_increment"], created=row["create_time"], updated=row["update_time"],
             ))  # fmt: skip
     return {
-        name: DatabaseState(name, asked, tuple(sorted(tables, key=lambda table: table.name)))
+        name: DatabaseState(name, asked, tuple(sorted(tables, key=lambda table: table.name)), others[name])
         for name, tables in found.items()
     }
 

@@ -3,11 +3,13 @@
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from meosbackup.batch.model import Freshness
 from meosbackup.errors import MeosBackupError
+from meosbackup.meos import other_objects
+from meosbackup.meos.other_objects import OtherObject
 from meosbackup.mysql import sessions
 from meosbackup.mysql.identifiers import quoted, spelled
 from meosbackup.mysql.server_errors import DAMAGED
@@ -31,13 +33,15 @@ HOW_TO_CLOSE = (
 class RaceStatus:
     """A race on the server: its database as the server spells it, its freshness, the computers that have it open.
 
-    `damage` is what the server says if a table can't be read; then the freshness is unknown.
+    `damage` is what the server says if a table can't be read; then the freshness is unknown. `others` are its triggers,
+    views and the like.
     """
 
     database: str
     freshness: Freshness | None
     clients: tuple[str, ...]
     damage: str = ""
+    others: tuple[OtherObject, ...] = ()
 
     @property
     def is_shell(self) -> bool:
@@ -48,7 +52,9 @@ class RaceStatus:
 def of_race(session: Session, name_id: str, databases: Sequence[str]) -> RaceStatus | None:
     """Return a race's status; None if none of the server's `databases` is the race's. Raises MeosBackupError."""
     database = spelled(name_id, databases)
-    return None if database is None else _read(session, database)
+    if database is None:
+        return None
+    return replace(_read(session, database), others=other_objects.found(session, [database])[database])
 
 
 def clients(session: Session, database: str) -> tuple[str, ...]:

@@ -234,6 +234,11 @@ def _lines(plan: Plan, dump: PlannedDump, now: datetime) -> list[str]:
         lines.append(_loss(entry.freshness, status.freshness))
     if dump.stored is not plan.stored:
         lines.append(f"FROM AN EARLIER BATCH, {dump.stored.when}: this one has no dump of it")
+    if entry.not_backed_up:
+        lines.append(f"NOT BACKED UP, as MeOS makes no such thing: {clean(', '.join(entry.not_backed_up), 200)}")
+    triggers = [str(one) for one in status.others if one.kind == "trigger"] if status else []
+    if triggers:  # they go with the tables that are replaced; views and others stay
+        lines.append(f"WILL BE LOST on the server: {clean(', '.join(triggers), 200)}")
     if entry.error:
         lines.append(f"OLDER than the batch: {clean(entry.error, 80)}")
     return lines

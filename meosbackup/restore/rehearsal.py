@@ -22,12 +22,16 @@ from meosbackup.system import files
 
 @dataclass(frozen=True)
 class RehearsedDatabase:
-    """How a database was restored: its rows, the seconds that it took, and the tables that differ from the dump."""
+    """How a database was restored: its rows, the seconds that it took, and the tables that differ from the dump.
+
+    `left_out` names what the dumps have that isn't restored: `trigger t1`.
+    """
 
     entry: Entry
     rows: int
     seconds: float
     differing: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
 
 
 def rehearse(stored: StoredBatch, program: Program, stop: threading.Event) -> Iterator[RehearsedDatabase]:
@@ -39,6 +43,7 @@ def rehearse(stored: StoredBatch, program: Program, stop: threading.Event) -> It
     """
     entries = [entry for entry in stored.batch.databases if entry.dump is not None]
     took: dict[str, float] = {}
+    left_out: dict[str, list[str]] = {entry.database: [] for entry in entries}
     with tempfile.TemporaryDirectory(prefix="meosbackup-") as name:
         copies = _fetch(stored, entries, Path(name), stop)
         with sealed_server.sealed_server(
@@ -46,16 +51,22 @@ def rehearse(stored: StoredBatch, program: Program, stop: threading.Event) -> It
             lower_case_table_names=min(1, stored.batch.server.lower_case_table_names),
         ) as server:
             for entry in entries:
-                took[entry.database] = _load(server, copies, entry, entry.dump, stop)
+                took[entry.database] = _load(server, copies, entry, entry.dump, left_out[entry.database], stop)
             for entry in entries:
-                took[entry.database] += _load(server, copies, entry, entry.reference, stop)
+                took[entry.database] += _load(server, copies, entry, entry.reference, left_out[entry.database], stop)
             for entry in entries:
                 began = time.monotonic()
                 expected = _digests([copies[file] for file in (entry.dump, entry.reference) if file])
                 found = database_digests(entry.database, server, program, stop)
                 differing = fingerprint.differing_tables(expected, found)
                 seconds = took[entry.database] + time.monotonic() - began
-                yield RehearsedDatabase(entry, sum(table.rows for table in found.values()), seconds, differing)
+                yield RehearsedDatabase(
+                    entry,
+                    sum(table.rows for table in found.values()),
+                    seconds,
+                    differing,
+                    tuple(left_out[entry.database]),
+                )
 
 
 def database_digests(
@@ -103,6 +114,7 @@ def _load(
     copies: Mapping[StoredFile, Path],
     entry: Entry,
     file: StoredFile | None,
+    left_out: list[str],
     stop: threading.Event,
 ) -> float:
     """Load a dump of an entry, if there is one; return the seconds that it took."""
@@ -112,7 +124,7 @@ def _load(
     if file is None:
         return 0.0
     try:
-        private_server.load(server, copies[file], _permitted(copies[file], entry))
+        private_server.load(server, copies[file], _permitted(copies[file], entry, left_out))
     except ProgramMissingError:
         raise
     except MeosBackupError as error:
@@ -120,9 +132,9 @@ def _load(
     return time.monotonic() - began
 
 
-def _permitted(path: Path, entry: Entry) -> Iterator[bytes]:
+def _permitted(path: Path, entry: Entry, left_out: list[str]) -> Iterator[bytes]:
     with files.open_regular(path) as dump:
-        yield from permitted.statements(scanner.scan(dump), entry.database, [], with_race_list=True)
+        yield from permitted.statements(scanner.scan(dump), entry.database, left_out, with_race_list=True)
 
 
 def _unproven(what: str) -> MeosBackupError:

@@ -1,26 +1,34 @@
 """What a server has, replaced with a dump: all of it, or nothing."""
 
+import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
+from typing import TypeAlias
 
 from meosbackup.batch.model import Entry, Race, StoredFile
 from meosbackup.dump import client, fingerprint, mysqldump, permitted
 from meosbackup.dump.client import UNTOUCHED, Client
 from meosbackup.dump.mysqldump import DumpProgram
 from meosbackup.errors import BadBatchError, MeosBackupError, ServerUnreachableError
-from meosbackup.meos import changes, race_status, relisting
+from meosbackup.meos import changes, other_objects, race_status, relisting
 from meosbackup.mysql import sessions
 from meosbackup.mysql.identifiers import is_system, quoted, spelled
 from meosbackup.mysql.sessions import Session
-from meosbackup.restore import temporary
+from meosbackup.restore import foreign_keys, temporary
 from meosbackup.settings.model import Settings
+
+log = logging.getLogger(__name__)
 
 _LOCK_SECONDS = 8
 _FILE_MISSING = frozenset({7, 1017})
+_TRIGGER_IN_WAY = 1435
+
+_Move: TypeAlias = tuple[str, str, str, str]
+"""A table's database and name, and those that it gets."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,14 @@ class Step:
     def old(self) -> str:
         """The database that the old tables are moved to, in the same statement."""
         return temporary.name("old", self.token, self.number)
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What came of a step: the number of rows, and what of the dump or of the server wasn't kept: `trigger t1`."""
+
+    rows: int
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,8 +111,8 @@ def only_restore(session: Session, settings: Settings) -> Iterator[None]:
     yield  # the server releases the lock when the session ends, however it ends
 
 
-def restore_dump(restorer: Restorer, step: Step, path: Path, advance: Callable[[int], None]) -> int:
-    """Replace what the server has with a dump that was fetched to `path`, and return its number of rows.
+def restore_dump(restorer: Restorer, step: Step, path: Path, advance: Callable[[int], None]) -> Restored:
+    """Replace what the server has with a dump that was fetched to `path`.
 
     The dump goes into a database of its own, is compared there with its file row by row, and then replaces the old
     tables in one statement. Until then, nothing of MeOS is touched; if that statement fails, nothing is either.
@@ -107,14 +123,16 @@ def restore_dump(restorer: Restorer, step: Step, path: Path, advance: Callable[[
     with _explained(restorer), sessions.session(restorer.client.settings) as session:
         session.rows(f"SET SESSION lock_wait_timeout = {_LOCK_SECONDS}")
         try:
-            permitted_ones = permitted.statements(client.redirected(path, step.new), step.new, [])
+            left_out: list[str] = []
+            permitted_ones = permitted.statements(client.redirected(path, step.new), step.new, left_out)
             pieces = _counted(permitted_ones, step.source.bytes, advance)
             client.feed(restorer.client, pieces, restorer.stop, lambda: restorer.stalled(step))
             rows = _compare(restorer, session, step, path)
-            _put_in_place(restorer, session, step)
+            left_out += foreign_keys.drop_those_out_of(session, step.new)
+            left_out += _put_in_place(restorer, session, step)
         finally:
             temporary.drop(restorer.client.settings, (step.new, step.old))
-    return rows
+    return Restored(rows, tuple(left_out))
 
 
 def put_on_list(session: Session, race: Race, database: str) -> None:
@@ -163,23 +181,27 @@ def _compare_rows(path: Path, other: Path) -> None:
         raise MeosBackupError(f"They differ in {', '.join(differing)}.", UNTOUCHED, "Restore on another server.")
 
 
-def _put_in_place(restorer: Restorer, session: Session, step: Step) -> None:
+def _put_in_place(restorer: Restorer, session: Session, step: Step) -> list[str]:
+    """Swap the tables, and put the race on the list; return what the server had and has no longer."""
     race = step.entry.race
     database = _database_of(session, step.entry)
-    swap = _swap_statement(session, database, step)
+    old = _old_tables(session, database, step)
+    foreign_keys.refuse_those_into(session, database, old)
+    moves = _moves(session, database, step, old)
     if race is not None and not step.is_reference and not restorer.is_forced:
         # Nothing stands between this look and the swap, which takes a millisecond. They can't share a lock: MariaDB
         # renames nothing under LOCK TABLES (1192), and a lock of a second session leaves that millisecond, too.
         _refuse_if_open(session, database)
     try:
-        _swap(session, swap)
+        lost = _swap(session, database, step, moves)
     except MeosBackupError as error:
         if getattr(error.__cause__, "errno", None) not in _FILE_MISSING:
             raise
         _drop_lost_tables(session, database)
-        _swap(session, _swap_statement(session, database, step))
+        still_there = _old_tables(session, database, step)
+        lost = _swap(session, database, step, _moves(session, database, step, still_there))
     if race is None or step.is_reference:
-        return
+        return lost
     try:
         with restorer.list_lock:
             put_on_list(session, race, database)
@@ -189,6 +211,7 @@ def _put_in_place(restorer: Restorer, session: Session, step: Step) -> None:
             "The race is restored, but MeOS may not see it.",
             "Restore the race again.",
         ) from error
+    return lost
 
 
 def _refuse_if_open(session: Session, database: str) -> None:
@@ -216,11 +239,13 @@ def _database_of(session: Session, entry: Entry) -> str:
     return spelled(entry.race.name_id, sessions.databases(session)) or entry.race.name_id
 
 
-def _swap_statement(session: Session, database: str, step: Step) -> str:
-    """Create the databases that are needed; return the statement that replaces old tables with those that were fed.
+def _old_tables(session: Session, database: str, step: Step) -> list[str]:
+    """Return the tables that are replaced: race tables, or reference tables."""
+    return [name for name in _tables(session, database) if changes.is_reference(name) == step.is_reference]
 
-    Only tables of the same kind are replaced: race tables, or reference tables.
-    """
+
+def _moves(session: Session, database: str, step: Step, old: Sequence[str]) -> list[_Move]:
+    """Create the databases that are needed; return what replaces the old tables with those that were fed."""
     defaults = session.rows(
         "SELECT DEFAULT_CHARACTER_SET_NAME AS characters, DEFAULT_COLLATION_NAME AS collation"
         " FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = %s", (step.new,),
@@ -228,26 +253,51 @@ def _swap_statement(session: Session, database: str, step: Step) -> str:
     charset = f"CHARACTER SET {defaults['characters']} COLLATE {defaults['collation']}"
     if database not in sessions.databases(session):
         session.rows(f"CREATE DATABASE IF NOT EXISTS {quoted(database)} {charset}")
-    old = [name for name in _tables(session, database) if changes.is_reference(name) == step.is_reference]
     if old:
         session.rows(f"CREATE DATABASE IF NOT EXISTS {quoted(step.old)} {charset}")
     moves = [(database, name, step.old, name) for name in old]
     moves += [(step.new, name, database, relisting.canonical_table(name)) for name in _tables(session, step.new)]
-    return "RENAME TABLE " + ", ".join(
-        f"{quoted(source)}.{quoted(name)} TO {quoted(goal)}.{quoted(new)}" for source, name, goal, new in moves
-    )
+    return moves
 
 
-def _swap(session: Session, statement: str) -> None:
-    """Replace the tables, in one statement. If the server is lost in the middle of it, the outcome is unknown."""
+def _swap(session: Session, database: str, step: Step, moves: Sequence[_Move]) -> list[str]:
+    """Replace the tables, in one statement; return what is gone with the old ones.
+
+    No table with a trigger moves to another database (1435, and nothing is moved): then the old tables get other names
+    where they are, and are dropped with their triggers once the new ones are there. If the server is lost in the middle
+    of it, the outcome is unknown.
+    """
     try:
-        session.rows(statement)
+        try:
+            session.rows(_rename(moves))
+        except MeosBackupError as error:
+            if getattr(error.__cause__, "errno", None) != _TRIGGER_IN_WAY:
+                raise
+            old = [(*move[:2], database, f"{step.old}-{n}") for n, move in enumerate(moves) if move[2] == step.old]
+            session.rows(_rename([*old, *(move for move in moves if move[2] != step.old)]))
+            _drop_with_triggers(session, old)
+            return ["the server's triggers"]
     except ServerUnreachableError as error:
         raise MeosBackupError(
             f"The connection to the server was lost while the tables were being replaced. {error.what}",
             "This race may be restored, or unchanged; what the server had of it was saved first.",
             "Start the server, and restore this race again.",
         ) from error
+    return []
+
+
+def _drop_with_triggers(session: Session, moved: Iterable[_Move]) -> None:
+    tables = ", ".join(f"{quoted(database)}.{quoted(name)}" for _, _, database, name in moved)
+    try:
+        session.rows(f"DROP TABLE {tables}")
+    except MeosBackupError:  # the new ones are there
+        log.warning("old tables are left in the race's database: %s", tables, exc_info=True)
+
+
+def _rename(moves: Iterable[_Move]) -> str:
+    return "RENAME TABLE " + ", ".join(
+        f"{quoted(source)}.{quoted(name)} TO {quoted(goal)}.{quoted(new)}" for source, name, goal, new in moves
+    )
 
 
 def _drop_lost_tables(session: Session, database: str) -> None:
@@ -283,6 +333,6 @@ def _explained(restorer: Restorer) -> Iterator[None]:
 
 def _tables(session: Session, database: str) -> list[str]:
     return [str(row["table_name"]) for row in session.rows(
-        "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_TYPE <> 'VIEW'"
-        " ORDER BY TABLE_NAME", (database,),
+        "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s "
+        f" AND TABLE_TYPE NOT IN {other_objects.NOT_TABLES} ORDER BY TABLE_NAME", (database,),
     )]  # fmt: skip

@@ -18,7 +18,7 @@ from meosbackup.mysql import programs, server_errors, sessions
 from meosbackup.restore import fetching, planning, replacement
 from meosbackup.restore.job import Job, RestoreOptions
 from meosbackup.restore.planning import Plan
-from meosbackup.restore.replacement import Restorer, Step
+from meosbackup.restore.replacement import Restored, Restorer, Step
 from meosbackup.settings import command_line
 from meosbackup.settings.model import Settings
 from meosbackup.store import spool
@@ -35,9 +35,9 @@ _SIDE_BY_SIDE = 3
 
 @dataclass(frozen=True)
 class StepResult:
-    """How a step ended: the number of rows that were restored, the seconds that it took, or what went wrong."""
+    """How a step ended: what came of it, the seconds that it took, or what went wrong."""
 
-    rows: int
+    restored: Restored
     seconds: float
     error: MeosBackupError | None
 
@@ -182,13 +182,13 @@ def _restore_one(
         return None
     began = time.monotonic()
     try:
-        rows, error = replacement.restore_dump(restorer, step, path, advance), None
+        restored, error = replacement.restore_dump(restorer, step, path, advance), None
     except StoppedError:
         return None
     except MeosBackupError as trouble:
         log.warning("%s was not restored", step.name, exc_info=True)
-        rows, error = 0, trouble
-    return StepResult(rows, time.monotonic() - began, error)
+        restored, error = Restored(0), trouble
+    return StepResult(restored, time.monotonic() - began, error)
 
 
 def _show_result(step: Step, result: StepResult | None, console: Console) -> bool:
@@ -199,8 +199,9 @@ def _show_result(step: Step, result: StepResult | None, console: Console) -> boo
         error = result.error
         console.result("FAIL", step.name, f"{clean(error.what)} {clean(error.means)} {clean(error.do)}")
         return False
-    rows = number(result.rows, "row")
-    console.result("OK", step.name, f"{rows} restored, each compared with the dump; {result.seconds:.1f} s")
+    rows, left_out = number(result.restored.rows, "row"), ", ".join(result.restored.left_out)
+    but = f". Not restored, as MeOS makes no such thing: {left_out}" if left_out else ""
+    console.result("OK", step.name, f"{rows} restored, each compared with the dump; {result.seconds:.1f} s{but}")
     return True
 
 
