@@ -125,6 +125,8 @@ class Alarms:
             before = standing.before if standing and now - standing.began < _AGAIN else last
             was, is_now = before.entry.freshness, entry.freshness
             fallen = falls(was, is_now)
+            if not fallen:  # it rose after the accident, and fell to no less than it was before that
+                continue
             lost = " and ".join(_each(fallen, was, is_now, "{lost:,} of its {was:,} {noun}"))
             left = ", ".join(_each(fallen, was, is_now, "{left:,} {noun}"))
             brief = ", ".join(_each(fallen, was, is_now, "{lost:,} {noun}"))

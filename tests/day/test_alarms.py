@@ -111,6 +111,13 @@ def test_what_is_lost_within_ten_minutes_is_one_accident_and_later_another() -> 
     assert list(watch.alarms.standing.values()) == [later]
 
 
+def test_a_count_that_rose_and_fell_after_the_accident_is_none_of_it() -> None:
+    watch = Watch()
+    for freshness in (counts(), counts(entries=12), counts(entries=410, finished=300)):
+        watch.look(a_race(freshness=freshness))
+    assert watch.look(a_race(freshness=counts(entries=410))) == News()
+
+
 @pytest.mark.parametrize(("chosen", "left_out", "said"), [
     ([], [], "Långdistans was deleted between 14:07:00 and 14:08:00. It had 412 entries, 208 finished, "),
     ([ChosenRace(LONG, None)], [], "The database of Långdistans disappeared between 14:07:00 and 14:08:00. It had 412"),
