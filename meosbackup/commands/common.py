@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,10 @@ from meosbackup.store.inventory import Inventory
 
 STATE_FOLDER = platformdirs.user_state_path("meosbackup", appauthor=False)
 """The default folder of the spool and the log; the locks are always there."""
+
+_LISTS_ALL = ("list", "verify")
+"""The commands that list by themselves what can't be trusted."""
+_MOST_TOLD = 3
 
 _READING = ("target", "server", "programs")
 
@@ -90,7 +95,10 @@ def batches_for(settings: Settings, *words: str) -> Iterator[Inventory]:
     Raises NoBackupsError, DriveGoneError, DriveFailedError.
     """
     try:
-        yield available.find(settings.target, spool_of(settings))
+        found = available.find(settings.target, spool_of(settings))
+        if words[0] not in _LISTS_ALL:
+            _tell_passed_over(found)
+        yield found
     except (NoBackupsError, DriveGoneError, DriveFailedError) as error:
         newest = available.in_spool(spool_of(settings)).newest
         if newest is None or settings.target == SPOOL:
@@ -98,6 +106,14 @@ def batches_for(settings: Settings, *words: str) -> Iterator[Inventory]:
         without = command_line.command(replace(settings, target=SPOOL), *words)
         do = f"{error.do} Or use the batches on this computer's disk, up to {newest.when}: {without}"
         raise type(error)(error.what, error.means, do) from error
+
+
+def _tell_passed_over(found: Inventory) -> None:
+    """Tell of what has the name of a batch, would be newer than the newest one, and can't be trusted."""
+    newest = found.newest.name if found.newest else ""
+    folders = ((folder.relative_to(found.root).as_posix(), error) for folder, error in found.doubtful)
+    for name, error in sorted((one for one in folders if one[0] > newest), key=itemgetter(0))[-_MOST_TOLD:]:
+        notices.tell(f"{name} was passed over. {error.what}")
 
 
 def given(batch: str, races: Iterable[str] = (), *more: str) -> list[str]:

@@ -71,8 +71,10 @@ def test_a_batch_file_that_is_a_pipe_and_one_that_is_deeply_nested(place: Place,
     told(once(place, server, "--race", "Stafett"), 0)
     shutil.rmtree(place.spool)
     first, second = place.batch_folders
-    a_pipe(first / "batch.json")
     (second / "batch.json").write_bytes(b"[" * 5_000_000)
+    said = told(run(place, server, "export", "--to", place.folder / "out"), 0, f"Batch from {first.parent.name}")
+    assert f"{second.parent.name}/{second.name} was passed over. A batch.json can't be read" in said
+    a_pipe(first / "batch.json")
     for command, *more in (["list"], ["verify"], ["export"], ["rehearse"], ["restore", "--yes"]):
         said = told(run(place, server, command, *more), 2 if command in {"export", "rehearse", "restore"} else 1)
         assert "There is no ba" in said
