@@ -143,7 +143,7 @@ class Alarms:
                 continue
             name, was, is_now = called(race), clean(chosen.former_date, 10), clean(race.date, 10)
             what = f"{name} was dated {was}, and is now dated {is_now}."
-            found.append(Alarm(Kind.MOVED, race, before, now, what, _STILL, f"{name} was dated {was}"))
+            found.append(Alarm(Kind.MOVED, race, before, now, what, _STILL, f"{name} moved from {was} to {is_now}"))
         return found
 
 

@@ -12,12 +12,20 @@ from meosbackup.text import unbroken
 
 
 @dataclass(frozen=True)
+class Lost:
+    """What an alarm that still stands is about, and the command that brings it back."""
+
+    what: str
+    command: str
+
+
+@dataclass(frozen=True)
 class Closing:
     """What a day came to: how many batches were made, how many of them were `brought` to how many drives, the newest.
 
     `waiting` are the batches, newest first, that are only in the spool: `trouble` is what is wrong with the drive,
     `command` copies them to it, and `restore` restores without it. `guide` is the RESTORE.txt at the top of the drive,
-    None if that can't be read now.
+    None if that can't be read now. `lost` is what is to be brought back.
     """
 
     made: int
@@ -30,6 +38,7 @@ class Closing:
     guide: Path | None
     command: str
     restore: str
+    lost: tuple[Lost, ...] = ()
 
 
 def show(console: Console, now: datetime, day: Closing) -> None:
@@ -47,6 +56,9 @@ def show(console: Console, now: datetime, day: Closing) -> None:
         console.show(f"  {day.command}")
         console.show("To restore from this computer, without a drive:")
         console.show(f"  {day.restore}")
+    for lost in day.lost:
+        console.line(now, "ALARM", f"{lost.what}. If that was a mistake, this brings back what was there:")
+        console.show(f"  {lost.command}")
     if day.guide is not None:
         what = "what is on the drive" if day.waiting else "the races"
         console.say(f"To bring {what} back, open {day.guide}")

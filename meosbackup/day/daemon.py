@@ -15,11 +15,11 @@ from meosbackup.backup.backup import Backup
 from meosbackup.batch import names
 from meosbackup.batch.model import StoredBatch
 from meosbackup.console import Console
-from meosbackup.day.closing import Closing
+from meosbackup.day.closing import Closing, Lost
 from meosbackup.day.rehearsal_thread import RehearsalThread
 from meosbackup.day.report import Report
 from meosbackup.day.shipping_thread import Leave, ShippingThread
-from meosbackup.day.ticks import Ended, Made, Ticks
+from meosbackup.day.ticks import Ended, Made, Standing, Ticks
 from meosbackup.day.timetable import Timetable
 from meosbackup.mysql import programs
 from meosbackup.mysql.programs import Program
@@ -131,6 +131,7 @@ class Day:
         self.is_ticking = False
         self._place = place
         self._made: list[StoredBatch] = []
+        self._lost: tuple[Lost, ...] = ()
         self._tick_began = _now()
         self._moments: SimpleQueue[datetime | None] = SimpleQueue()
         # A daemon thread: one that hangs in a dead server's answer must not hold up the end.
@@ -166,12 +167,15 @@ class Day:
             while True:
                 self._take(self.ticks.results.get_nowait())
 
-    def _take(self, result: Made | Ended) -> None:
-        if isinstance(result, Made):
-            self.newest = result.batch
-            self._made.append(result.batch)
-        else:
-            self.ended, self.is_ticking = result, False
+    def _take(self, result: Made | Standing | Ended) -> None:
+        match result:
+            case Made(batch):
+                self.newest = batch
+                self._made.append(batch)
+            case Standing(lost):
+                self._lost = lost
+            case Ended():
+                self.ended, self.is_ticking = result, False
 
     def leave(self) -> None:
         """Have all threads give up, wait for them for STOP_SECONDS at most, and print the last lines.
@@ -208,7 +212,7 @@ class Day:
             tuple(stored.batch for stored in waiting), self.ticks.spool,
             latest.trouble, self._place.root / names.GUIDE_FILE if is_there else None,
             command_line.command(self.ticks.settings, "--once"),
-            command_line.command(replace(self.ticks.settings, target=SPOOL), "restore"),
+            command_line.command(replace(self.ticks.settings, target=SPOOL), "restore"), self._lost,
         ))  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +13,8 @@ from meosbackup import errors, wording
 from meosbackup.backup.backup import Backup, Outcome
 from meosbackup.backup.survey import Survey
 from meosbackup.batch.model import Race, StoredBatch
-from meosbackup.day.alarms import Alarms, Kind, News, grouped
+from meosbackup.day.alarms import Alarm, Alarms, Kind, News, grouped
+from meosbackup.day.closing import Lost
 from meosbackup.day.rehearsal_thread import RehearsalThread, Verdict
 from meosbackup.day.report import Report, Space
 from meosbackup.day.shipping_thread import Held, KeepBatch, NoteProof, ShippingThread, WantHeld
@@ -41,6 +42,13 @@ class Made:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """The alarms that stand from now on."""
+
+    lost: tuple[Lost, ...]
+
+
+@dataclass(frozen=True)
 class Ended:
     """A tick ended. `refused` is set if the server refused the login and never accepted it before."""
 
@@ -61,7 +69,7 @@ class Ticks:
     backup: Backup
     shipping: ShippingThread
     rehearsals: RehearsalThread
-    results: SimpleQueue[Made | Ended]
+    results: SimpleQueue[Made | Standing | Ended]
     stop: threading.Event
     is_only_tick: bool
     alarms: Alarms = field(default_factory=Alarms, init=False)
@@ -156,12 +164,16 @@ class Ticks:
         for _, told in news.over:
             self.report.alarm_over(now, told)
         for group in grouped(news.raised):
-            before, what = group[0].before.batch, "; ".join(alarm.brief for alarm in group)
-            log.warning("alarm: %s", what)
-            races = [part for alarm in group for part in ("--race", clean(alarm.race.name_id, 64))]
-            command = command_line.command(self.settings, "restore", "--batch", before.when, *races)
-            self.report.alarmed(now, group, until, command)
-            self._keep(before, Keep(until, what))
+            lost = self._lost(group)
+            log.warning("alarm: %s", lost.what)
+            self.report.alarmed(now, group, until, lost.command)
+            self._keep(group[0].before.batch, Keep(until, lost.what))
+        self.results.put(Standing(tuple(map(self._lost, grouped(self.alarms.standing.values())))))
+
+    def _lost(self, group: Sequence[Alarm]) -> Lost:
+        races = [part for alarm in group for part in ("--race", clean(alarm.race.name_id, 64))]
+        command = command_line.command(self.settings, "restore", "--batch", group[0].before.batch.when, *races)
+        return Lost("; ".join(alarm.brief for alarm in group), command)
 
     def _keep(self, stored: StoredBatch, keep: Keep) -> None:
         """Keep a batch in the spool, if it is still there, and on the drive."""

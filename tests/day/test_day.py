@@ -392,7 +392,10 @@ def test_what_vanishes_sounds_an_alarm_and_comes_back_by_the_line_that_it_shows(
         assert "FAIL" not in screen.words
         screen.press("C-c")
         assert screen.wait_for_end()[0] == 0
-        [line] = re.findall(rf"meosbackup restore --batch .*--race {RELAY} .*", screen.text, re.IGNORECASE)
+        screen.wait_for(r"ALARM Stafettkväll – Relais d'Été was deleted\. If that was a mistake, this brings back what")
+        shown = re.findall(rf"meosbackup restore --batch .*--race {RELAY} .*", screen.text, re.IGNORECASE)
+        [line] = set(map(str.strip, shown))
+        assert len(shown) == 2, "in the banner, and at the end"
     listed = run_meosbackup("list", *day.folders).stdout
     assert re.search(r"; kept until \d{4}-\d\d-\d\d evening: Stafettkväll – Relais d'Été was deleted\n", listed)
     assert run_meosbackup("verify", *day.folders).returncode == 0
