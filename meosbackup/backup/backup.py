@@ -94,7 +94,7 @@ class Backup:
     def _tick(self, now: datetime, stop: threading.Event) -> Outcome:
         started = time.monotonic()
         seen = survey.take(self._settings, now, self._dates)
-        earlier = deciding.earlier_entries(self._newest, seen.server)
+        earlier = deciding.earlier_entries(self._newest, seen)
         self._program = programs.fitting(self._program, seen.server)
         with (
             spool.work_folder(self._spool) as folder,
@@ -138,13 +138,14 @@ class Backup:
 
     def _due_reference(self, seen: Survey, earlier: Mapping[str, Entry]) -> list[str]:
         """Return the databases whose reference tables must be dumped."""
+        held = {entry.database for entry in earlier.values()}
         lost = {
             entry.database for entry in earlier.values()
             if entry.reference and not (self._spool / names.REFERENCE_FOLDER / entry.reference.name).is_file()
         }  # fmt: skip
         return [
             name for name in seen.databases
-            if name in lost or not self._settings.skip_unchanged
+            if name in lost or name not in held or not self._settings.skip_unchanged
             or changes.reference_tables_changed(self._dumped_reference.get(name), seen.states[name])
         ]  # fmt: skip
 

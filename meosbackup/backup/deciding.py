@@ -7,7 +7,7 @@ from datetime import datetime
 
 from meosbackup.backup.dumps import NewDumps
 from meosbackup.backup.survey import Survey
-from meosbackup.batch.model import RACE_LIST, Entry, Race, Server, StoredBatch, StoredFile
+from meosbackup.batch.model import RACE_LIST, Entry, Race, StoredBatch, StoredFile
 from meosbackup.dump.dumping import EmptyShellError, GoodDump
 from meosbackup.errors import MeosBackupError, PrivilegeMissingError
 from meosbackup.meos.race_list import LeftOutRace
@@ -32,15 +32,21 @@ class Decision:
     left_out: list[LeftOutRace] = field(default_factory=list)
 
 
-def earlier_entries(newest: StoredBatch | None, server: Server) -> dict[str, Entry]:
-    """Return the entries with good dumps of the newest batch by their key, if that batch comes from this server."""
+def earlier_entries(newest: StoredBatch | None, seen: Survey) -> dict[str, Entry]:
+    """Return the entries with good dumps of the newest batch by their key, if that batch comes from this server.
+
+    An entry of another database counts for none, though its race's key be the same.
+    """
+    server = seen.server
     if newest is None or (newest.batch.server.host, newest.batch.server.port) != (server.host, server.port):
         return {}
+    databases = {RACE_LIST: seen.race_list, **{one.race.key: one.database for one in seen.selection.chosen}}
     return {
         entry.key: entry.carried(newest.batch.sequence)
         for entry in newest.batch.databases
         if entry.dump is not None and newest.path(entry.dump).is_file()
-    }
+        and entry.key in databases and databases[entry.key] in {None, entry.database}
+    }  # fmt: skip
 
 
 def decide(seen: Survey, earlier: Mapping[str, Entry], changed: Mapping[str, GoodDump], new: NewDumps) -> Decision:

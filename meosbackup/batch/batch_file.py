@@ -2,12 +2,13 @@
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from meosbackup.batch import model
 from meosbackup.batch.model import BACKUP, Batch, Entry, Freshness, Race, Server, StoredFile
 from meosbackup.batch.names import BATCH_FILE, REFERENCE_FOLDER
 from meosbackup.errors import BadBatchError
@@ -79,6 +80,8 @@ def write(folder: Path, batch: Batch) -> None:
 def _document(entry: Entry) -> dict[str, Any]:
     """Return an entry as `batch.json` has it: the keys of its dump stand in the entry itself."""
     document = asdict(entry)
+    if entry.race is not None:
+        document["race"].pop("twin")  # it shows in the batch's other races
     dump = document.pop("dump") or {"file": None, "bytes": None, "sha256": None}
     if not entry.not_backed_up:
         document.pop("not_backed_up")
@@ -106,10 +109,15 @@ def _batch(document: Mapping[str, Any]) -> Batch:
         ),
         dump_program=_value(document, "dump_program", str),
         meosbackup=_value(document, "meosbackup", str),
-        databases=databases,
+        databases=_told_apart(databases),
         guides=tuple((_file_name(name, ""), _value(guides, name, str)) for name in guides),
         kind=_optional(document, "kind", str) or BACKUP,
     )
+
+
+def _told_apart(entries: Sequence[Entry]) -> tuple[Entry, ...]:
+    races = iter(model.numbered(entry.race for entry in entries if entry.race is not None))
+    return tuple(entry if entry.race is None else replace(entry, race=next(races)) for entry in entries)
 
 
 def _entry(item: Any) -> Entry:

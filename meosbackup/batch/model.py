@@ -1,7 +1,8 @@
 """A batch: the race list's dump and every race's dump of one moment."""
 
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -16,7 +17,10 @@ _NAME_WIDTH = 40
 
 @dataclass(frozen=True)
 class Race:
-    """A race as its row in the race list has it. All of it is free text from others: clean it before it is shown."""
+    """A race as its row in the race list has it. All of it is free text from others: clean it before it is shown.
+
+    `twin` numbers, from 1, the races of one server whose NameIds differ in case only; it is 0 if there is no other.
+    """
 
     name: str
     annotation: str
@@ -24,17 +28,36 @@ class Race:
     name_id: str
     id: int
     version: int
+    twin: int = field(default=0, compare=False)
 
     @property
     def key(self) -> str:
-        """What identifies the race from batch to batch: its NameId in lower case, as servers differ in case."""
-        return self.name_id.lower()
+        """What identifies the race from batch to batch: its NameId in lower case, as servers differ in case.
+
+        The NameId itself joins it for all but the first of those that only differ in case.
+        """
+        lower = self.name_id.lower()
+        return f"{lower}={self.name_id}" if self.twin > 1 else lower
 
     @property
     def display_name(self) -> str:
         """The name and the date that a person knows the race by, cleaned: `Långdistans (2026-11-22)`."""
         name, day = clean(self.name, _NAME_WIDTH), clean(self.date, 10)
         return f"{name or clean(self.name_id, _NAME_WIDTH)} ({day or 'no date'})"
+
+
+def numbered(races: Iterable[Race]) -> list[Race]:
+    """Return the races of one server, in this order, with their numbers as twins, which are those of their Ids."""
+    every = list(races)
+    alike: dict[str, list[tuple[int, str]]] = {}
+    for race in every:
+        alike.setdefault(race.name_id.lower(), []).append((race.id, race.name_id))
+
+    def number(race: Race) -> int:
+        twins = sorted(alike[race.name_id.lower()])
+        return twins.index((race.id, race.name_id)) + 1 if len(twins) > 1 else 0
+
+    return [replace(race, twin=number(race)) for race in every]
 
 
 @dataclass(frozen=True)

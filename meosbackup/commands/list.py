@@ -81,7 +81,9 @@ def of_race(batches: Sequence[StoredBatch], called: str) -> tuple[StoredBatch, .
     `called` is the race's name, its NameId, or a part that only one race has; anything else raises WrongUsageError.
     """
     every = list(dict.fromkeys(entry.race for stored in batches for entry in stored.batch.races if entry.race))
-    meant = {race.key: race for race in choosing.matching(called, every)}
+    found = choosing.matching(called, every)
+    spelled = [race for race in found if race.name_id == called]
+    meant = {race.key: race for race in spelled or found}
     if len(meant) != 1:
         choice = meant or {race.key: race for race in every}
         listed = "; ".join(f"{race.display_name}, {clean(race.name_id, _NAME_WIDTH)}" for race in choice.values())

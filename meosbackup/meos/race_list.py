@@ -1,16 +1,16 @@
 """Which races of the race list are backed up, and why the others are not."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
 from meosbackup.batch.choosing import matching
-from meosbackup.batch.model import RACE_LIST, Race
+from meosbackup.batch.model import RACE_LIST, Race, numbered
 from meosbackup.errors import NoRaceError, RaceListMissingError
 from meosbackup.mysql.identifiers import is_system, quoted, spelled
 from meosbackup.mysql.server_errors import grant_line
-from meosbackup.mysql.sessions import Session, tables
+from meosbackup.mysql.sessions import Session, databases, tables
 from meosbackup.wording import number
 
 REMOVED = "marked as removed"
@@ -75,7 +75,7 @@ def race_list_name(names: Iterable[str], account: str | None) -> str:
 
 
 def listed_races(session: Session, race_list: str) -> tuple[ListedRace, ...]:
-    """Read the race list. If a NameId stands there twice, its first row counts. Raises RaceListMissingError."""
+    """Read the race list. Of rows for one database, the first counts. Raises RaceListMissingError."""
     table = spelled("oEvent", tables(session, race_list))
     if table is None:
         raise RaceListMissingError(
@@ -94,8 +94,25 @@ def listed_races(session: Session, race_list: str) -> tuple[ListedRace, ...]:
     races: dict[str, ListedRace] = {}
     for row in rows:
         race = _race(row)
-        races.setdefault(race.key, ListedRace(race, bool(row.get("removed"))))
-    return tuple(races.values())
+        races.setdefault(race.name_id, ListedRace(race, bool(row.get("removed"))))
+    return _one_a_database(session, tuple(races.values()))
+
+
+def _one_a_database(session: Session, listed: tuple[ListedRace, ...]) -> tuple[ListedRace, ...]:
+    """Return one row for each database: a server may tell apart NameIds that differ in case only, or may not."""
+    alike: dict[str, list[ListedRace]] = {}
+    for item in listed:
+        alike.setdefault(item.race.name_id.lower(), []).append(item)
+    if len(alike) == len(listed):
+        return listed
+    is_exact = session.rows("SELECT @@lower_case_table_names AS l")[0]["l"] == 0
+    there = set(databases(session)) if is_exact else set()
+    kept: list[ListedRace] = []
+    for items in alike.values():
+        own = [item for item in items if item.race.name_id in there]
+        kept += own or items[:1]
+    twins = {race.name_id: race for race in numbered(item.race for item in kept)}
+    return tuple(replace(item, race=twins[item.race.name_id]) for item in listed if item in kept)
 
 
 def select(

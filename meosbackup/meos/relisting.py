@@ -40,8 +40,9 @@ def statements(race: Race, database: str, table: str) -> bytes:
     nothing more.
     """
     own = f"{quoted(database)}.{quoted(table)}"
+    collation = "utf8mb4_bin" if race.twin else "utf8mb4_general_ci"
     # In hexadecimal digits, no free text can end the literal.
-    name_id = f"CONVERT(X'{race.name_id.encode().hex()}' USING utf8mb4) COLLATE utf8mb4_general_ci"
+    name_id = f"CONVERT(X'{race.name_id.encode().hex()}' USING utf8mb4) COLLATE {collation}"
     insert = (
         f"INSERT INTO {_LIST} (Id, Name, Annotation, Date, ZeroTime, NameId, Version)"
         f" SELECT IF(r.Id IN (SELECT Id FROM {_LIST}), NULL, r.Id), r.Name, r.Annotation, r.Date, r.ZeroTime,"
@@ -73,6 +74,7 @@ def _patterns(database: str) -> list[re.Pattern[bytes]]:
         (b"X''", b"X'[0-9a-f]*'"),
         (rb",\ 0\ FROM", rb",\ \d+\ FROM"),
         (b"`oEvent`\\ r", b"`(?i:oEvent)`\\ r"),
+        (b"utf8mb4_general_ci", b"utf8mb4_(?:general_ci|bin)"),
     ):
         every = every.replace(one, any_other)
     mark = re.escape(MARK)

@@ -106,11 +106,12 @@ def make(job: Job) -> Plan:
         picked = [Picked(race_list, chosen.stored), *picked]
     chosen = _chosen_for(picked, chosen)
     with going_on(job, chosen.stored, [one.entry for one in picked]):
+        picked, refused = _one_a_database(job, picked)
         dumps, has_list = _compared_with_server(job.settings, picked)
         if not options.force:
             _refuse_open_races(dumps)
     lost = [] if options.races else picking.lost(batches, chosen.stored)
-    return Plan(chosen.stored, chosen.note, dumps, missing, tuple(_lost(job, lost)), has_list)
+    return Plan(chosen.stored, chosen.note, dumps, (*missing, *refused), tuple(_lost(job, lost)), has_list)
 
 
 def _chosen_for(picked: Sequence[Picked], chosen: Chosen) -> Chosen:
@@ -131,6 +132,23 @@ def _missing(job: Job, entry: Entry, race: Race) -> MissingRace:
         if other is None else f"The newest good dump of {name}: {command_for(job, other, [entry])}"
     )  # fmt: skip
     return MissingRace(race, f"the batch has no good dump of it. {clean(entry.error or '', 80)}".rstrip(), advice)
+
+
+def _one_a_database(job: Job, picked: Sequence[Picked]) -> tuple[list[Picked], list[MissingRace]]:
+    """Refuse all but the first of the races that would be one database on this server."""
+    first: dict[str, Picked] = {}
+    refused = []
+    for one in picked:
+        race, other = one.entry.race, first.setdefault(one.entry.race.name_id.lower() if one.entry.race else "", one)
+        if race and other is not one:
+            why = f"to this server (lower_case_table_names), it is the same database as {other.entry.display_name}."
+            export = command_line.command(job.settings, "export", "--race", clean(race.name_id, 64))
+            refused.append(MissingRace(race, why, f"Restore it on another server, or write it to a file: {export}"))
+    if refused:
+        with sessions.session(job.settings) as session:
+            if sessions.facts(session, job.settings).lower_case_table_names == 0:
+                return [*picked], []
+    return [*first.values()], refused
 
 
 def _lost(job: Job, lost: Sequence[Picked]) -> Iterator[str]:

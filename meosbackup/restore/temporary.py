@@ -79,7 +79,7 @@ def _end_swap(session: Session, database: str) -> None:
 
 def _listed(session: Session, databases: tuple[str, ...]) -> set[str]:
     name = spelled("MeOSMain", databases)
-    return {row.race.key for row in race_list.listed_races(session, name)} if name else set()
+    return {row.race.name_id.lower() for row in race_list.listed_races(session, name)} if name else set()
 
 
 def _is_of_1_0(session: Session, database: str) -> bool:

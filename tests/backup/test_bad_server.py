@@ -149,7 +149,7 @@ def test_ctrl_c_while_dumps_hang_in_a_frozen_server(place: Place, server: Privat
             wait_until((place.folder / "going-on").exists, "a dump program that asks the frozen server")
             told(tool.press_ctrl_c(), 0, "stopped; 0 batches made")
     assert_no_backup(place.target)
-    assert list(place.spool.iterdir()) == []
+    assert {path.name for path in place.spool.iterdir()} <= {"DRIVES"}
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from meosbackup.mysql.private_server import PrivateServer, ServerProgram, load, 
 from meosbackup.store import inventory
 from meosbackup.system import lock
 from tests.toolkit.batches import dump_file
+from tests.toolkit.runs import run_meosbackup, told
 from tests.toolkit.servers import (
     BIG,
     DATA,
@@ -151,6 +152,57 @@ def test_what_comes_from_a_server_that_tells_case_apart_suits_others(
     tent.restore(exact, "--batch", tent.batches()[0].when)  # and back to where it came from
     assert everything(exact) == before
     assert databases(exact) == {"MeOSMain", name_id}
+
+
+def test_two_races_that_differ_in_case_only(exact: PrivateServer, spare: PrivateServer, tent: Tent) -> None:
+    load(exact, DATA / "lctn0.sql")
+    [one] = databases(exact) - {"MeOSMain"}
+    other = one.lower()
+    tent.back_up(exact)
+    query(exact, f"CREATE DATABASE `{other}`")
+    for (table,) in query(exact, f"SHOW TABLES FROM `{one}`"):
+        query(exact, f"CREATE TABLE `{other}`.`{table}` LIKE `{one}`.`{table}`")
+        query(exact, f"INSERT INTO `{other}`.`{table}` SELECT * FROM `{one}`.`{table}`")
+    query(exact, f"UPDATE `{other}`.oRunner SET Name = 'the other'")
+    query(exact, f"UPDATE `{other}`.oEvent SET Id = 99, Name = 'Samma', NameId = '{other}'")
+    query(exact, f"INSERT INTO MeOSMain.oEvent (Id, Name, NameId, Version) VALUES (99, 'Samma', '{other}', 101)")
+    before = both(exact, one, other)
+    assert before[one]["orunner"] != before[other]["orunner"]
+    stored = tent.back_up(exact)
+    assert [entry.database for entry in stored.batch.races] == [one, other]
+    assert len({dump_file(entry).sha256 for entry in stored.batch.races}) == 2
+    folders = [word for word in tent.at(exact).folders if word != "--any-disk"]
+    listed = told(run_meosbackup("list", *folders), 0)
+    assert "Samma (no date)" in listed
+    assert len(told(run_meosbackup("list", *folders, "--race", other), 0).split("complete")) == 2
+    told(run_meosbackup("verify", *folders), 0, "all good")
+    told(run_meosbackup("export", "--to", tent.folder / "files", *folders), 0)
+    assert len(list((tent.folder / "files").iterdir())) == 2
+
+    for name in (one, other):  # one of them alone
+        query(exact, f"DELETE FROM `{name}`.oCard")
+        tent.restore(exact, "--race", name)
+        assert both(exact, one, other) == before
+    names = listed_names(exact)
+    for name in databases(exact):
+        query(exact, f"DROP DATABASE `{name}`")
+    tent.restore(exact)  # both on an empty server
+    assert both(exact, one, other) == before
+    assert listed_names(exact) == names
+
+    said = tent.restore(spare, expected=1)  # where they would be one
+    assert "NOT RESTORED: to this server (lower_case_table_names), it is the same database as" in said
+    assert rows_of(spare, other)["orunner"] == before[one]["orunner"]
+    tent.restore(spare, "--race", other)
+    assert rows_of(spare, other)["orunner"] == before[other]["orunner"]
+
+
+def both(server: PrivateServer, *names: str) -> dict[str, dict[str, list[tuple[Any, ...]]]]:
+    return {name: rows_of(server, name) for name in names}
+
+
+def listed_names(server: PrivateServer) -> list[tuple[Any, ...]]:
+    return query(server, "SELECT Id, NameId FROM MeOSMain.oEvent ORDER BY Id")
 
 
 # On the race server
