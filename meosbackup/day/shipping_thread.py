@@ -287,10 +287,11 @@ class _Shipping:
         self._on_drive = found.newest
 
     def _tell_lost(self, lost: Sequence[StoredBatch]) -> None:
-        """Tell which batches are copied to the drive again, since they vanished from it, and what else it lacks."""
+        """Tell which batches vanished from the drive and will be copied to it again, and what else it lacks."""
         self._newest = None
-        times = ", ".join(stored.when for stored in lost)
-        self._shipper.tell(f"no longer on the drive, and copied there again: the batch from {times}")
+        times, is_one = ", ".join(stored.when for stored in lost), len(lost) == 1
+        which, they = (f"batch from {times}", "it") if is_one else (f"batches from {times}", "they")
+        self._shipper.tell(f"no longer on the drive: the {which}; {they} will be copied there again")
         self._compare(shipping.look(self._shipper.place), lost)
 
     def _take_leave(self) -> None:

@@ -23,7 +23,7 @@ from tests.toolkit.waiting import wait_until
 EVERY_SECOND = ("--interval", "1")
 BACKED_UP = r"  OK    race list \+ 4 races, "
 UNCHANGED = r"  OK    no changes since .* free$"
-AGAIN = r"  NOTE  no longer on the drive, and copied there again: the batch from \d{4}-\d\d-\d\d \d\d:\d\d:\d\d$"
+AGAIN = r"  NOTE  no longer on the drive: the batch from [-\d]{10} [:\d]{8}; it will be copied there again$"
 
 
 @pytest.fixture
