@@ -1,6 +1,7 @@
 """The thread that ships batches, so that no tick waits for a slow drive."""
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,8 @@ _LOOK_AHEAD_EVERY = 300.0
 """Seconds between two looks at how long the room on the drive lasts."""
 _LOOK_AHEAD_AT = 0.1
 """The part of the free bytes that comes or goes before that is looked at sooner."""
+_NEVER = (-math.inf, 0)
+"""The moment of such a look, and the free bytes then, before there was one."""
 _GUIDE_EVERY = 600.0
 """Seconds between two writings of RESTORE.txt only to say until when the newest batch held: a stick wears out."""
 
@@ -170,7 +173,7 @@ class _Shipping:
         self._sequence_met = 0
         self._free: int | None = None
         self._outlook: Outlook | None = None
-        self._looked_ahead: tuple[float, int] | None = None
+        self._looked_ahead = _NEVER
         self._newest: StoredBatch | None = None
         self._proof: Proof | None = None
         self._keeps: list[tuple[StoredBatch, Keep]] = shipping.kept(shipper)
@@ -249,11 +252,12 @@ class _Shipping:
 
     def _look_ahead(self) -> None:
         """See how long the room on the drive lasts, if that is due: all batches on it are read for that."""
-        free, now, before = self._free, time.monotonic(), self._looked_ahead
+        free, now = self._free, time.monotonic()
+        when, before = self._looked_ahead
         if free is None:
             self._outlook = None
-        elif before is None or now - before[0] >= _LOOK_AHEAD_EVERY or abs(free / before[1] - 1) > _LOOK_AHEAD_AT:
-            self._looked_ahead = now, max(1, free)
+        elif now - when >= _LOOK_AHEAD_EVERY or abs(free - before) > before * _LOOK_AHEAD_AT:
+            self._looked_ahead = now, free
             self._outlook = shipping.outlook(self._shipper, free)
 
     def _renew_guide(self) -> None:
@@ -270,7 +274,7 @@ class _Shipping:
         found = shipping.attach(self._shipper, datetime.now().astimezone())
         if found != self._drive_id:
             on_drive = shipping.look(self._shipper.place)
-            self._on_others[self._drive_id], self._looked_ahead = set(self._shipper.on_drive), None
+            self._on_others[self._drive_id], self._looked_ahead = set(self._shipper.on_drive), _NEVER
             self._shipper.on_drive.clear()
             self._shipper.on_drive.update(self._on_others.get(found, ()))
             self._drive_id, self._newest, self._sequence_met = found, None, on_drive.highest_sequence
@@ -288,7 +292,8 @@ class _Shipping:
 
     def _tell_lost(self, lost: Sequence[StoredBatch]) -> None:
         """Tell which batches vanished from the drive and will be copied to it again, and what else it lacks."""
-        self._newest = None
+        if self._newest is not None and self._newest.batch in [stored.batch for stored in lost]:
+            self._newest = None
         times, is_one = ", ".join(stored.when for stored in lost), len(lost) == 1
         which, they = (f"batch from {times}", "it") if is_one else (f"batches from {times}", "they")
         self._shipper.tell(f"no longer on the drive: the {which}; {they} will be copied there again")
