@@ -13,6 +13,7 @@ from meosbackup.restore import planning
 from meosbackup.restore.job import Job
 from meosbackup.restore.replacement import Step
 from meosbackup.store import copying, inventory
+from meosbackup.system import files
 
 
 def fetch(
@@ -39,6 +40,8 @@ def fetch(
                     notes.append(("NOTE", step.name, f"{error.what} The copy on this computer is good, and is used."))
                 elif step.is_reference:
                     notes.append(("FAIL", step.name, f"{error.what} {error.means}"))
+                elif job.target is not None and not files.is_folder(job.found.root):
+                    raise inventory.unreadable(job.found.root) from error
                 else:
                     raise _with_advice(job, stored, step, error) from error
     for word, name, text in notes:

@@ -5,7 +5,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from meosbackup.restore.job import Job, RestoreOptions
 from meosbackup.restore.planning import Plan
 from meosbackup.restore.replacement import Restored, Restorer, Step
 from meosbackup.settings import command_line
-from meosbackup.settings.model import Settings
+from meosbackup.settings.model import SPOOL, Settings
 from meosbackup.store import spool
 from meosbackup.store.inventory import Inventory
 from meosbackup.system import signals
@@ -223,8 +223,9 @@ def _show_next_steps(settings: Settings, console: Console) -> None:
     console.say(f"  Port                        {settings.port}")
     console.say("Open the race and look at the last finishers. If all is well, do the same on the other laptops.")
     console.say()
-    console.say("Nothing is backed up at the moment. Now start meosbackup again:")
-    console.say(f"  {command_line.command(settings)}")
+    is_spool = settings.target == SPOOL
+    console.say(f"Now start meosbackup again{', with the path of another stick for DRIVE' if is_spool else ''}:")
+    console.say(f"  {command_line.command(replace(settings, target=Path('DRIVE')) if is_spool else settings)}")
 
 
 def _address(settings: Settings) -> str:

@@ -58,7 +58,8 @@ def test_what_only_this_computer_has_is_read_like_the_drive(server: PrivateServe
     assert first.when not in told(run_meosbackup("list", "--target", "spool", *folders[2:]), 0)
     work_on(server, RELAY, seed=10)
     alone = replace(tent.at(server), mounted=Path("spool"))
-    told(run_meosbackup("restore", "--yes", *alone.folders, *server_options(server), env=with_password()), 0)
+    restored = run_meosbackup("restore", "--yes", *alone.folders, *server_options(server), env=with_password())
+    told(restored, 0, "Now start meosbackup again, with the path of another stick for DRIVE: meosbackup --target DRIVE")
     assert [races(server)[name] for name in RACES] == [then[name] for name in RACES]
 
 
