@@ -13,6 +13,7 @@ from meosbackup.batch.model import Entry, Race, StoredFile
 from meosbackup.dump import client, fingerprint, mysqldump, permitted
 from meosbackup.dump.client import UNTOUCHED, Client
 from meosbackup.dump.mysqldump import DumpProgram
+from meosbackup.dump.progress import STALLED_SECONDS
 from meosbackup.errors import BadBatchError, MeosBackupError, ServerUnreachableError
 from meosbackup.meos import changes, other_objects, race_status, relisting
 from meosbackup.mysql import sessions
@@ -155,6 +156,9 @@ def _compare(restorer: Restorer, session: Session, step: Step, path: Path) -> in
     """Compare each row of the database that was fed with its dump; return how many there are."""
     program = restorer.dump_program
     copy = program.folder / f"{step.new}.sql"
+    # If this takes so long, the server is likely to be frozen.
+    told = threading.Timer(STALLED_SECONDS, restorer.stalled, (step,))
+    told.start()
     try:
         mysqldump.dump(program, step.new, left_out=(), one_transaction=False, file=copy.name, stop=restorer.stop)
         if not _is_same_text(path, copy):
@@ -164,6 +168,7 @@ def _compare(restorer: Restorer, session: Session, step: Step, path: Path) -> in
         what = f"It is not certain that the server has the same rows as the dump. {error.what}"
         raise MeosBackupError(what, UNTOUCHED, error.do) from error
     finally:
+        told.cancel()
         copy.unlink(missing_ok=True)
     counts = (f"(SELECT COUNT(*) FROM {quoted(step.new)}.{quoted(table)})" for table in _tables(session, step.new))
     return int(session.rows(f"SELECT {' + '.join(counts)} AS n")[0]["n"])

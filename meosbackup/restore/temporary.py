@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 _OURS = re.compile(r"meosbackup-(new|old)-[0-9a-f]{8}-\d+")
 _OF_1_0 = re.compile(r"meosbackup_(new|old)_\d+")
 
-_LOCK_SECONDS = 3
+_LOCK_SECONDS = 2
 
 
 def token() -> str:
@@ -36,7 +36,8 @@ def remove_leftovers(session: Session, settings: Settings) -> None:
     """Remove what restores that were killed have left on the server, as far as that is certain.
 
     Nothing of it is needed: what was fed wasn't compared, and a single statement moves the old tables away and puts the
-    new ones in their place, so that old tables are left only if the new ones are there. Raises MeosBackupError.
+    new ones in their place, so that old tables are left only if the new ones are there. Should a server be killed amid
+    that statement and not undo it (MySQL, with MyISAM), the safety batch has the old ones. Raises MeosBackupError.
     """
     databases = sessions.databases(session)
     found = [database for database in databases if _OURS.fullmatch(database) or _OF_1_0.fullmatch(database)]
@@ -69,10 +70,13 @@ def drop(settings: Settings, databases: Iterable[str]) -> None:
 
 
 def _end_swap(session: Session, database: str) -> None:
-    """End a statement that still waits to replace tables, though the restore that gave it was killed."""
+    """End a statement that still waits to replace tables, though the restore that gave it was killed.
+
+    One that doesn't wait any more is left to its end: interrupted, it might not be undone.
+    """
     for row in session.rows("SHOW FULL PROCESSLIST"):
-        statement = str(row["info"])
-        if statement.startswith("RENAME TABLE") and quoted(database) in statement:
+        statement, state = str(row["info"]), str(row["state"])
+        if statement.startswith("RENAME TABLE") and quoted(database) in statement and state.startswith("Waiting"):
             with suppress(MeosBackupError):  # it has ended by itself
                 session.rows(f"KILL {int(row['id'])}")
 

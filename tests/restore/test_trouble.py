@@ -20,9 +20,10 @@ from meosbackup.commands.simulation import run_laptops
 from meosbackup.meos import changes
 from meosbackup.mysql.private_server import PrivateServer, ServerProgram, private_server
 from tests.toolkit.batches import dump_file, dump_of, flip_a_byte
-from tests.toolkit.programs import client_program
+from tests.toolkit.programs import client_program, dump_program
 from tests.toolkit.runs import tool_environment, with_password
 from tests.toolkit.servers import (
+    EMPTY,
     INDIVIDUAL,
     INNODB,
     MEOS_USER,
@@ -467,6 +468,24 @@ def test_a_server_whose_full_disk_stalls_it_does_not_hang_a_restore(
         tent.restore(full, "--race", INDIVIDUAL, "--batch", stored.when)
         assert rows_of(full, INDIVIDUAL) == rows_of(server, INDIVIDUAL)
         assert_tidy(full)
+
+
+def test_a_comparison_that_takes_long_is_told_as_well(server: PrivateServer, tent: Tent, tmp_path: Path) -> None:
+    slow = dump_program(tmp_path, before='case "$*" in *meosbackup-new*) sleep 3;; esac')
+    tent.back_up(server)
+    command = [
+        sys.executable,
+        "-c",
+        IMPATIENT,
+        *tent.command(server, "--yes", "--race", EMPTY, "--mysqldump", slow)[3:],
+    ]
+    done = subprocess.run(
+        command, env={**tool_environment(), **with_password()}, capture_output=True, encoding="utf-8",
+        timeout=PATIENCE, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert "WAIT  Tom" in done.stdout
+    assert "OK    Tom" in done.stdout
 
 
 def test_a_client_program_that_vanishes_is_told(
