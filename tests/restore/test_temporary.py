@@ -1,15 +1,19 @@
 """The databases that a restore makes for itself: what was left of one goes, and nothing else does."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 
+from meosbackup.errors import MeosBackupError
 from meosbackup.mysql import sessions
-from meosbackup.mysql.private_server import PrivateServer, load
+from meosbackup.mysql.private_server import PrivateServer, connect, load
 from meosbackup.mysql.sessions import Session
 from meosbackup.restore import replacement, temporary
 from meosbackup.settings.model import Settings
 from tests.toolkit.servers import FILES, MEOS_PASSWORD, MEOS_USER, RACE_LIST, databases, list_race, query
+from tests.toolkit.waiting import PATIENCE, wait_until
 
 
 @pytest.fixture
@@ -55,3 +59,26 @@ def test_leftovers_go(spare: PrivateServer, session: Session, settings: Settings
     make(spare, temporary.name("old", temporary.token(), 20), "oEvent", "dbRunner")
     with replacement.only_restore(session, settings):
         assert databases(spare) == before
+
+
+def test_a_swap_that_still_waits_is_ended(spare: PrivateServer, settings: Settings) -> None:
+    before = databases(spare)
+    new, old = (temporary.name(kind, temporary.token(), 1) for kind in ("new", "old"))
+    for database in ("race", new):
+        make(spare, database, "oRunner")
+    query(spare, f"CREATE DATABASE `{old}`")
+    swap = f"RENAME TABLE race.oRunner TO `{old}`.oRunner, `{new}`.oRunner TO race.oRunner"
+    with closing(connect(spare)) as laptop, closing(laptop.cursor()) as cursor, ThreadPoolExecutor(1) as killed:
+        cursor.execute("LOCK TABLES race.oRunner WRITE")
+        swapping = killed.submit(run, settings, swap)
+        wait_until(lambda: any(swap in str(row) for row in query(spare, "SHOW FULL PROCESSLIST")), "the swap")
+        temporary.drop(settings, (new, old))
+        assert databases(spare) == {*before, "race"}
+        cursor.execute("UNLOCK TABLES")
+        assert isinstance(swapping.exception(PATIENCE), MeosBackupError)
+    assert query(spare, "SHOW TABLES FROM race")
+
+
+def run(settings: Settings, statement: str) -> None:
+    with sessions.session(settings) as session:
+        session.rows(statement)
