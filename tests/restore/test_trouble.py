@@ -119,6 +119,7 @@ def test_a_race_in_a_database_of_the_server_itself_is_not_restored(
 ) -> None:
     batch = stored.folder / BATCH_FILE
     batch.write_text(batch.read_text("utf-8").replace('"meos_20261122_211702_1E5"', '"MySQL"'), "utf-8")
+    shutil.rmtree(tent.at(server).spool)  # its copy would be taken
     users, before = query(server, "SELECT COUNT(*) FROM mysql.user"), set(databases(server))
     said = tent.restore(server, "--race", "MySQL", expected=1)
     assert "the server's own. The server is unchanged." in said
