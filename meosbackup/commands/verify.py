@@ -150,9 +150,7 @@ def read_back(plan: Plan, advance: Callable[[int], None] = lambda _: None) -> It
     if not plan.is_in_spool:
         yield from _beside_batches(plan)
     for reference, batches in plan.references.items():
-        fault = "is missing"
-        if files.is_folder(folder):
-            fault = copying.read_back(folder / reference.name, reference, reader, _dump).fault
+        fault = copying.read_back(folder / reference.name, reference, reader, _dump).fault
         for stored in batches if fault else []:
             file = f"{names.REFERENCE_FOLDER}/{reference.name}"
             yield from _confirmed(plan, stored, [Finding(stored.name, file, fault)])
