@@ -92,9 +92,12 @@ def main() -> None:
         signals.asked.set()
         code = 1
     except Exception as error:
-        log.exception("ended by an unexpected error")
-        Console().error(errors.unexpected(error, "meosbackup", "The backups on the drive are unchanged."))
         code = 1
+        if isinstance(error, OSError) and signals.asked.is_set():
+            log.info("ended by a closed window, to which nothing can be written", exc_info=True)
+        else:
+            log.exception("ended by an unexpected error")
+            Console().error(errors.unexpected(error, "meosbackup", "The backups on the drive are unchanged."))
     _end(code if isinstance(code, int) else 0)
 
 

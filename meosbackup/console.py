@@ -225,14 +225,14 @@ class Console:
         for _ in range(1 + _ASKED_AGAIN):
             try:
                 answer = wording.answer(click.prompt(prompt, default="no", show_default=False, prompt_suffix=""))
-            except click.Abort:  # Ctrl-C, or nobody to ask
+            except (click.Abort, KeyboardInterrupt):  # or nobody to ask
                 self._print("")
                 return False
             except UnicodeError:  # typed in another code page
                 answer = None
             if answer is not None:
                 return answer
-            prompt = "That was neither yes nor no. Type yes or no and press Enter: "
+            prompt = "Not understood. Type yes or no and press Enter: "
         return False
 
     def banner(self, moment: datetime, word: str, *paragraphs: str) -> None:

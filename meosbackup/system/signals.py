@@ -21,7 +21,13 @@ def take_closed_window_as_ctrl_c() -> None:
     if sys.platform == "win32":
         ctypes.windll.kernel32.SetConsoleCtrlHandler(_handler, True)
     elif signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, signal.default_int_handler)
+        signal.signal(signal.SIGHUP, _hung_up)
+
+
+def _hung_up(number: int, _frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_IGN)  # it may come twice
+    asked.set()
+    raise KeyboardInterrupt
 
 
 if sys.platform == "win32":
@@ -57,7 +63,7 @@ def stopping(stop: threading.Event, *, is_patient: bool = False) -> Iterator[Non
 
     def told(number: int, _frame: FrameType | None) -> None:
         if sys.platform != "win32" and number == signal.SIGHUP:
-            # A closed window may send it twice, and nobody is there any more to be impatient.
+            # It may come twice, and nobody is there any more to be impatient.
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
             before[signal.SIGHUP] = signal.SIG_IGN
         elif not is_patient:

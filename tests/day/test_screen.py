@@ -65,6 +65,15 @@ def test_a_window_that_is_closed_ends_the_day_like_ctrl_c(day: Day) -> None:
     assert "OK stopped; 1 batch made, the newest is from" in day.log.read_text("utf-8")
     assert day.leftovers() == []
 
+    with day.terminal("restore", "--race", INDIVIDUAL) as screen:
+        screen.wait_for("Restore this")
+        process_id = screen.process_id
+        screen.close()
+        wait_until(lambda: is_over(process_id), "the end of the tool")
+    log = day.log.read_text("utf-8")
+    assert "Nothing was done." in log or "ended by" in log
+    assert "unexpected error" not in log
+
 
 def test_a_pipe_whose_reader_ends_does_not_end_the_day(day: Day) -> None:
     with subprocess.Popen(
