@@ -12,6 +12,7 @@ from queue import SimpleQueue
 from meosbackup import errors, wording
 from meosbackup.backup.backup import Backup, Outcome
 from meosbackup.backup.survey import Survey
+from meosbackup.batch import names
 from meosbackup.batch.model import Race, StoredBatch
 from meosbackup.day.alarms import Alarm, Alarms, Kind, News, grouped
 from meosbackup.day.closing import Lost
@@ -25,7 +26,7 @@ from meosbackup.settings import command_line
 from meosbackup.settings.model import Settings
 from meosbackup.store import drive, inventory, keeping, retention, spool
 from meosbackup.store.keeping import Keep
-from meosbackup.system import disks
+from meosbackup.system import disks, files
 from meosbackup.text import clean
 
 log = logging.getLogger(__name__)
@@ -179,6 +180,7 @@ class Ticks:
         """Keep a batch in the spool, if it is still there, and on the drive."""
         try:
             keeping.mark(stored.folder, keep)
+            files.make_private(stored.folder / names.KEEP_FILE)
         except OSError:
             log.warning("%s can't be marked in the spool", stored.folder, exc_info=True)
         self.shipping.send(KeepBatch(stored, keep))
