@@ -95,9 +95,11 @@ def make(job: Job) -> Plan:
     missing = tuple(
         _missing(job, one.entry, one.entry.race) for one in named if one.entry.dump is None and one.entry.race
     )
+    lost = () if options.races else tuple(_lost(job, picking.lost(batches, chosen.stored)))
     if not picked:
+        others = (*(race.advice for race in missing), *lost)
         raise WrongUsageError(
-            " ".join(["The batch has no good dump of what was asked for.", *(race.advice for race in missing)]),
+            "\n".join(["The batch has no good dump of what was asked for.", *others]),
             "Nothing was done.",
             "Choose another batch with --batch.",
         )
@@ -110,8 +112,7 @@ def make(job: Job) -> Plan:
         dumps, has_list = _compared_with_server(job.settings, picked)
         if not options.force:
             _refuse_open_races(dumps)
-    lost = [] if options.races else picking.lost(batches, chosen.stored)
-    return Plan(chosen.stored, chosen.note, dumps, (*missing, *refused), tuple(_lost(job, lost)), has_list)
+    return Plan(chosen.stored, chosen.note, dumps, (*missing, *refused), lost, has_list)
 
 
 def _chosen_for(picked: Sequence[Picked], chosen: Chosen) -> Chosen:

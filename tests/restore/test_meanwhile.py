@@ -22,7 +22,7 @@ from meosbackup.mysql.private_server import PrivateServer, connect
 from meosbackup.settings.model import Settings
 from tests.toolkit.batches import dump_file, dump_of, flip_a_byte
 from tests.toolkit.programs import client_program, shell_script
-from tests.toolkit.runs import run_meosbackup, told, tool_environment, with_password
+from tests.toolkit.runs import run_meosbackup, server_options, told, tool_environment, with_password
 from tests.toolkit.servers import (
     INDIVIDUAL,
     INNODB,
@@ -414,3 +414,14 @@ def test_after_a_restore_was_broken_off_the_same_command_brings_back_the_backup(
     assert "all good" in run_meosbackup("verify", *folders).stdout
     tent.restore(server, "--batch", saved.when)
     assert [races(server)[name] for name in RACES] == [ruined[name] for name in RACES]
+
+
+def test_a_batch_without_any_race_leads_to_the_ones_before(
+    server: PrivateServer, tent: Tent, stored: StoredBatch
+) -> None:
+    for (name_id,) in query(server, "SELECT NameId FROM MeOSMain.oEvent"):
+        delete_race(server, str(name_id))
+    done = run_meosbackup("--once", *tent.at(server).folders, *server_options(server), env=with_password())
+    assert done.returncode == 1, "no race is backed up"
+    said = tent.restore(server, expected=2)
+    assert said.count(f"the batch from {stored.when} has it: meosbackup restore --batch '{stored.when}'") == len(RACES)
