@@ -183,7 +183,7 @@ def _ship(shipper: Shipper, stored: StoredBatch) -> Path:
     try:
         for name, sha256 in _files(stored).items():
             copying.to_drive(stored.folder / name, partial / name, sha256, shipper.stop)
-        if inventory.is_pinned(stored):
+        if inventory.is_pinned(stored) or inventory.is_pinned(StoredBatch(folder, stored.batch)):
             files.open_new(partial / names.PIN_FILE).close()
         if keep := keeping.read(stored.folder, datetime.now().astimezone()):
             keeping.mark(partial, keep)

@@ -61,12 +61,15 @@ def test_nothing_that_happens_to_the_drive_stays_unnoticed_while_no_race_changes
 
         newest = inventory.find(root).batches[-1]
         [dump, *_] = newest.folder.glob("Hostmedeln*.dump.sql")
+        pin = newest.folder / names.PIN_FILE
         for gone in (newest.folder, dump, root / names.REFERENCE_FOLDER):
+            pin.touch()
             shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
             assert newest.when in day.expect(AGAIN)
             day.expect(UNCHANGED)
             assert faults(root) == []
             assert [stored.batch for stored in inventory.find(root).batches] == [newest.batch]
+            assert pin.exists() == (gone != newest.folder)
         assert "lacks" not in day.text
 
         with stick.paused():
