@@ -24,7 +24,7 @@ _PIECE = 1 << 16
 _READ_ONLY = frozenset({1290, 1792, 1836})
 _TOO_LARGE = frozenset({1153, 2006, 2020})
 _PRIVILEGES = "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, LOCK TABLES"
-_LEFT_OUT = frozenset({Kind.RACE_LIST, Kind.COMMENT, Kind.COMPLETED, Kind.SANDBOX})
+_LEFT_OUT = frozenset({Kind.RACE_LIST, Kind.COMMENT, Kind.COMPLETED})
 _NAME = re.compile(rb"`(?:[^`]|``)*`")
 
 
@@ -59,14 +59,18 @@ def logged_in(
 def redirected(source: Path, database: str) -> Iterator[Piece]:
     """Yield the pieces of a dump so that it goes into another database and puts nothing on the race list.
 
-    Comments are left out. A piece is a statement or a part of a long one, cut alike in every dump. Raises OSError.
+    Where it names a database that isn't its own, that name stays. Comments are left out. A piece is a statement or a
+    part of a long one, cut alike in every dump. Raises OSError.
     """
-    name = quoted(database).encode()
+    name, own = quoted(database).encode(), None
     with source.open("rb") as dump:
-        for piece in scanner.scan(dump, _PIECE):
-            if piece.kind is Kind.DATABASE and piece.begins:
+        for number, piece in enumerate(scanner.scan(dump, _PIECE)):
+            is_sandbox_line = number == 0 and scanner.SANDBOX_LINE.fullmatch(piece.data)
+            found = _NAME.search(piece.data) if piece.kind is Kind.DATABASE and piece.begins else None
+            own = own or found
+            if found and own and found[0] == own[0]:
                 yield piece._replace(data=_NAME.sub(lambda _: name, piece.data, count=1))
-            elif piece.kind not in _LEFT_OUT:
+            elif piece.kind not in _LEFT_OUT and not is_sandbox_line:
                 yield piece
 
 

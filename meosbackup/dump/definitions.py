@@ -5,6 +5,7 @@ A definition is read token by token, and each must be known. There is no word fo
 """
 
 import re
+from functools import lru_cache
 
 _TOKEN = re.compile(
     rb"(?P<blank>\s+)|(?P<name>`(?:[^`\0]|``)*`)|(?P<text>[bBnNxX]?'[^'\\]*+(?:(?:\\.|'')[^'\\]*+)*')|(?P<opening>/\*M?!\d{5,6}(?=\s))"
@@ -55,6 +56,7 @@ _EXPRESSIONS = """
 _WORDS = frozenset(f"{_TYPES} {_COLUMNS_AND_KEYS} {_OPTIONS} {_EXPRESSIONS}".encode().split())
 
 
+@lru_cache(256)  # from tick to tick, most are the same
 def first_fault(definition: bytes) -> int | None:
     """Return where a whole CREATE TABLE statement says what no dump program writes; None if it does nowhere."""
     beginning, end = _BEGINNING.match(definition), len(definition.rstrip())

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from meosbackup import notices
 from meosbackup.batch.model import Freshness, Race
-from meosbackup.dump import mysqldump, portable
+from meosbackup.dump import mysqldump, permitted, portable
 from meosbackup.dump.contents import Contents, Inspection
 from meosbackup.dump.mysqldump import DumpProgram, TookTooLongError
 from meosbackup.dump.reader import Sink
@@ -135,8 +135,10 @@ def _dump(
         else:
             run()
         # From here on the server isn't involved: nothing below keeps a table locked.
-        inspection = Inspection()
-        written = portable.make_portable(raw, finished, stop, ending, changes.MONITOR_TABLE, [inspection, *sinks])
+        inspection, trial = Inspection(), permitted.Trial(state.database)
+        written = portable.make_portable(
+            raw, finished, stop, ending, changes.MONITOR_TABLE, [inspection, trial, *sinks]
+        )
     except FileNotFoundError as error:
         raise DumpFailedError(
             "The dump program ended without an error, but wrote no dump.",
@@ -148,6 +150,11 @@ def _dump(
     contents = inspection.contents()
     expected = {table.name.lower() for table in state.tables} - {name.lower() for name in left_out}
     _check(contents, expected)
+    if trial.fault is not None:
+        notices.tell(
+            f"`meosbackup restore` will refuse this dump of {state.database}; RESTORE.txt can bring it back."
+            f" {trial.fault.what}"
+        )
     if written.longest > _LARGEST_STATEMENT:
         notices.tell(
             f"a row of {state.database} takes {written.longest / 1e6:.0f} MB in a dump, more than many servers accept."

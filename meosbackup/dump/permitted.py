@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 
 from meosbackup.dump import definitions
-from meosbackup.dump.reader import CONTENT, INSERT, NAME
-from meosbackup.dump.scanner import Kind, Piece, unquoted
+from meosbackup.dump.reader import CONTENT, INSERT, NAME, Sink
+from meosbackup.dump.scanner import SANDBOX_LINE, Kind, Piece, unquoted
 from meosbackup.errors import MeosBackupError
 from meosbackup.meos import relisting
 from meosbackup.text import clean
@@ -43,7 +43,6 @@ _DATABASE = re.compile(
     rb"(?: /\*!40100 DEFAULT CHARACTER SET \w+(?: COLLATE \w+)? \*/)?(?: /\*!80016 DEFAULT ENCRYPTION='[NY]' \*/)?"
     rb"|USE (%b));\r?\n" % (NAME, NAME)
 )
-_SANDBOX = re.compile(rb"/\*M?!999999\\- enable the sandbox mode \*/ ?\r?\n")
 
 # Views, triggers, routines, events, sequences, and settings that matter to them alone.
 _CODE = re.compile(rb"/\*!(?:5000[13]|50013|50017|50106|50117) |(?:DROP|CREATE) SEQUENCE |(?:DO|SELECT) SETVAL\(")
@@ -101,6 +100,24 @@ def statements(
     check.end()
 
 
+class Trial(Sink):
+    """Finds out, as a sink of a pass over a new dump, whether `restore` would take its statements; rows aside."""
+
+    def __init__(self, database: str) -> None:
+        """Begin with no fault."""
+        self.fault: ForbiddenStatementError | None = None
+        self._check = _Check(database, [], with_race_list=False)
+
+    def take_piece(self, piece: Piece) -> None:
+        """Look at a piece."""
+        if piece.kind is Kind.INSERT or self.fault is not None:
+            return
+        try:
+            self._check.taken(piece)
+        except ForbiddenStatementError as fault:
+            self.fault = fault
+
+
 class _Check:
     """Reads a dump piece by piece: what reads a statement decides where it ends."""
 
@@ -129,7 +146,7 @@ class _Check:
             return self._rows
         if piece.kind is Kind.TRIGGER or _CODE.match(piece.data):
             return self._code
-        is_sandbox = self._is_first and piece.kind is Kind.SANDBOX and _SANDBOX.fullmatch(piece.data)
+        is_sandbox = self._is_first and piece.kind is Kind.SANDBOX and SANDBOX_LINE.fullmatch(piece.data)
         if piece.kind in self._unsent or piece.data.isspace() or is_sandbox:
             return self._nothing
         return self._statement

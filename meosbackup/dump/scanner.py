@@ -44,6 +44,7 @@ class Piece(NamedTuple):
     ends: bool
 
 
+SANDBOX_LINE = re.compile(rb"/\*M?!999999\\- enable the sandbox mode \*/ ?\r?\n")
 _BEGINNING = re.compile(b"|".join(b"(?P<%b>%b)" % (kind.name.encode(), kind.value) for kind in Kind))
 _KINDS = {kind.name: kind for kind in Kind}
 _STATEMENT_END = re.compile(rb";\r?\n")

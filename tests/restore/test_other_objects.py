@@ -98,6 +98,18 @@ def test_an_older_dump_with_triggers_and_views_restores_and_names_them(server: P
     assert "Not restored, as MeOS makes no such thing: trigger t1, trigger t2, view v1" in " ".join(done.stdout.split())
 
 
+def test_what_a_restore_would_refuse_is_told_when_it_is_backed_up(server: PrivateServer, tmp_path: Path) -> None:
+    query(server, f"CREATE TABLE {INDIVIDUAL}.oxygen (a VARCHAR(99) DEFAULT (SOUNDEX('x')))")
+    tent = Tent(tmp_path)
+    tent.target.mkdir()
+    arguments = [*tent.at(server).folders, *server_options(server), "--all-races"]
+    done = run_meosbackup("--once", *arguments, env=with_password())
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = " ".join((done.stdout + done.stderr).split())
+    assert f"`meosbackup restore` will refuse this dump of {INDIVIDUAL}" in said
+    assert "soundex('x')" in said
+
+
 def test_foreign_keys_stay_within_the_race(server: PrivateServer, tmp_path: Path) -> None:
     tent = Tent(tmp_path)
     query(server, f"ALTER TABLE {INNODB}.dbclub ADD KEY (Id)")
