@@ -46,7 +46,7 @@ _TIMES = (
     "2026-02-30T00:00:00+01:00", "2199-12-31T23:59:59-23:59", "2026-11-22T14:03:00+23:59:59.999999", "2026-W47-7T14Z",
 )  # fmt: skip
 _TEXTS = (
-    "", "\0", "\x1b[2J\x1b]0;owned\x07", "\u202egpj.exe", "\ud800", "\udfff\ud800", "x" * 70_000, "å" * 60_000,
+    "", "\0", "\x1b[2J\x1b]0;owned\x07", "\u202egpj.exe", "\ud800", "\udfff\ud800", "x" * 140_000, "å" * 60_000,
     "'; DROP DATABASE x; --", "`", "$(touch owned)", "%s%n{0}", "-e", "--yes", "NULL", "NaN", "latest", "meosmain",
     "mysql", "\n\n\r",
 )  # fmt: skip
