@@ -295,7 +295,7 @@ def _write(stream: TextIO, text: str) -> None:
     """Write to a stream; if it is gone (a pager that was quit, a closed window), it leads nowhere from now on."""
     try:
         click.echo(text, file=stream, nl=False)
-    except (OSError, ValueError):
+    except Exception:  # whatever it is, it must not end the thread
         log.info("nothing can be shown any more", exc_info=True)
         # So does what it still holds, which Python writes when the program ends.
         with suppress(OSError, ValueError), Path(os.devnull).open("w") as nowhere:

@@ -38,6 +38,7 @@ def is_over(process_id: int) -> bool:
 def test_ctrl_s_stops_the_screen_but_no_backup(day: Day) -> None:
     with day.terminal("--interval", "1") as screen:
         screen.wait_for("OK race list")
+        wait_until(lambda: len(day.batches()) == 1, "the first batch on the drive")
         screen.press("C-s")
         seen = screen.words
         wait_for_new_batch(day)
