@@ -90,7 +90,7 @@ def _checksum(text: str) -> str:
 
 
 def _summary(batch: Batch) -> str:
-    taken = f"{batch.taken:%Y-%m-%d %H:%M:%S}"
+    taken = f"{batch.taken:%Y-%m-%d %H:%M:%S}" + ("" if batch.is_backup else " (saved before a restore)")
     if batch.complete:
         return f"Batch from {taken}: the race list and {number(len(batch.races), 'race')}, complete."
     faults = []

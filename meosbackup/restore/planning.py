@@ -176,7 +176,7 @@ def going_on(job: Job, stored: StoredBatch, entries: Sequence[Entry]) -> Iterato
     try:
         yield
     except MeosBackupError as error:
-        do = f"{error.do} To go on with the same batch: {command_for(job, stored, entries)}"
+        do = f"{error.do} To continue with the same batch: {command_for(job, stored, entries)}"
         raise type(error)(error.what, error.means, do) from error
 
 

@@ -104,7 +104,7 @@ def _run(job: Job, plan: Plan) -> bool:
 def _say_how_to_go_on(job: Job, plan: Plan, restored: Sequence[Step]) -> None:
     """Print the command that restores the rest."""
     rest = dict.fromkeys(step.entry for step in replacement.steps(plan.entries) if step not in restored)
-    job.console.say(f"To go on with the same batch: {planning.command_for(job, plan.stored, [*rest])}")
+    job.console.say(f"To continue with the same batch: {planning.command_for(job, plan.stored, [*rest])}")
 
 
 def _save(job: Job, plan: Plan) -> None:

@@ -399,6 +399,7 @@ def test_after_a_restore_was_broken_off_the_same_command_brings_back_the_backup(
         _, said = ended(process)
     [saved] = tent.saved()
     assert f"saved as the batch from {saved.when}" in said
+    assert "(saved before a restore)" in (saved.folder / "RESTORE.txt").read_text("utf-8-sig")
     again = f"restore --batch '{stored.when}' --target {tent.target}"
     assert (again in said) != is_killed, said
     assert races(server) == ruined

@@ -188,7 +188,7 @@ def test_a_client_program_that_dies_leaves_the_races_whole(
     assert races(server) == before
     assert said.count("FAIL") >= len(RACES)
     assert "server is unchanged" in said
-    assert f"To go on with the same batch: meosbackup restore --batch '{stored.when}' --target" in said
+    assert f"To continue with the same batch: meosbackup restore --batch '{stored.when}' --target" in said
     assert_tidy(server)
 
 
