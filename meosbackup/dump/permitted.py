@@ -51,11 +51,12 @@ _OBJECT = re.compile(
     rb"\b(VIEW|TRIGGER|EVENT|FUNCTION|PROCEDURE|SEQUENCE)\s+(?:IF (?:NOT )?EXISTS )?(?:[\w`]+\.)?(%b|\w+)" % NAME
 )
 
-# Rows: integers and what stands between them are read in one go, then other literals. A literal that doesn't end in the
-# piece that it begins in is read bit by bit.
+# Rows: integers and what stands between them are read in one go, then another literal with what follows, and so on. A
+# literal that doesn't end in the piece that it begins in is read bit by bit.
+_INTEGERS = rb"[-0-9,()\r\n]*+"
 _ROWS = re.compile(
-    rb"(?:[-0-9,()\r\n]++|(?<=[(,])(?:(?:_binary ?)?'%b'|NULL|[xX]'[0-9A-Fa-f]*+')(?=[,)])|(?<=0)x[0-9A-Fa-f]*+(?=[,)])"
-    rb"|(?<=\d)(?:\.\d++(?:[eE][-+]?\d++)?|[eE][-+]?\d++)(?=[,)]))*" % CONTENT
+    rb"%b(?:(?:'%b'|(?<=[(,])(?:_binary ?'%b'|NULL|[xX]'[0-9A-Fa-f]*+')|(?<=0)x[0-9A-Fa-f]*+"
+    rb"|(?<=\d)(?:\.\d++(?:[eE][-+]?\d++)?|[eE][-+]?\d++))[,)]%b)*" % (_INTEGERS, CONTENT, CONTENT, _INTEGERS)
 )
 _LONG = re.compile(rb"(?<=[(,])(?:(?P<text>(?:_binary ?)?')|(?P<quoted_digits>[xX]'))|(?<=0)(?P<digits>x)")
 _DIGITS = re.compile(rb"[0-9A-Fa-f]*")
