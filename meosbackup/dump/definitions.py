@@ -69,6 +69,8 @@ def first_fault(definition: bytes) -> int | None:
         kind, data = token.lastgroup, token[0].upper()
         if not _is_known(kind, data, before) or (data == b";") != (token.end() == end):
             return at
+        if is_in_comment and kind in {"name", "text"} and (b"*/" in data or b"/*" in data):
+            return at  # for a server of another version, the comment would end elsewhere
         if kind in {"opening", "closing"}:
             if is_in_comment == (kind == "opening"):
                 return at

@@ -15,8 +15,8 @@ from meosbackup.errors import MeosBackupError
 from meosbackup.meos import relisting
 from meosbackup.text import clean
 
-PREAMBLE = b"SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO';\n"
-"""What goes before a dump: with it, strings end where they seem to, whatever the server's own mode is."""
+PREAMBLE = b"SET NAMES utf8mb4;\nSET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO';\n"
+"""What goes before a dump: with it, strings end where they seem to, whatever the server's own settings are."""
 
 _LONGEST = 1 << 20
 """The most bytes of a statement other than an INSERT."""
@@ -27,7 +27,7 @@ _VARIABLES = (
 )
 # In these, no byte of a letter looks like a quotation mark or a backslash, as some do in gbk.
 _CHARACTERS = rb"(?:utf8mb4|utf8mb3|utf8|latin1|binary)"
-_SET = re.compile(rb"(?:/\*M?!\d{5,6} )?SET (.+?)(?: \*/)? ?;\r?\n")
+_SET = re.compile(rb"(?:/\*M?!\d{5,6} SET (.+) \*/ ?|SET (.+));\r?\n")
 _ASSIGNMENT = re.compile(
     rb"(?i)@OLD_(%b) ?= ?@@\1|(%b) ?= ?@OLD_\2|@saved_cs_client += @@character_set_client"
     rb"|character_set_client = (?:@saved_cs_client|%b)|NAMES %b|TIME_ZONE='\+00:00'|SQL_MODE='NO_AUTO_VALUE_ON_ZERO'"
@@ -89,9 +89,9 @@ def statements(
 ) -> Iterator[bytes]:
     """Yield what of a dump may be sent to a server; the dump must be of this database alone.
 
-    What is known and never sent, such as `trigger t1`, is added to `left_out`; so the lines that put a race on the race
-    list aren't sent, unless `with_race_list`. Raises ForbiddenStatementError before
-    anything of another statement is yielded, and what making the pieces raises.
+    What is known and never sent, such as `trigger t1`, is added to `left_out`. The lines that put a race on the race
+    list aren't sent either, unless `with_race_list`. Raises ForbiddenStatementError before anything of another
+    statement is yielded, and what making the pieces raises.
     """
     yield PREAMBLE
     check = _Check(database, left_out, with_race_list=with_race_list)
@@ -189,7 +189,7 @@ class _Check:
             _ABOUT_A_TABLE.fullmatch(statement)
             or relisting.is_statement(statement, self._database)
             or (database and unquoted(database[1] or database[2]) == self._database)
-            or (assignments and all(map(_ASSIGNMENT.fullmatch, assignments[1].split(b", "))))
+            or (assignments and all(map(_ASSIGNMENT.fullmatch, (assignments[1] or assignments[2]).split(b", "))))
         )
         if not is_known:
             raise _forbidden(statement)

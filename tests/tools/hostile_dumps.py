@@ -70,6 +70,7 @@ _LINES = (
     "pager touch {bait}", "connect bystander", "delimiter //", "DELIMITER //\nDROP DATABASE bystander//",
     "--\tx\nDROP DATABASE bystander;",
     "# x\nDROP DATABASE bystander;", "/* x */ DROP DATABASE bystander;", "/* x\nDROP DATABASE bystander; */",
+    "/*!99999 SET NAMES utf8mb4;\nINSERT INTO `oevent` VALUES ('*/ DROP DATABASE bystander; -- ');",
     "/*!99999 x */ DROP DATABASE bystander;", "/*!40101 SET NAMES utf8mb4 */; DROP DATABASE bystander;",
     "/*!40000 ALTER TABLE `oevent` DISABLE KEYS */; DROP DATABASE bystander;", "\x00DROP DATABASE bystander;",
     "\ufeffDROP DATABASE bystander;", "\x0bDROP DATABASE bystander;", " DROP DATABASE bystander;",
@@ -98,6 +99,8 @@ _DEFINITIONS = (
     ("CREATE TABLE `", "CREATE TABLE `bystander`.`"), ("CREATE TABLE `", "CREATE OR REPLACE TABLE `bystander`.`"),
     (") ENGINE=", "); DROP DATABASE bystander; -- ENGINE="),
     ("DEFAULT CHARSET", "COMMENT='\\\\'; DROP DATABASE x; -- ' CHARSET"),
+    (";\n", " /*!99999 COMMENT='*/; DROP DATABASE bystander; -- ' */;\n"),
+    (";\n", " /*M!100000 COMMENT='*/; DROP DATABASE bystander; -- ' */;\n"),
     (";\n", " PARTITION BY KEY() PARTITIONS 8192;\n"),
 )  # fmt: skip
 
