@@ -12,6 +12,7 @@ from meosbackup.meos.race_list import Selection
 from meosbackup.meos.server_checks import ServerChecks
 from meosbackup.mysql import sessions
 from meosbackup.settings.model import Settings
+from meosbackup.text import clean
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,6 @@ def take(settings: Settings, now: datetime, former_dates: Mapping[str, str] | No
         if others := seen.states[database].others:
             notices.tell(
                 f"{race.display_name} has {other_objects.in_words(others)}, which MeOS doesn't make:"
-                f" not backed up: {', '.join(map(str, others))}"
+                f" not backed up: {clean(', '.join(map(str, others)), 200)}"
             )
     return seen

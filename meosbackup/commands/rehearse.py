@@ -17,6 +17,7 @@ from meosbackup.restore.rehearsal import RehearsedDatabase
 from meosbackup.settings.model import SPOOL, Settings
 from meosbackup.store import drive, inventory, top_of_drive
 from meosbackup.store.inventory import Inventory
+from meosbackup.text import clean
 from meosbackup.wording import number
 
 
@@ -74,7 +75,7 @@ def show(done: RehearsedDatabase, console: Console) -> None:
     if done.differing:
         console.result("FAIL", name, f"differs in {', '.join(done.differing)}; {done.seconds:.1f} s")
     else:
-        left_out = ", ".join(done.left_out)
+        left_out = clean(", ".join(done.left_out), 200)
         but = f". Not restored, as MeOS makes no such thing: {left_out}" if left_out else ""
         console.result("OK", name, f"{number(done.rows, 'row')}, identical to the dump; {done.seconds:.1f} s{but}")
 

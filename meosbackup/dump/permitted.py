@@ -46,6 +46,7 @@ _DATABASE = re.compile(
 
 # Views, triggers, routines, events, sequences, and settings that matter to them alone.
 _CODE = re.compile(rb"/\*!(?:5000[13]|50013|50017|50106|50117) |(?:DROP|CREATE) SEQUENCE |(?:DO|SELECT) SETVAL\(")
+_MOST_NAMED = 50
 _CODE_END = re.compile(rb"(?:\*/|;) ?;?\r?\n\Z")
 _OBJECT = re.compile(
     rb"\b(VIEW|TRIGGER|EVENT|FUNCTION|PROCEDURE|SEQUENCE)\s+(?:IF (?:NOT )?EXISTS )?(?:[\w`]+\.)?(%b|\w+)" % NAME
@@ -161,7 +162,7 @@ class _Check:
         for kind, name in _OBJECT.findall(piece.data):
             text = unquoted(name) if name.startswith(b"`") else name.decode("utf-8", "replace")
             thing = clean(f"{kind.decode().lower()} {text}", 60)
-            if thing not in self._left_out:
+            if thing not in self._left_out and len(self._left_out) < _MOST_NAMED:
                 self._left_out.append(thing)
         if piece.ends if piece.kind is Kind.TRIGGER else _CODE_END.search(piece.data):
             self._reader = None

@@ -199,7 +199,7 @@ def _show_result(step: Step, result: StepResult | None, console: Console) -> boo
         error = result.error
         console.result("FAIL", step.name, f"{clean(error.what)} {clean(error.means)} {clean(error.do)}")
         return False
-    rows, left_out = number(result.restored.rows, "row"), ", ".join(result.restored.left_out)
+    rows, left_out = number(result.restored.rows, "row"), clean(", ".join(result.restored.left_out), 200)
     but = f". Not restored, as MeOS makes no such thing: {left_out}" if left_out else ""
     console.result("OK", step.name, f"{rows} restored, each compared with the dump; {result.seconds:.1f} s{but}")
     return True
