@@ -269,18 +269,23 @@ class Console:
 
     def error(self, error: MeosBackupError) -> None:
         """Print the trouble that ends the program, to standard error."""
-        first, *others = [clean(part) for part in (*error.what.splitlines(), error.means, error.do)]
-        text = "\n  ".join([click.style("meosbackup: ", fg="red") + first, *others])
+        name = "meosbackup: "
+        parts = [*error.what.splitlines(), error.means, error.do]
+        said = [self._wrapped(parts[0], "  ", len(name), stream=sys.stderr)]
+        said += [f"  {self._wrapped(part, '  ', stream=sys.stderr)}" for part in parts[1:]]
+        text = click.style(name, fg="red") + "\n".join(said)
         self._printer.put(sys.stderr, text.replace(NO_BREAK, " ") + "\n")
 
-    def _wrapped(self, text: str, margin: str = _MARGIN, first: int | None = None) -> str:
+    def _wrapped(
+        self, text: str, margin: str = _MARGIN, first: int | None = None, *, stream: TextIO | None = None
+    ) -> str:  # fmt: skip
         """Break a text that is longer than a line of the terminal, and indent the lines that follow.
 
         Before its first line there are `first` letters, or as many as in the margin.
 
         A path or a command is never broken, so that it can be copied.
         """
-        if not self._is_terminal:
+        if not (stream.isatty() if stream else self._is_terminal):
             return clean(text)
         columns = shutil.get_terminal_size().columns - 1
         before = len(margin) if first is None else first

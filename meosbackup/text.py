@@ -46,7 +46,7 @@ def wrapped(text: str, width: int, first: int, margin: str, whole: Iterable[str]
     """Break a text into lines of `width` letters at most, of which the first has `first` less; the others get a margin.
 
     What a person copies is never broken: what is unbroken, the texts in `whole`, and what is in back-ticks. SQL has
-    lines of its own.
+    lines of its own; what is longer than a line begins at its left edge.
     """
     for piece in sorted(whole, key=len, reverse=True):
         text = text.replace(piece, unbroken(piece))
@@ -58,7 +58,7 @@ def wrapped(text: str, width: int, first: int, margin: str, whole: Iterable[str]
         lines += textwrap.wrap(
             part, width, initial_indent=indent, subsequent_indent=margin, break_long_words=False, break_on_hyphens=False
         )  # fmt: skip
-    return "\n".join(lines)[first:]
+    return "\n".join([*lines[:1], *(line if len(line) <= width else line.lstrip(" ") for line in lines[1:])])[first:]
 
 
 def columns(text: str) -> int:

@@ -10,6 +10,7 @@ import click
 import pytest
 
 from meosbackup.console import Console, Printer
+from meosbackup.errors import MeosBackupError
 from meosbackup.settings.command_line import command
 from meosbackup.settings.model import Settings
 from tests.toolkit.waiting import PATIENCE
@@ -37,11 +38,14 @@ def test_what_is_copied_from_the_screen_is_never_broken(columns: int, monkeypatc
     console.block([("Drive", text)])
     console.say(text)
     console.banner(now, "FAIL", text, text, text)
+    monkeypatch.setattr("sys.stderr", screen)
+    console.error(MeosBackupError(text, text, text))
     lines = click.unstyle(screen.getvalue()).replace("\a", "").splitlines()
     copied = again.replace("\xa0", " ")
     for whole in (copied, sql, f"{target}/meosbackup", "`meosbackup check`"):
-        assert sum(line.count(whole) for line in lines) == 7, whole
-    assert [line.strip() for line in lines].count(sql) == 7
+        assert sum(line.count(whole) for line in lines) == 10, whole
+    assert [line.strip() for line in lines].count(sql) == 10
+    assert all(line.startswith("meosbackup") for line in lines if copied in line and len(line) >= columns)
     too_long = [line.strip() for line in lines if len(line) >= columns and "====" not in line]
     assert [line for line in too_long if len(line) > len(copied) + 10] == []
 

@@ -47,13 +47,16 @@ def show(console: Console, now: datetime, day: Closing) -> None:
     stopped = f"stopped; {wording.number(day.made, 'batch', 'batches')} made, {newest}"
     console.say()
     if not day.waiting:
-        console.line(now, "OK", stopped + _on_drive(day))
+        also = " The newest batch is on this computer as well." if day.newest else ""
+        trouble = f". {day.trouble.what}{also}" if day.trouble else ""
+        console.line(now, "FAIL" if trouble else "OK", stopped + _on_drive(day) + trouble)
     else:
         where = f"{_waiting(day.waiting, now)}, in {unbroken(str(day.spool))}."
         first = f"{day.trouble.what} {day.trouble.do} Then" if day.trouble else "To copy them to the drive,"
         run = "run this on this computer, with another drive's --target if you use another one:"
         console.line(now, "FAIL", f"{stopped}; {where} {first} {run}")
         console.show(f"  {day.command}")
+    if day.waiting or (day.trouble is not None and day.newest is not None):
         console.show("To restore from this computer, without a drive:")
         console.show(f"  {day.restore}")
     for lost in day.lost:

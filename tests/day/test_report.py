@@ -11,6 +11,8 @@ import pytest
 from meosbackup.backup.survey import Survey
 from meosbackup.batch.model import Batch, Race, Server
 from meosbackup.console import Console
+from meosbackup.day import closing
+from meosbackup.day.closing import Closing
 from meosbackup.day.report import Report, Space
 from meosbackup.day.trouble import Backups, Trouble
 from meosbackup.errors import DumpFailedError, LoginRefusedError
@@ -110,3 +112,17 @@ def test_trouble_keeps_three_sentences_in_its_banner_and_then_takes_two_lines(
     assert len(lines) == 2
     assert max(map(len, lines)) < 80
     assert age in " ".join(after.split())
+
+
+def test_the_end_tells_that_the_drive_is_away_though_nothing_waits() -> None:
+    screen = io.StringIO()
+    gone = drive.gone(Path("/media/usb"))
+    closing.show(Console(stream=screen), _NOW, Closing(
+        1, 1, 1, _batch(1, 5), (), Path("/spool"), gone, None, "meosbackup --once", "meosbackup restore",
+    ))  # fmt: skip
+    last, *more = screen.getvalue().splitlines()[1:]
+    assert last.startswith(
+        "14:03:00  FAIL  stopped; 1 batch made, the newest is from 13:58:00, on the drive. The drive"
+    )
+    assert last.endswith(" is missing from /media/usb. The newest batch is on this computer as well.")
+    assert more == ["To restore from this computer, without a drive:", "  meosbackup restore"]
