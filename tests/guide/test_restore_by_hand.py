@@ -12,9 +12,9 @@ import pytest
 from meosbackup.commands.simulation import Laptop, delete_race
 from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.store import inventory
-from tests.guide.test_restore_txt import chapter
 from tests.toolkit.batches import dump_file
 from tests.toolkit.day import Day
+from tests.toolkit.guides import chapter
 from tests.toolkit.installations import had
 from tests.toolkit.servers import EMPTY, INDIVIDUAL, INNODB, RACE_LIST, RELAY, contents, counts, databases, query
 from tests.toolkit.terminals import paste, pasted_lines

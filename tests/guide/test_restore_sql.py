@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from meosbackup.batch.model import Race
 from meosbackup.guide.restore_sql import last_line, restore_sql, results
-from tests.guide.test_restore_txt import BATCH, INDIVIDUAL, NASTY, RACE_LIST, RELAY, with_databases
+from tests.toolkit.guides import BATCH, INDIVIDUAL, NASTY, RACE_LIST, RELAY, with_databases
 
 NAMES = st.one_of(
     NASTY, st.sampled_from(["'; DROP DATABASE meosmain; -- ", "\\", "a\n\\! touch x\nsource y\n", "*/'\"`"])

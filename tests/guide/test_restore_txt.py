@@ -7,52 +7,27 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meosbackup.batch.model import Batch, Entry, Freshness, Proof, Race, Server, StoredFile
+from meosbackup.batch.model import Batch, Proof, Race, StoredFile
 from meosbackup.dump.portable import make_portable
 from meosbackup.guide.restore_txt import ENCODING, held_in, restore_text
 from meosbackup.meos.relisting import statements
 from meosbackup.mysql.private_server import private_server
 from tests.toolkit.batches import dump_file
+from tests.toolkit.guides import BATCH, INDIVIDUAL, NASTY, RACE_LIST, RELAY, TAKEN, TOP, chapter, with_databases
 
-TAKEN = datetime(2026, 11, 22, 21, 30, tzinfo=timezone(timedelta(hours=1)))
-TOP = "2026-11-22/21-30-00"
 PASSWORD = "hemligt 'åäö"
-
-RACE_LIST = Entry("meosmain", dump=StoredFile("meosmain_2026-11-22_21-30-00.dump.sql", 1, "00"), taken=TAKEN)
-INDIVIDUAL = Entry(
-    "meos_20261122_211702_1e5",
-    Race("Höstmedeln «Осень» O'Cup", "", "2026-11-22", "meos_20261122_211702_1E5", 1, 101),
-    Freshness(datetime(2026, 11, 22, 20, 17, 5, tzinfo=UTC), 70, 41, 40, 12),
-    StoredFile("Hostmedeln_Osen_O_Cup_2026-11-22_21-30-00.dump.sql", 1, "00"), taken=TAKEN,
-    reference=StoredFile("../../reference/Hostmedeln_Osen_O_Cup_3f9a2c71.dump.sql", 1, "3f9a2c71"),
-)  # fmt: skip
-RELAY = Entry(
-    "meos_20261122_211713_94",
-    Race("Stafettkväll – Relais d'Été", "", "2026-11-23", "meos_20261122_211713_94", 2, 101),
-    Freshness(datetime(2026, 11, 21, 20, 17, 5, tzinfo=UTC), 24, 1, 1, 1),
-    StoredFile("Stafettkvall_Relais_d_Ete_2026-11-22_20-40-00.dump.sql", 1, "00"),
-    taken=TAKEN - timedelta(minutes=50), unchanged_since=3,
-)  # fmt: skip
-BATCH = Batch(
-    7, TAKEN, True, Server("laptop-1", 3306, "MySQL", "8.0.45", 1), "mysqldump", "0.1.0",
-    (RACE_LIST, INDIVIDUAL, RELAY), guides=(("restore.sql", "00"),),
-)  # fmt: skip
 LOAD = "mysql -u meos -p --default-character-set=utf8mb4 <"
 RESTORE = 'mysql -u meos -p -B -N --loose-commands --loose-abort-source-on-error -e "source restore.sql"'
 STEP_3 = "STEP 3 - BRING ALL RACES BACK"
 PART_A = "PART A - WHAT IT SAYS, AND WHAT TO DO"
 PART_C = "PART C - BRING BACK ONE RACE ONLY"
-
-
-def with_databases(*dumps: Entry) -> Batch:
-    return replace(BATCH, databases=dumps, complete=all(entry.error is None for entry in dumps))
 
 
 def lines(batch: Batch, folder: str | None = None) -> list[str]:
@@ -118,12 +93,6 @@ def test_the_versions_to_install_are_those_whose_folders_are_named() -> None:
     for name in ("MariaDB", "MySQL"):
         [version] = re.findall(rf"{name} ([0-9.]+) \(", step_2)
         assert re.findall(rf"{name}(?: Server)? ([0-9.]+)\\bin", part_a) == [version]
-
-
-def chapter(text: list[str], heading: str) -> list[str]:
-    """Cut out a chapter: what stands below a heading, up to the next empty line."""
-    start = next(place for place, line in enumerate(text) if line.startswith(heading))
-    return text[start : text.index("", start)]
 
 
 def test_the_quick_way_comes_before_all_steps_and_names_each_race_s_file() -> None:
@@ -223,9 +192,6 @@ def test_the_lines_are_the_same_in_every_shell() -> None:
         ]  # fmt: skip
 
 
-NASTY = st.text(
-    st.one_of(st.characters(), st.sampled_from("\r\n\t\x1b\u202e`'\"\\$%<>|&;! STEPART0123-")), max_size=140
-)  # fmt: skip
 SAFE_COMMAND = re.compile(rf'{LOAD} "[A-Za-z0-9._/-]+"|{re.escape(RESTORE)}')
 
 
