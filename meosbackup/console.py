@@ -240,7 +240,7 @@ class Console:
         rule = click.style("=" * _RULE_WIDTH, fg="red")
         first, *others = paragraphs
         head = f"{moment:%H:%M:%S}  {_coloured(word)} {self._wrapped(first)}"
-        below = (_MARGIN + self._wrapped(paragraph) for paragraph in others)
+        below = (self._indented(self._wrapped(paragraph), _MARGIN) for paragraph in others)
         self._print("\n".join([rule, head, *below, rule]), rings=True)
 
     def repeat(self, moment: datetime, word: str, *sentences: str) -> None:
@@ -290,6 +290,12 @@ class Console:
         columns = shutil.get_terminal_size().columns - 1
         before = len(margin) if first is None else first
         return wrapped(clean(text), columns, before, margin if columns >= _NARROW else margin[:2], self._whole)
+
+    def _indented(self, text: str, margin: str) -> str:
+        """Put a margin before a text, unless its first line is longer than one of the terminal, to be copied."""
+        first = text.partition("\n")[0]
+        fits = not self._is_terminal or len(margin + first) < shutil.get_terminal_size().columns
+        return (margin if fits else "") + text
 
     def _print(self, text: str, *, rings: bool = False) -> None:
         log.info("shown: %s", " ".join(click.unstyle(text).split()))

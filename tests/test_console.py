@@ -50,6 +50,16 @@ def test_what_is_copied_from_the_screen_is_never_broken(columns: int, monkeypatc
     assert [line for line in too_long if len(line) > len(copied) + 10] == []
 
 
+@pytest.mark.parametrize(("columns", "margin"), [(80, ""), (200, " " * 16)])
+def test_a_command_in_a_banner_begins_at_the_left_edge_if_it_is_longer_than_a_line(
+    columns: int, margin: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    again, screen = command(Settings(target=Path("/media/usb")), "restore", "--race", "x" * 64), Screen()
+    Console(stream=screen).banner(datetime(2026, 11, 22, 14, 3, tzinfo=UTC), "ALARM", "It is gone.", again)
+    assert f"\n{margin}{again}\n".replace("\xa0", " ") in screen.getvalue()
+
+
 class Stuck(io.StringIO):
     """A screen on which nothing can be written until it goes on."""
 
