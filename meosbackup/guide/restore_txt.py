@@ -122,7 +122,7 @@ def _place(folder: str | None, proof: Proof | None, held: datetime | None) -> st
         lines.append(_HELD.format(f"{held:%Y-%m-%d %H:%M:%S}"))
     if proof is not None:
         batch, proven = (f"{moment:%Y-%m-%d %H:%M:%S}" for moment in (proof.batch, proof.proven))
-        lines.append(f"Proven: the batch from {batch} was restored and compared at {proven}.")
+        lines.append(f"Proven at {proven}: the batch from {batch} restores.")
     return "\n".join(lines)
 
 

@@ -1,35 +1,27 @@
 """What a server has, replaced with a dump: all of it, or nothing."""
 
-import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
-from typing import TypeAlias
 
 from meosbackup.batch.model import Entry, Race, StoredFile
 from meosbackup.dump import client, fingerprint, mysqldump, permitted
 from meosbackup.dump.client import UNTOUCHED, Client
 from meosbackup.dump.mysqldump import DumpProgram
 from meosbackup.dump.progress import STALLED_SECONDS
-from meosbackup.errors import BadBatchError, MeosBackupError, ServerUnreachableError
-from meosbackup.meos import changes, other_objects, race_status, relisting
+from meosbackup.errors import BadBatchError, MeosBackupError
+from meosbackup.meos import race_status, relisting
 from meosbackup.mysql import sessions
 from meosbackup.mysql.identifiers import is_system, quoted, spelled
 from meosbackup.mysql.sessions import Session
-from meosbackup.restore import foreign_keys, temporary
+from meosbackup.restore import foreign_keys, swap, temporary
+from meosbackup.restore.swap import Swap
 from meosbackup.settings.model import Settings
 
-log = logging.getLogger(__name__)
-
 _LOCK_SECONDS = 8
-_FILE_MISSING = frozenset({7, 1017})
-_TRIGGER_IN_WAY = 1435
-
-_Move: TypeAlias = tuple[str, str, str, str]
-"""A table's database and name, and those that it gets."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +130,7 @@ def restore_dump(restorer: Restorer, step: Step, path: Path, advance: Callable[[
 
 def put_on_list(session: Session, race: Race, database: str) -> None:
     """Put a race that the server has on its race list, unless it is on it. Raises MeosBackupError."""
-    table = spelled("oEvent", _tables(session, database))
+    table = spelled("oEvent", swap.tables(session, database))
     if table is not None:
         for statement in relisting.statements(race, database, table).split(relisting.MARK)[1:]:
             session.rows(statement.decode())
@@ -170,7 +162,7 @@ def _compare(restorer: Restorer, session: Session, step: Step, path: Path) -> in
     finally:
         told.cancel()
         copy.unlink(missing_ok=True)
-    counts = (f"(SELECT COUNT(*) FROM {quoted(step.new)}.{quoted(table)})" for table in _tables(session, step.new))
+    counts = (f"(SELECT COUNT(*) FROM {quoted(step.new)}.{quoted(table)})" for table in swap.tables(session, step.new))
     return int(session.rows(f"SELECT {' + '.join(counts)} AS n")[0]["n"])
 
 
@@ -190,21 +182,14 @@ def _put_in_place(restorer: Restorer, session: Session, step: Step) -> list[str]
     """Swap the tables, and put the race on the list; return what the server had and has no longer."""
     race = step.entry.race
     database = _database_of(session, step.entry)
-    old = _old_tables(session, database, step)
-    foreign_keys.refuse_those_into(session, database, old)
-    moves = _moves(session, database, step, old)
-    if race is not None and not step.is_reference and not restorer.is_forced:
+
+    def last_look() -> None:
         # Nothing stands between this look and the swap, which takes a millisecond. They can't share a lock: MariaDB
         # renames nothing under LOCK TABLES (1192), and a lock of a second session leaves that millisecond, too.
-        _refuse_if_open(session, database)
-    try:
-        lost = _swap(session, database, step, moves)
-    except MeosBackupError as error:
-        if getattr(error.__cause__, "errno", None) not in _FILE_MISSING:
-            raise
-        _drop_lost_tables(session, database)
-        still_there = _old_tables(session, database, step)
-        lost = _swap(session, database, step, _moves(session, database, step, still_there))
+        if race is not None and not step.is_reference and not restorer.is_forced:
+            _refuse_if_open(session, database)
+
+    lost = swap.run(session, Swap(database, step.new, step.old, step.is_reference), last_look)
     if race is None or step.is_reference:
         return lost
     try:
@@ -244,80 +229,6 @@ def _database_of(session: Session, entry: Entry) -> str:
     return spelled(entry.race.name_id, sessions.databases(session)) or entry.race.name_id
 
 
-def _old_tables(session: Session, database: str, step: Step) -> list[str]:
-    """Return the tables that are replaced: race tables, or reference tables."""
-    return [name for name in _tables(session, database) if changes.is_reference(name) == step.is_reference]
-
-
-def _moves(session: Session, database: str, step: Step, old: Sequence[str]) -> list[_Move]:
-    """Create the databases that are needed; return what replaces the old tables with those that were fed."""
-    defaults = session.rows(
-        "SELECT DEFAULT_CHARACTER_SET_NAME AS characters, DEFAULT_COLLATION_NAME AS collation"
-        " FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = %s", (step.new,),
-    )[0]  # fmt: skip
-    charset = f"CHARACTER SET {defaults['characters']} COLLATE {defaults['collation']}"
-    if database not in sessions.databases(session):
-        session.rows(f"CREATE DATABASE IF NOT EXISTS {quoted(database)} {charset}")
-    if old:
-        session.rows(f"CREATE DATABASE IF NOT EXISTS {quoted(step.old)} {charset}")
-    moves = [(database, name, step.old, name) for name in old]
-    moves += [(step.new, name, database, relisting.canonical_table(name)) for name in _tables(session, step.new)]
-    return moves
-
-
-def _swap(session: Session, database: str, step: Step, moves: Sequence[_Move]) -> list[str]:
-    """Replace the tables, in one statement; return what is gone with the old ones.
-
-    No table with a trigger moves to another database (1435, and nothing is moved): then the old tables get other names
-    where they are, and are dropped with their triggers once the new ones are there. If the server is lost in the middle
-    of it, the outcome is unknown.
-    """
-    try:
-        try:
-            session.rows(_rename(moves))
-        except MeosBackupError as error:
-            if getattr(error.__cause__, "errno", None) != _TRIGGER_IN_WAY:
-                raise
-            old = [(*move[:2], database, f"{step.old}-{n}") for n, move in enumerate(moves) if move[2] == step.old]
-            session.rows(_rename([*old, *(move for move in moves if move[2] != step.old)]))
-            _drop_with_triggers(session, old)
-            return ["the server's triggers"]
-    except ServerUnreachableError as error:
-        raise MeosBackupError(
-            f"The connection to the server was lost while the tables were being replaced. {error.what}",
-            "This race may be restored, or unchanged; what the server had of it was saved first.",
-            "Start the server, and restore this race again.",
-        ) from error
-    return []
-
-
-def _drop_with_triggers(session: Session, moved: Iterable[_Move]) -> None:
-    tables = ", ".join(f"{quoted(database)}.{quoted(name)}" for _, _, database, name in moved)
-    try:
-        session.rows(f"DROP TABLE {tables}")
-    except MeosBackupError:  # the new ones are there
-        log.warning("old tables are left in the race's database: %s", tables, exc_info=True)
-
-
-def _rename(moves: Iterable[_Move]) -> str:
-    return "RENAME TABLE " + ", ".join(
-        f"{quoted(source)}.{quoted(name)} TO {quoted(goal)}.{quoted(new)}" for source, name, goal, new in moves
-    )
-
-
-def _drop_lost_tables(session: Session, database: str) -> None:
-    """Drop tables that have lost their files. They can't be read or moved away, and nothing of them is left.
-
-    MySQL leaves such tables if it is killed while MyISAM tables change places: only of InnoDB's all move, or none.
-    """
-    for table in _tables(session, database):
-        try:
-            session.rows(f"SELECT 1 FROM {quoted(database)}.{quoted(table)} LIMIT 1")
-        except MeosBackupError as error:
-            if getattr(error.__cause__, "errno", None) in _FILE_MISSING:
-                session.rows(f"DROP TABLE IF EXISTS {quoted(database)}.{quoted(table)}")
-
-
 @contextmanager
 def _explained(restorer: Restorer) -> Iterator[None]:
     """Raise a server's error as one that explains it to a person who restores."""
@@ -334,10 +245,3 @@ def _explained(restorer: Restorer) -> Iterator[None]:
             UNTOUCHED,
             "Check this computer's disk, and run the command again.",
         ) from error
-
-
-def _tables(session: Session, database: str) -> list[str]:
-    return [str(row["table_name"]) for row in session.rows(
-        "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s "
-        f" AND TABLE_TYPE NOT IN {other_objects.NOT_TABLES} ORDER BY TABLE_NAME", (database,),
-    )]  # fmt: skip

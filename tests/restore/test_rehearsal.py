@@ -67,7 +67,7 @@ def test_a_batch_that_restores_is_proven_and_the_drive_says_so(made: StoredBatch
     assert "From a lost server to all races restored and compared" in said
     assert said.splitlines()[-1].startswith(f"OK    PROVEN: the batch from {made.when} restores")
     taken = f"{made.batch.taken:%Y-%m-%d %H:%M:%S}"
-    assert re.search(rf"Proven: the batch from {taken} was restored and compared at \d{{4}}-", guide(made))
+    assert re.search(rf"^Proven at [-0-9]+ [:0-9]+: the batch from {taken} restores\.", guide(made), re.MULTILINE)
 
 
 def test_what_a_server_makes_something_else_of_is_not_proven(made: StoredBatch) -> None:
