@@ -81,7 +81,8 @@ def _forbidden(statement: bytes) -> ForbiddenStatementError:
     return ForbiddenStatementError(
         f"The dump has a statement that no dump program writes: {shown}",
         "The server is unchanged.",
-        "Choose another batch. If meosbackup made this one, please report it.",
+        "Choose another batch. If the drive was in nobody else's hands, RESTORE.txt brings this one back without such a"
+        " check; please report it then.",
     )
 
 

@@ -19,7 +19,8 @@ def command(settings: Settings, *words: str) -> str:
     It is quoted for the shells of this platform, without a password, and is never broken over two lines.
     """
     wanted = [setting for setting in SETTINGS if setting.group in _GROUPS or setting.key in _OTHERS]
-    options = [part for setting in wanted for part in _option(setting, settings)]
+    by_socket = {"host", "port"} if settings.socket else set()
+    options = [part for setting in wanted if setting.key not in by_socket for part in _option(setting, settings)]
     arguments = ["meosbackup", *words, *options]
     return unbroken(subprocess.list2cmdline(arguments) if sys.platform == "win32" else shlex.join(arguments))
 

@@ -27,3 +27,8 @@ def test_a_command_repeats_what_leads_to_the_same_drive_and_server() -> None:
 
 def test_defaults_are_not_repeated() -> None:
     assert command_line.command(Settings(), "check").replace(NO_BREAK, " ") == "meosbackup check"
+
+
+def test_with_a_socket_the_address_is_left_out() -> None:
+    settings = Settings(socket=Path("socket"), host="127.0.0.1", port=3307)
+    assert command_line.command(settings, "check").replace(NO_BREAK, " ") == "meosbackup check --socket socket"
