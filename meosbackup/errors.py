@@ -68,6 +68,10 @@ class ProgramMissingError(MeosBackupError):
     """A program of MySQL or MariaDB isn't there, or doesn't run."""
 
 
+class RaceGoneError(MeosBackupError):
+    """The server has no database for a race that is on the list."""
+
+
 class DumpFailedError(MeosBackupError):
     """The dump program failed, or didn't write a good dump."""
 

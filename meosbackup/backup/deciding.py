@@ -9,7 +9,7 @@ from meosbackup.backup.dumps import NewDumps
 from meosbackup.backup.survey import Survey
 from meosbackup.batch.model import RACE_LIST, Entry, Race, StoredBatch, StoredFile
 from meosbackup.dump.dumping import EmptyShellError, GoodDump
-from meosbackup.errors import MeosBackupError, PrivilegeMissingError
+from meosbackup.errors import MeosBackupError, PrivilegeMissingError, RaceGoneError
 from meosbackup.meos.race_list import LeftOutRace
 from meosbackup.mysql.server_errors import grant_line
 
@@ -107,7 +107,7 @@ def _no_database(race: Race | None, seen: Survey) -> MeosBackupError:
             "This race is not in the newest backup.",
             f"At the mysql prompt, as an administrator: {grant_line(seen.account)}",
         )
-    return MeosBackupError(
+    return RaceGoneError(
         f"The server has no database {database}.",
         "This race is not in the newest backup.",
         "If the race should be there, restore it from an earlier batch.",

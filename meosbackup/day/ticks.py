@@ -11,6 +11,7 @@ from queue import SimpleQueue
 
 from meosbackup import errors, wording
 from meosbackup.backup.backup import Backup, Outcome
+from meosbackup.backup.deciding import Failure
 from meosbackup.backup.survey import Survey
 from meosbackup.batch import names
 from meosbackup.batch.model import Race, StoredBatch
@@ -20,7 +21,7 @@ from meosbackup.day.rehearsal_thread import RehearsalThread, Verdict
 from meosbackup.day.report import Report, Space
 from meosbackup.day.shipping_thread import Held, KeepBatch, NoteProof, ShippingThread, WantHeld
 from meosbackup.day.trouble import Backups, Trouble
-from meosbackup.errors import LoginRefusedError, MeosBackupError, StoppedError
+from meosbackup.errors import LoginRefusedError, MeosBackupError, RaceGoneError, StoppedError
 from meosbackup.meos import race_list
 from meosbackup.settings import command_line
 from meosbackup.settings.model import Settings
@@ -145,13 +146,26 @@ class Ticks:
         self._sound(now, news)
         self.report.without_file(now, outcome.stored, outcome.without_file)
         troubles = [
-            Trouble(failure.race.display_name if failure.race else "race list", failure.error, failure.newest_good)
+            Trouble(
+                failure.race.display_name if failure.race else "race list",
+                self._with_command(failure),
+                failure.newest_good,
+            )
             for failure in outcome.failures
             if not (failure.race and self._is_alarmed(failure.race, outcome.seen))
         ]
         if not outcome.seen.races:
             troubles.append(Trouble("", race_list.no_race(outcome.seen.selection)))
         return outcome, troubles
+
+    def _with_command(self, failure: Failure) -> MeosBackupError:
+        """Return the error of a failure; if its race is gone, with the command that brings it back."""
+        error, race = failure.error, failure.race
+        if not isinstance(error, RaceGoneError) or race is None or failure.newest_good is None:
+            return error
+        command = command_line.command(self.settings, "restore", "--race", clean(race.name_id, 64))
+        do = f"If the race should be there, stop meosbackup with Ctrl-C, and restore it with: {command}"
+        return RaceGoneError(error.what, error.means, do)
 
     def _look(self, now: datetime, outcome: Outcome) -> News:
         newest = self.backup.newest

@@ -250,6 +250,7 @@ def test_the_last_good_dump_of_a_race_that_vanished_stays_in_each_batch(day: Day
     for _ in range(2):
         screen = words(day.once(expected=1).stdout)
         assert f"FAIL Stafettkväll – Relais d'Été (2026-11-23): The server has no database {RELAY}." in screen
+        assert f"and restore it with: meosbackup restore --race {RELAY} --target {day.target}" in screen
         assert "Still saved, on the drive: race list + 3 of 4 races" in screen
         _, after = older(day, RELAY)
         assert after.error
