@@ -217,7 +217,7 @@ def _is_on_drive(folder: Path, stored: StoredBatch) -> bool:
 
 def _is_whole(folder: Path, stored: StoredBatch) -> bool:
     return _holds(folder, stored) and all(
-        _is_there(folder / name, files.size(stored.folder / name)) for name in _files(stored)
+        _is_there(folder / name, files.size(stored.folder / name)) for name in _names(stored)
     )
 
 
@@ -241,11 +241,18 @@ def _holds(folder: Path, stored: StoredBatch) -> bool:
         return False
 
 
+def _names(stored: StoredBatch) -> list[str]:
+    """Return the names of a batch's own files; `batch.json` comes last."""
+    made = (file.file for entry in stored.batch.databases for file in entry.files)
+    return list(dict.fromkeys([*made, names.GUIDE_FILE, *dict(stored.batch.guides), names.BATCH_FILE]))
+
+
 def _files(stored: StoredBatch) -> dict[str, str]:
-    """Return the files of a batch with their SHA-256; `batch.json` comes last."""
-    found = {file.file: file.sha256 for entry in stored.batch.databases for file in entry.files}
-    found |= {name: files.sha256(stored.folder / name) for name in (names.GUIDE_FILE, *dict(stored.batch.guides))}
-    return {**found, names.BATCH_FILE: files.sha256(stored.folder / names.BATCH_FILE)}
+    """Return a batch's own files with their SHA-256, in the same order."""
+    known = {file.file: file.sha256 for entry in stored.batch.databases for file in entry.files}
+    return {
+        name: known[name] if name in known else files.sha256(stored.folder / name) for name in _names(stored)
+    }  # fmt: skip
 
 
 def _ship_reference(reference: StoredFile, shipper: Shipper, root: Path) -> None:
@@ -273,7 +280,7 @@ def _make_room(shipper: Shipper, stored: StoredBatch) -> None:
     if not disks.total_bytes(target):  # some file systems don't tell; then only a copy that fails does
         return
     # RESTORE.txt goes to the top of the drive as well.
-    copied = [*_files(stored), names.GUIDE_FILE]
+    copied = [*_names(stored), names.GUIDE_FILE]
     needed = sum((stored.folder / name).stat().st_size + _CLUSTER for name in copied) + sum(
         entry.reference.bytes + _CLUSTER
         for entry in stored.batch.databases
