@@ -153,7 +153,7 @@ class Console:
     def line(self, moment: datetime, word: str, text: str) -> None:
         """Print one line of the day: the time, a word such as OK or FAIL, and what happened."""
         if word != "OK" or not self._quiet:
-            self._print(f"{moment:%H:%M:%S}  {_coloured(word)} {self._wrapped(text)}")
+            self._print(self._dated(moment, word, text))
 
     def block(self, rows: Sequence[tuple[str, str]]) -> None:
         """Print rows of a name and a text, aligned; a row without a name continues the one before."""
@@ -239,7 +239,7 @@ class Console:
         """Print a banner with the bell: the time and the word, then what happened, what it means and what to do."""
         rule = click.style("=" * _RULE_WIDTH, fg="red")
         first, *others = paragraphs
-        head = f"{moment:%H:%M:%S}  {_coloured(word)} {self._wrapped(first)}"
+        head = self._dated(moment, word, first)
         below = (self._indented(self._wrapped(paragraph), _MARGIN) for paragraph in others)
         self._print("\n".join([rule, head, *below, rule]), rings=True)
 
@@ -248,8 +248,7 @@ class Console:
 
         The first two sentences are always printed, the first one cut short if need be; of the others, those that fit.
         """
-        text = " ".join(self._fitting(sentences))
-        self._print(f"{moment:%H:%M:%S}  {_coloured(word)} {self._wrapped(text)}", rings=True)
+        self._print(self._dated(moment, word, " ".join(self._fitting(sentences))), rings=True)
 
     def _fitting(self, sentences: Sequence[str]) -> list[str]:
         """Return the sentences of `repeat` that fit; all of them if the output isn't a terminal."""
@@ -290,6 +289,9 @@ class Console:
         columns = shutil.get_terminal_size().columns - 1
         before = len(margin) if first is None else first
         return wrapped(clean(text), columns, before, margin if columns >= _NARROW else margin[:2], self._whole)
+
+    def _dated(self, moment: datetime, word: str, text: str) -> str:
+        return f"{moment:%H:%M:%S}  {_coloured(word)} {self._wrapped(text)}"
 
     def _indented(self, text: str, margin: str) -> str:
         """Put a margin before a text, unless its first line is longer than one of the terminal, to be copied."""

@@ -232,10 +232,9 @@ def _space(work: Checkup) -> Iterator[Finding]:
         return
     reserve = retention.reserve_bytes(disks.total_bytes(work.place), settings.reserve_mb)
     outlook = space.on_drive(batches, rate, free, reserve, now)
-    is_short = outlook.is_full_soon or outlook.is_noted
-    do = "Delete other files (photos …) from the drive, or use a larger one." if is_short else ""
+    do = "Delete other files (photos …) from the drive, or use a larger one." if outlook.is_noted else ""
     word = "FAIL" if outlook.is_full_soon else "NOTE" if outlook.is_noted else "OK"
-    yield Finding(word, "space", f"{text}, {outlook}{'.' if is_short else ''}", do)
+    yield Finding(word, "space", f"{text}, {outlook}{'.' if do else ''}", do)
 
 
 def _trial(work: Checkup) -> Iterator[Finding]:
