@@ -23,7 +23,7 @@ class WrongUsageError(MeosBackupError):
 
 
 class NoBackupsError(WrongUsageError):
-    """The target is no drive with backups."""
+    """The target is not a drive with backups."""
 
 
 class TryAgainError(MeosBackupError):

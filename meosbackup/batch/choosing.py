@@ -55,7 +55,7 @@ def batch_at(batches: Sequence[StoredBatch], when: str) -> Chosen:
         raise _wrong(f"{clean(when, 40)} could be each of these batches: {shown}{rest}.", "Give a more exact time.")
     if saved := next((stored for stored in reversed(safety) if _starts(stored, wanted)), None):
         raise _wrong(
-            f"What is from {clean(when, 40)} was saved before a restore, and is no backup.",
+            f"What is from {clean(when, 40)} was saved before a restore, and is not a backup.",
             f'To take it, name it by its date and time: --batch "{saved.when}"',
         )
     return _before(backups, wanted)

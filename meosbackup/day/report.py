@@ -221,7 +221,7 @@ class Report:
         saved = [f"Still saved, {where}: {done}."] if done else []
         for trouble in troubles:
             what, error = str(trouble), trouble.error
-            # A batch without a race is no backup that anybody waits for.
+            # Nobody waits for a batch without a race.
             facts = [] if isinstance(error, NoRaceError) else [trouble.newest(backups, now), *waits, *saved]
             if trouble.kind in self._known:
                 self._console.repeat(now, "FAIL", what, *(facts[:1] or [error.means]), error.do, *facts[1:])

@@ -26,7 +26,8 @@ class Kept:
     """A batch that is kept so far.
 
     `frees` is the bytes that deleting its folder frees; `good` are the databases whose dump in it is good, each by
-    its race's NameId in lower case, the race list by its name. What is no backup is kept for good, and replaces none.
+    its race's NameId in lower case, the race list by its name. What is not a backup is kept for good, and doesn't
+    replace one.
     """
 
     folder: Path
