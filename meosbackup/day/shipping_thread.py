@@ -12,6 +12,7 @@ from queue import Empty, SimpleQueue
 
 from meosbackup import errors
 from meosbackup.batch.model import Proof, StoredBatch
+from meosbackup.day.top_guide import Held, TopGuide
 from meosbackup.errors import DriveFailedError, MeosBackupError, StoppedError
 from meosbackup.store import drive, shipping, top_of_drive
 from meosbackup.store.inventory import Inventory
@@ -27,8 +28,6 @@ _LOOK_AHEAD_AT = 0.1
 """The part of the free bytes that comes or goes before that is looked at sooner."""
 _NEVER = (-math.inf, 0)
 """The moment of such a look, and the free bytes then, before there was one."""
-_GUIDE_EVERY = 600.0
-"""Seconds between two writings of RESTORE.txt only to say until when the newest batch held: a stick wears out."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +48,6 @@ class KeepBatch:
 
     batch: StoredBatch
     keep: Keep
-
-
-@dataclass(frozen=True)
-class Held:
-    """At this moment, nothing had changed since the batch of this sequence. RESTORE.txt says so when that is due."""
-
-    sequence: int
-    moment: datetime
 
 
 @dataclass(frozen=True)
@@ -174,13 +165,9 @@ class _Shipping:
         self._free: int | None = None
         self._outlook: Outlook | None = None
         self._looked_ahead = _NEVER
-        self._newest: StoredBatch | None = None
+        self._guide = TopGuide(shipper.place)
         self._proof: Proof | None = None
         self._keeps: list[tuple[StoredBatch, Keep]] = shipping.kept(shipper)
-        self._held: Held | None = None
-        self._is_held_wanted = False
-        self._guide_says: Held | None = None
-        self._guide_written = time.monotonic()
 
     def run(self, messages: SimpleQueue[Message], answers: SimpleQueue[Shipped | None]) -> None:
         """Take messages until a Leave. One shipping answers every Ship that came before it."""
@@ -204,9 +191,9 @@ class _Shipping:
             case KeepBatch(batch, keep):
                 self._keeps.append((batch, keep))
             case Held():
-                self._held = message
+                self._guide.held = message
             case WantHeld() | Leave():
-                self._is_held_wanted = True
+                self._guide.is_held_wanted = True
             case Ship():
                 pass
 
@@ -236,19 +223,24 @@ class _Shipping:
             self._attach()
         if lost := shipping.find_lost(self._shipper, self._drive_id):
             self._tell_lost(lost)
-        shipped = shipping.ship_waiting(self._shipper, self._drive_id)
-        if shipped is not None:
-            self._newest = self._on_drive = shipped
-            self._guide_written = time.monotonic()
+        self._guide.trouble = None
+        shipping.ship_waiting(self._shipper, self._drive_id, self._arrived)
         if self._proof is not None:
-            top_of_drive.note_proof(self._shipper.place, self._newest, self._proof)
-            self._proof = None
+            top_of_drive.note_proof(self._shipper.place, None, self._proof)
+            self._proof, self._guide.is_due = None, True
         for batch, keep in self._keeps:
             shipping.keep_on_drive(self._shipper, batch, keep)
         self._keeps.clear()
-        self._renew_guide()
+        if self._guide.trouble is None:
+            self._guide.renew()
         self._free = drive.free_bytes(self._shipper.place.target)
         self._look_ahead()
+        if self._guide.trouble is not None:  # the last thing to say, since nothing else depends on it
+            raise self._guide.trouble
+
+    def _arrived(self, newest: StoredBatch) -> None:
+        self._on_drive = newest
+        self._guide.arrived(newest)
 
     def _look_ahead(self) -> None:
         """See how long the room on the drive lasts, if that is due: all batches on it are read for that."""
@@ -260,15 +252,6 @@ class _Shipping:
             self._looked_ahead = now, free
             self._outlook = shipping.outlook(self._shipper, free)
 
-    def _renew_guide(self) -> None:
-        """Have the RESTORE.txt at the top of the drive say until when its batch held, if that is new, and due."""
-        newest, held = self._newest, self._held
-        is_due = self._is_held_wanted or time.monotonic() - self._guide_written >= _GUIDE_EVERY
-        if newest and held and held != self._guide_says and held.sequence == newest.batch.sequence and is_due:
-            top_of_drive.renew_guide(self._shipper.place, newest, held.moment)
-            self._guide_says, self._guide_written = held, time.monotonic()
-        self._is_held_wanted = False
-
     def _attach(self) -> None:
         """Get to know the drive that is plugged in now: the same one again, or another."""
         found = shipping.attach(self._shipper, datetime.now().astimezone())
@@ -277,7 +260,7 @@ class _Shipping:
             self._on_others[self._drive_id], self._looked_ahead = set(self._shipper.on_drive), _NEVER
             self._shipper.on_drive.clear()
             self._shipper.on_drive.update(self._on_others.get(found, ()))
-            self._drive_id, self._newest, self._sequence_met = found, None, on_drive.highest_sequence
+            self._drive_id, self._guide.newest, self._sequence_met = found, None, on_drive.highest_sequence
             self._shipper.tell("another drive is plugged in; it gets the newest batch and all waiting ones")
             self._compare(on_drive)
 
@@ -292,8 +275,8 @@ class _Shipping:
 
     def _tell_lost(self, lost: Sequence[StoredBatch]) -> None:
         """Tell which batches vanished from the drive and will be copied to it again, and what else it lacks."""
-        if self._newest is not None and self._newest.batch in [stored.batch for stored in lost]:
-            self._newest = None
+        if self._guide.newest is not None and self._guide.newest.batch in [stored.batch for stored in lost]:
+            self._guide.newest = None
         times, is_one = ", ".join(stored.when for stored in lost), len(lost) == 1
         which, they = (f"batch from {times}", "it") if is_one else (f"batches from {times}", "they")
         self._shipper.tell(f"no longer on the drive: the {which}; {they} will be copied there again")
@@ -303,7 +286,7 @@ class _Shipping:
         """Write down until when the newest batch held, if the drive is there."""
         try:
             if drive.identity(self._shipper.place) == self._drive_id:
-                self._renew_guide()
+                self._guide.renew()
         except MeosBackupError:
             log.info("RESTORE.txt doesn't say until when the newest batch held", exc_info=True)
 

@@ -19,7 +19,8 @@ from meosbackup.day.alarms import Alarm, Alarms, Kind, News, grouped
 from meosbackup.day.closing import Lost
 from meosbackup.day.rehearsal_thread import RehearsalThread, Verdict
 from meosbackup.day.report import Report, Space
-from meosbackup.day.shipping_thread import Held, KeepBatch, NoteProof, ShippingThread, WantHeld
+from meosbackup.day.shipping_thread import KeepBatch, NoteProof, ShippingThread, WantHeld
+from meosbackup.day.top_guide import Held
 from meosbackup.day.trouble import Backups, Trouble
 from meosbackup.errors import LoginRefusedError, MeosBackupError, RaceGoneError, StoppedError
 from meosbackup.meos import race_list

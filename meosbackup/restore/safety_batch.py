@@ -4,6 +4,7 @@ import logging
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from meosbackup.backup import backup
 from meosbackup.batch.model import SAFETY, StoredBatch
@@ -14,7 +15,7 @@ from meosbackup.restore import replacement
 from meosbackup.restore.job import Job
 from meosbackup.restore.planning import Plan
 from meosbackup.settings.model import Settings
-from meosbackup.store import drive, inventory, shipping, spool
+from meosbackup.store import drive, inventory, shipping, spool, top_of_drive
 from meosbackup.store.shipping import Shipper
 from meosbackup.text import clean
 
@@ -51,8 +52,10 @@ def bring_to_drive(job: Job) -> None:
         return
     now = datetime.now().astimezone()
     try:
-        shipper = Shipper(job.spool, drive.place(job.target), job.settings.reserve_mb, job.stop, job.console.say)
-        shipping.ship_waiting(shipper, shipping.attach(shipper, now), is_only_its_own=True)
+        place = drive.place(job.target)
+        shipper = Shipper(job.spool, place, job.settings.reserve_mb, job.stop, job.console.say)
+        arrived = partial(top_of_drive.write_guide, place)
+        shipping.ship_waiting(shipper, shipping.attach(shipper, now), arrived, is_only_its_own=True)
     except MeosBackupError as error:
         log.warning("what was saved is in the spool only", exc_info=True)
         job.console.result(

@@ -9,6 +9,7 @@ from meosbackup.batch.model import Freshness, StoredFile
 from meosbackup.errors import DriveFailedError, MeosBackupError
 from meosbackup.store import inventory
 from meosbackup.system import files
+from meosbackup.system.streaming import stream
 
 
 class DamagedSourceError(MeosBackupError):
@@ -21,7 +22,7 @@ def to_drive(source: Path, target: Path, sha256: str, stop: threading.Event) -> 
     Raises DamagedSourceError; DriveFailedError if what is read back differs; OSError, StoppedError.
     """
     with files.open_regular(source) as reader, files.open_new(target) as writer:
-        found = files.stream(reader, writer, is_durable=True, stop=stop)
+        found = stream(reader, writer, is_durable=True, stop=stop)
     if found != sha256:
         raise DamagedSourceError(
             f"The contents of {source} differ from what was written.",
@@ -52,7 +53,7 @@ def from_drive(
     with files.open_regular(source, meant.bytes) as reader:
         files.remove(target)
         with files.open_new(target) as writer:
-            return files.stream(reader, writer, stop=stop, advance=advance) == meant.sha256
+            return stream(reader, writer, stop=stop, advance=advance) == meant.sha256
 
 
 DAMAGED = "is damaged: its contents differ from what was written"

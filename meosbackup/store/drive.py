@@ -19,7 +19,8 @@ from meosbackup import wording
 from meosbackup.batch import names
 from meosbackup.errors import DriveFailedError, DriveFullSoonError, DriveGoneError, MeosBackupError, WrongUsageError
 from meosbackup.settings.model import SPOOL
-from meosbackup.system import disks, files
+from meosbackup.system import disks, faults, files
+from meosbackup.system.faults import Fault, TooLargeError
 from meosbackup.text import unbroken
 
 MARK_FILE = "drive.json"
@@ -159,7 +160,7 @@ def _read_mark(path: Path) -> str | None:
     """Read the id of a drive; a mark that is cut short or not ours counts as none."""
     try:
         document = json.loads(files.read_short(path, _LARGEST_MARK))
-    except (FileNotFoundError, files.TooLargeError, ValueError, RecursionError):
+    except (FileNotFoundError, TooLargeError, ValueError, RecursionError):
         return None
     found = document.get("id") if isinstance(document, dict) else None
     return found if isinstance(found, str) and _ID.fullmatch(found) else None
@@ -191,10 +192,47 @@ def _plugged_in() -> str:
     return f"Plugged in: {found}."
 
 
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT}) if sys.platform != "win32" else frozenset({errno.ENOSPC})
-
-
-_IN_THE_WAY = frozenset({errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY})
+_WORDS = {
+    Fault.IN_THE_WAY: (
+        "On the drive, {path} is in the way: {reason}.",
+        "It was left alone, and no batch is copied to the drive.",
+        "Rename or delete it, or use another drive.",
+    ),
+    Fault.HELD: (
+        "Another program has {path} open.",
+        "No batch is copied to the drive until it is closed; backups continue on this computer.",
+        "Close it in that program: an editor, a preview, a virus scanner. It will retry automatically.",
+    ),
+    Fault.WRITE_PROTECTED: (
+        "The drive at {target} is write-protected.",
+        "Backups continue on this computer.",
+        (
+            "Look for a switch on its side. If there is none, pull it out and plug it in again: after an error, the"
+            " system itself may write-protect a drive."
+        ),
+    ),
+    Fault.FULL: (
+        "The drive at {target} is full, and every batch on it must be kept.",
+        "Nothing on it was deleted; backups continue on this computer.",
+        "Delete other files (photos …) from it, or use a larger drive.",
+    ),
+    Fault.TOO_LARGE: (
+        "The drive at {target} can't hold a file of this size (FAT32: 4 GB at most).",
+        "The batch is on this computer, not on the drive.",
+        "Use a drive that is formatted as exFAT or NTFS.",
+    ),
+    Fault.TOO_LONG: (
+        "The path {path} is too long for this computer.",
+        "The batch is on this computer, not on the drive.",
+        "With --target, name the drive's top folder, or another folder with a shorter path.",
+    ),
+    Fault.OTHER: (
+        "The drive at {target} doesn't work ({reason}).",
+        "Backups continue on this computer.",
+        "Pull it out and plug it in again; if that doesn't help, use another drive.",
+    ),
+}
+"""What is said of each fault of a drive that isn't missing."""
 
 
 def gone(target: Path, error: OSError | None = None) -> DriveGoneError:
@@ -207,34 +245,21 @@ def gone(target: Path, error: OSError | None = None) -> DriveGoneError:
 
 def explained(target: Path, error: OSError) -> MeosBackupError:
     """Return the error for what a drive answered."""
-    if isinstance(error, files.UnfitError) or error.errno in _IN_THE_WAY:
-        return DriveFailedError(
-            f"On the drive, {error.filename2 or error.filename or target} is in the way: {error.strerror}.",
-            "It was left alone, and no batch is copied to the drive.",
-            "Rename or delete it, or use another drive.",
-        )
-    if error.errno in _FULL:
-        return full(target)
-    if error.errno == errno.EROFS:
-        return DriveFailedError(
-            f"The drive at {target} is write-protected.",
-            "Backups continue on this computer.",
-            "Look for a switch on its side. If there is none, pull it out and plug it in again: after an error, the"
-            " system itself may write-protect a drive.",
-        )
-    if error.errno == errno.EFBIG:
-        return DriveFailedError(
-            f"The drive at {target} can't hold a file of this size (FAT32: 4 GB at most).",
-            "The batch is on this computer, not on the drive.",
-            "Use a drive that is formatted as exFAT or NTFS.",
-        )
-    if error.errno in {errno.ENOENT, errno.ENOTCONN, errno.ECONNABORTED, errno.ENODEV, errno.ENXIO}:
+    fault = faults.fault(error)
+    if fault is Fault.GONE:
         return gone(target, error)
-    return DriveFailedError(
-        f"The drive at {target} doesn't work ({error.strerror or error}).",
-        "Backups continue on this computer.",
-        "Pull it out and plug it in again; if that doesn't help, use another drive.",
-    )
+    what, means, do = _WORDS[fault]
+    path = error.filename2 or error.filename or target
+    return DriveFailedError(what.format(target=target, path=path, reason=error.strerror or error), means, do)
+
+
+def guide_held(target: Path, error: OSError) -> MeosBackupError:
+    """Return the error for what a drive answered when the guide at its top was written."""
+    told = explained(target, error)
+    if faults.fault(error) is not Fault.HELD:
+        return told
+    means = "Every batch is on the drive; only this guide is out of date. Each batch's folder has one of its own."
+    return DriveFailedError(told.what, means, told.do)
 
 
 def full_soon(target: Path, free: int) -> DriveFullSoonError:
@@ -248,8 +273,5 @@ def full_soon(target: Path, free: int) -> DriveFullSoonError:
 
 def full(target: Path) -> DriveFailedError:
     """Return the error for a drive that is full."""
-    return DriveFailedError(
-        f"The drive at {target} is full, and every batch on it must be kept.",
-        "Nothing on it was deleted; backups continue on this computer.",
-        "Delete other files (photos …) from it, or use a larger drive.",
-    )
+    what, means, do = _WORDS[Fault.FULL]
+    return DriveFailedError(what.format(target=target), means, do)

@@ -59,16 +59,17 @@ def attach(shipper: Shipper, now: datetime) -> str:
     return found
 
 
-def ship_waiting(shipper: Shipper, drive_id: str, *, is_only_its_own: bool = False) -> StoredBatch | None:
-    """Ship every batch that waits for this drive, newest first; return the newest batch of all if it was among them.
+def ship_waiting(
+    shipper: Shipper, drive_id: str, arrived: Callable[[StoredBatch], None], *, is_only_its_own: bool = False
+) -> None:
+    """Ship every batch that waits for this drive, newest first.
 
-    The newest one's RESTORE.txt is written to the top of the drive as well. With `is_only_its_own`, batches that were
-    made for another drive are left alone.
+    `arrived` is told the newest backup of all, as it is on the drive, once it counts as shipped: the RESTORE.txt at the
+    top is to tell of it. With `is_only_its_own`, batches that were made for another drive are left alone.
 
     Raises DriveGoneError if the drive is away, or is another one, before or after a batch; DriveFailedError,
     StoppedError. What was not shipped still waits.
     """
-    newest: StoredBatch | None = None
     drive.check_writable(shipper.place)
     findings = inventory.find(shipper.spool)
     if is_only_its_own:
@@ -77,9 +78,6 @@ def ship_waiting(shipper: Shipper, drive_id: str, *, is_only_its_own: bool = Fal
         _see_the_same(shipper.place, drive_id)
         try:
             folder = _ship(shipper, stored)
-            if stored == findings.newest:
-                newest = StoredBatch(folder, stored.batch)
-                top_of_drive.write_guide(shipper.place.root, newest)
         except FileNotFoundError as error:
             if stored.folder.exists():
                 raise drive.explained(shipper.place.target, error) from error
@@ -98,7 +96,10 @@ def ship_waiting(shipper: Shipper, drive_id: str, *, is_only_its_own: bool = Fal
             shipper.brought[stored.name] = drive_id
         except FileNotFoundError:  # it was deleted from the spool meanwhile
             log.info("%s left the spool while it was shipped", stored.folder)
-    return newest
+        except OSError as error:
+            raise spool.unusable(shipper.spool, error) from error
+        if stored == findings.newest:
+            arrived(StoredBatch(folder, stored.batch))
 
 
 def find_lost(shipper: Shipper, drive_id: str) -> list[StoredBatch]:

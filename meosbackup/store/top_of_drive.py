@@ -18,25 +18,17 @@ _LARGEST_PROOF = 10_000
 """Bytes; a proof takes 100."""
 
 
-def write_guide(root: Path, newest: StoredBatch, held: datetime | None = None) -> None:
-    """Write the RESTORE.txt at the top of a drive, which describes its newest batch. Raises OSError.
+def write_guide(place: Place, newest: StoredBatch, held: datetime | None = None) -> None:
+    """Write the RESTORE.txt at the top of a drive, which describes its newest batch.
 
-    `held` is when it was last seen that nothing had changed since that batch.
+    `held` is when it was last seen that nothing had changed since that batch. Raises DriveGoneError, DriveFailedError.
     """
-    folder = newest.folder.relative_to(root).as_posix()
-    text = restore_txt.restore_text(newest.batch, folder, read_proof(root), held)
-    files.write_durably(root / names.GUIDE_FILE, text.encode(restore_txt.ENCODING))
-
-
-def renew_guide(place: Place, newest: StoredBatch, held: datetime) -> None:
-    """Write the RESTORE.txt at the top of a drive once more, to say until when its batch was seen to hold.
-
-    Raises DriveGoneError, DriveFailedError.
-    """
+    folder = newest.folder.relative_to(place.root).as_posix()
+    text = restore_txt.restore_text(newest.batch, folder, read_proof(place.root), held)
     try:
-        write_guide(place.root, newest, held)
+        files.write_durably(place.root / names.GUIDE_FILE, text.encode(restore_txt.ENCODING))
     except OSError as error:
-        raise drive.explained(place.target, error) from error
+        raise drive.guide_held(place.target, error) from error
 
 
 def note_proof(place: Place, newest: StoredBatch | None, found: Proof) -> None:
@@ -47,10 +39,10 @@ def note_proof(place: Place, newest: StoredBatch | None, found: Proof) -> None:
     document = {"format": FORMAT, "batch": found.batch.isoformat(), "proven": found.proven.isoformat()}
     try:
         files.write_durably(place.root / PROOF_FILE, (json.dumps(document) + "\n").encode())
-        if newest is not None:
-            write_guide(place.root, newest, _held(place.root, newest))
     except OSError as error:
         raise drive.explained(place.target, error) from error
+    if newest is not None:
+        write_guide(place, newest, _held(place.root, newest))
 
 
 def read_proof(root: Path) -> Proof | None:

@@ -1,11 +1,10 @@
 """The one door to files and folders that others may have prepared: no link is followed, and no pipe or device opened.
 
-Files are read and copied in pieces, and made durable.
+What is written is made durable, and what another program has open for a moment is tried again.
 """
 
-import errno
-import hashlib
 import io
+import logging
 import os
 import shutil
 import stat
@@ -14,29 +13,20 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import BinaryIO
 
-from meosbackup.errors import StoppedError
+from meosbackup.system import faults
+from meosbackup.system.faults import TooLargeError, UnfitError
+from meosbackup.system.patience import patiently
+from meosbackup.system.streaming import stream
+
+log = logging.getLogger(__name__)
 
 PARTIAL = ".partial"
 """What the name of a file or folder ends with until it is whole."""
 
 LARGEST_TEXT = 1 << 24
 """Bytes; the `batch.json` or RESTORE.txt of a thousand races takes less than a tenth of it."""
-
-_PIECE = 1 << 20
-"""Bytes between two looks at `stop`, and between two syncs: half a second's worth on a slow stick."""
-
-
-class UnfitError(OSError):
-    """A link, a pipe, a device, or something else that is not what it should be; `filename` is its path."""
-
-    def __init__(self, path: Path, why: str) -> None:
-        super().__init__(errno.EINVAL, why, str(path))
-
-
-class TooLargeError(UnfitError):
-    """A file that can only be short, and isn't."""
 
 
 def is_folder(path: Path) -> bool:
@@ -129,41 +119,26 @@ def read_short(path: Path, limit: int = LARGEST_TEXT) -> bytes:
 
 def remove(path: Path) -> None:
     """Delete a file, or a folder with all that is in it; of a link, only the link. Raises OSError."""
-    try:
+
+    def act() -> None:
         if is_folder(path):
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
+
+    try:
+        patiently(act, path)
     except RecursionError as error:
         raise UnfitError(path, "its folders are nested too deeply") from error
 
 
-def stream(
-    reader: IO[bytes],
-    writer: IO[bytes] | None = None,
-    *,
-    is_durable: bool = False,
-    stop: threading.Event | None = None,
-    advance: Callable[[int], None] | None = None,
-) -> str:
-    """Read a file to its end in pieces, and return the SHA-256 of what was read in hexadecimal digits.
-
-    Each piece goes to `writer`, if there is one, and with `is_durable` onto its medium before the next is read.
-    `advance` is told the bytes of each piece. Raises OSError, and StoppedError once `stop` is set.
-    """
-    digest = hashlib.sha256()
-    while piece := reader.read(_PIECE):
-        if stop is not None and stop.is_set():
-            raise StoppedError
-        digest.update(piece)
-        if writer is not None:
-            writer.write(piece)
-            if is_durable:
-                writer.flush()
-                os.fsync(writer.fileno())
-        if advance is not None:
-            advance(len(piece))
-    return digest.hexdigest()
+def discard(path: Path) -> None:
+    """Delete a temporary file or folder. One that can't be deleted is left to the next start, which tidies up."""
+    try:
+        remove(path)
+    except OSError:
+        log.warning("%s can't be deleted", path, exc_info=True)
+        shutil.rmtree(path, ignore_errors=True)  # the rest of a folder
 
 
 def sha256(
@@ -223,13 +198,18 @@ def make_folder(folder: Path) -> None:
     Raises OSError, also if something else has its name, such as a link to a folder.
     """
     if not has_folder(folder):
-        folder.mkdir()
+        patiently(folder.mkdir, folder)
         sync(folder.parent)
+
+
+def move(source: Path, target: Path) -> None:
+    """Give a file or folder another name on its disk; a file may replace another one. Raises OSError."""
+    patiently(lambda: source.replace(target), source, target)
 
 
 def rename(source: Path, target: Path) -> None:
     """Give a file or folder another name, durably; a file may replace another one. Raises OSError."""
-    source.replace(target)
+    move(source, target)
     sync(target.parent)
     # Linux's FAT notes where the content begins, under the new name, only when the file or folder itself is synced; a
     # power cut before that leaves an empty one. If it were synced first, a power cut before the names were would leave
@@ -245,10 +225,17 @@ def write_durably(path: Path, content: bytes) -> None:
         with open_new(partial) as file:
             stream(io.BytesIO(content), file, is_durable=True)
         rename(partial, path)
-    except OSError:
-        with suppress(OSError):  # a full drive takes the removal, one that is gone can't
-            partial.unlink(missing_ok=True)
+    except OSError as error:
+        faults.winerror(error)
+        discard(partial)  # a full drive takes the removal, one that is gone can't
         raise
+
+
+def append(path: Path, line: str) -> None:
+    """Add a line of ASCII to a private file, which is made if there is none. Raises OSError."""
+    with os.fdopen(_opened(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "wb") as file:
+        file.write(f"{line}\n".encode("ascii"))
+    make_private(path)
 
 
 def _looked_at(path: Path) -> os.stat_result:
@@ -270,7 +257,7 @@ def _opened(path: Path, flags: int) -> int:
     """Open a file or folder of a folder, neither of them a link, though somebody swap them for one now."""
     _looked_at(path.parent)
     if sys.platform == "win32":
-        descriptor = os.open(path, flags | os.O_BINARY | os.O_NOINHERIT)
+        descriptor = patiently(lambda: os.open(path, flags | os.O_BINARY | os.O_NOINHERIT), path)
         try:
             _looked_at(path)  # it was none before, and nobody can rename it while it is open
         except BaseException:

@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from meosbackup.batch.model import StoredBatch
 from meosbackup.commands.simulation import delete_race, run_laptops
 from meosbackup.errors import MeosBackupError
 from meosbackup.mysql.private_server import PrivateServer
-from meosbackup.store import drive, inventory, retention, shipping, space
+from meosbackup.store import drive, inventory, retention, shipping, space, top_of_drive
 from meosbackup.store.shipping import Shipper
 from meosbackup.system import files
 from tests.toolkit.batches import faults, leftovers, waiting
@@ -229,6 +230,7 @@ def test_a_batch_waits_where_its_guide_at_the_top_would_find_no_room(stick: Slot
     spool = seeds.without.folder.parents[3] / "spool"
     stick.plug(make_drive(TMPFS, tmp_path / "image", 2))
     shipper = Shipper(spool, drive.place(stick.place), 1, threading.Event(), lambda _: None)
+    arrived = partial(top_of_drive.write_guide, shipper.place)
     drive_id = shipping.attach(shipper, datetime.now().astimezone())
     references = spool / names.REFERENCE_FOLDER
     taken = sum(path.stat().st_size + 4095 & ~4095 for folder in (seeds.without.folder, references)
@@ -236,10 +238,10 @@ def test_a_batch_waits_where_its_guide_at_the_top_would_find_no_room(stick: Slot
     free = shutil.disk_usage(stick.place).free
     (stick.place / "Strand.jpg").write_bytes(bytes(free - taken - 8192))
     with pytest.raises(MeosBackupError, match="is full"):
-        shipping.ship_waiting(shipper, drive_id)
+        shipping.ship_waiting(shipper, drive_id, arrived)
     assert not inventory.find(drive.root(stick.place)).batches, "it would not be the one that RESTORE.txt tells of"
     (stick.place / "Strand.jpg").unlink()
-    assert shipping.ship_waiting(shipper, drive_id) is not None
+    shipping.ship_waiting(shipper, drive_id, arrived)
     assert faults(drive.root(stick.place)) == []
 
 

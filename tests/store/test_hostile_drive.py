@@ -45,8 +45,10 @@ class Scene:
         place = Place(self.folder / "drive", may_be_system_disk=True)
         shipper = Shipper(self.folder / "spool", place, None, threading.Event(), lambda _: None)
         drive_id = shipping.attach(shipper, TAKEN)
-        newest = shipping.ship_waiting(shipper, drive_id)
-        top_of_drive.note_proof(place, newest, Proof(TAKEN, TAKEN))
+        arrived = list[StoredBatch]()
+        shipping.ship_waiting(shipper, drive_id, arrived.append)
+        for newest in arrived:
+            top_of_drive.note_proof(place, newest, Proof(TAKEN, TAKEN))
         retention.make_room(self.root, 1 << 40, TAKEN)
 
     def assert_untouched(self) -> None:

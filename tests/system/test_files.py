@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from meosbackup.system import files
-from meosbackup.system.files import UnfitError
+from meosbackup.system.faults import UnfitError
 
 if sys.platform == "win32":
     pytest.skip("links and pipes need rights there that few have", allow_module_level=True)
