@@ -13,7 +13,7 @@ from meosbackup.commands.common import begin
 from meosbackup.console import Console, simplify_unprintable
 from meosbackup.errors import MeosBackupError
 from meosbackup.settings.options import options
-from meosbackup.system import signals
+from meosbackup.system import login_file, signals
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +103,7 @@ def main() -> None:
 
 def _end(code: int) -> None:
     """End the program once everything is printed; soon, if it was asked to end and the screen stands still."""
+    login_file.remove_own()  # a thread that isn't waited for may have one
     try:
         is_printed = console.finish(_LAST_WORDS if signals.asked.is_set() else None)
     except KeyboardInterrupt:

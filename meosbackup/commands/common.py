@@ -20,6 +20,7 @@ from meosbackup.settings.model import SPOOL, Settings
 from meosbackup.settings.options import CONFIG, KEYS, SettingOption, options
 from meosbackup.store import available
 from meosbackup.store.inventory import Inventory
+from meosbackup.system import login_file
 
 STATE_FOLDER = platformdirs.user_state_path("meosbackup", appauthor=False)
 """The default folder of the spool and the log; the locks are always there."""
@@ -43,6 +44,7 @@ def begin(context: click.Context) -> tuple[Settings, Console]:
     """
     settings = chosen.settings(context)
     logfile.begin(settings.log_file or STATE_FOLDER / "meosbackup.log", verbose=settings.verbose)
+    login_file.remove_abandoned(spool_of(settings))
     if settings.ask_password:
         settings = replace(settings, password=click.prompt("Password", hide_input=True, default="", show_default=False))
     console = Console(quiet=settings.quiet, whole=_paths(settings))

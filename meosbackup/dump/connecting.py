@@ -13,13 +13,10 @@ from meosbackup.mysql import sessions
 from meosbackup.mysql.programs import Program
 from meosbackup.mysql.server_errors import TLS_REFUSED, TLS_WANTED, unencrypted_notice
 from meosbackup.settings.model import Settings
-from meosbackup.system import process
+from meosbackup.system import login_file, process
 from meosbackup.text import unbroken
 
 log = logging.getLogger(__name__)
-
-OPTION_FILE = "login.cnf"
-"""The private option file with the login, in the folder that a program is run in."""
 
 _LOGIN_LIMIT = 20.0
 _NUMBERS = re.compile(r"^ERROR (\d+)|\b[Ee]rror:? (\d+)\b|\((\d{2,4})\)$")
@@ -84,7 +81,7 @@ def _agreed(
     def tried(encryption: Sequence[str]) -> tuple[list[str], process.Result]:
         # A server's certificate is usually self-signed.
         unchecked = ["--skip-ssl-verify-server-cert"] if "ssl-verify-server-cert" in program.options else []
-        login = [program.path, f"--defaults-file={OPTION_FILE}", *unchecked, *encryption]
+        login = [program.path, f"--defaults-file={login_file.NAME}", *unchecked, *encryption]
         result = process.run([*login, *arguments], limit=limit, stop=stop, folder=folder, patience=patience)
         return login, result
 

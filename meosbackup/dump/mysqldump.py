@@ -10,7 +10,6 @@ from pathlib import Path
 
 from meosbackup import notices
 from meosbackup.dump import connecting
-from meosbackup.dump.connecting import OPTION_FILE
 from meosbackup.errors import DumpFailedError, MeosBackupError, UnfitProgramError, WrongUsageError
 from meosbackup.mysql import programs
 from meosbackup.mysql.programs import Program
@@ -26,7 +25,7 @@ from meosbackup.mysql.server_errors import (
 )
 from meosbackup.settings import option_file
 from meosbackup.settings.model import Settings
-from meosbackup.system import process
+from meosbackup.system import login_file, process
 from meosbackup.text import clean, unbroken
 
 log = logging.getLogger(__name__)
@@ -72,12 +71,8 @@ def logged_in(program: Program, settings: Settings, folder: Path, account: str |
     else:
         # Without the protocol, clients would connect to "localhost" through the socket, not the port.
         login |= {"host": settings.host, "port": str(settings.port), "protocol": "tcp"}
-    path = folder / OPTION_FILE
-    option_file.write(path, login)
-    try:
+    with login_file.held(folder, option_file.text(login)):
         yield DumpProgram(program, settings, folder, account)
-    finally:
-        path.unlink(missing_ok=True)
 
 
 def dump(

@@ -1,10 +1,9 @@
-"""MySQL option files, which hold a login: the user's are read, and private ones are written.
+"""MySQL option files, which hold a login: the user's are read, and the text of private ones is made.
 
 The syntax is that of the MySQL and MariaDB programs themselves, as `my_print_defaults` shows it.
 """
 
 import logging
-import os
 import re
 import stat
 import sys
@@ -39,7 +38,7 @@ def read(path: Path) -> dict[str, str]:
     """
     found: dict[str, dict[str, str]] = {group: {} for group in _GROUPS}
     group = None
-    for number, raw in enumerate(_text(path).split("\n"), start=1):
+    for number, raw in enumerate(_contents(path).split("\n"), start=1):
         line = raw.strip(_SPACE)
         if not line or line[0] in "#;":
             continue
@@ -67,22 +66,19 @@ def own_files(environment: Mapping[str, str], platform: str = sys.platform) -> l
     return [path for path in files if path.is_file()]
 
 
-def write(path: Path, options: Mapping[str, str]) -> None:
-    """Write options as the `[client]` group of a new file that only this user may read.
+def text(options: Mapping[str, str]) -> str:
+    """Return the text of an option file with options as its `[client]` group.
 
-    On Windows, the folder's permissions decide who may read it: choose one of the user's.
-    Raises FileExistsError if the path exists, another OSError if it can't be written, and ValueError for a value that
-    no option file can hold: one with a NUL character, or of some thousand characters.
+    Raises ValueError for a value that no option file can hold: one with a NUL character, or of some thousand
+    characters.
     """
     lines = [f'{key}="{value.translate(_ESCAPED)}"' for key, value in options.items()]
     if any("\0" in line or len(line.encode()) > _LONGEST_LINE for line in lines):
         raise ValueError("a value is too long for an option file, or holds a NUL character")
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-        file.write("\n".join(["[client]", *lines, ""]))
+    return "\n".join(["[client]", *lines, ""])
 
 
-def _text(path: Path) -> str:
+def _contents(path: Path) -> str:
     try:
         if sys.platform != "win32" and path.stat().st_mode & stat.S_IWOTH:
             raise _refused(path, f"everyone can change it (run: chmod 600 '{path}')")

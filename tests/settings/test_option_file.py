@@ -1,6 +1,5 @@
 import logging
 import shutil
-import stat
 import subprocess
 import sys
 import tempfile
@@ -47,14 +46,13 @@ def as_programs_see_it(path: Path) -> str:
 @example(dict(zip(option_file.OPTIONS, NASTY, strict=False)))
 def test_what_is_written_is_read(options: dict[str, str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        option_file.write(Path(folder) / "my.cnf", options)
-        assert option_file.read(Path(folder) / "my.cnf") == options
+        assert option_file.read(written(Path(folder), option_file.text(options))) == options
 
 
 @pytest.mark.parametrize("value", NASTY)
 def test_what_is_written_is_what_the_dump_program_takes(tmp_path: Path, value: str) -> None:
-    option_file.write(tmp_path / "my.cnf", {"user": value})
-    assert as_programs_see_it(tmp_path / "my.cnf") == f"--user={value}"
+    path = written(tmp_path, option_file.text({"user": value}))
+    assert as_programs_see_it(path) == f"--user={value}"
 
 
 @hypothesis_settings(max_examples=150, deadline=None)
@@ -75,8 +73,8 @@ def server() -> Iterator[private_server.PrivateServer]:
 def test_a_written_password_logs_in(server: private_server.PrivateServer, tmp_path: Path, password: str) -> None:
     with closing(private_server.connect(server)) as connection, connection.cursor() as cursor:
         cursor.execute("CREATE OR REPLACE USER nasty@'%' IDENTIFIED BY %s", (password,))
-    path = tmp_path / "my.cnf"
-    option_file.write(path, {"host": server.host, "port": str(server.port), "user": "nasty", "password": password})
+    login = {"host": server.host, "port": str(server.port), "user": "nasty", "password": password}
+    path = written(tmp_path, option_file.text(login))
     client = shutil.which("mysql") or shutil.which("mariadb")
     assert client, "this test needs mysql or mariadb"
     asked = subprocess.run(
@@ -155,18 +153,7 @@ def test_any_file_is_read_or_refused(content: bytes) -> None:
     assert set(options) <= set(option_file.OPTIONS)
 
 
-def test_a_written_file_is_new_and_private(tmp_path: Path) -> None:
-    path = tmp_path / "my.cnf"
-    option_file.write(path, {"user": "meos"})
-    if sys.platform != "win32":
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    with pytest.raises(FileExistsError):
-        option_file.write(path, {"user": "other"})
-    assert option_file.read(path) == {"user": "meos"}
-
-
 @pytest.mark.parametrize("value", ["a\0b", "x" * 5000, "å" * 2500])
-def test_a_value_that_no_option_file_holds(tmp_path: Path, value: str) -> None:
+def test_a_value_that_no_option_file_holds(value: str) -> None:
     with pytest.raises(ValueError):
-        option_file.write(tmp_path / "my.cnf", {"password": value})
-    assert not (tmp_path / "my.cnf").exists()
+        option_file.text({"password": value})
