@@ -27,7 +27,11 @@ settings.register_profile("ci", deadline=None, derandomize=True)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose how hypothesis draws its examples (always the same on CI, fewer in the fast subset), and allow Ctrl-C."""
+    """Choose how hypothesis draws its examples (always the same on CI, fewer in the fast subset), and allow Ctrl-C.
+
+    The tool is started hundreds of times: it is to be compiled once, though the environment may forbid to keep that.
+    """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     fast = "fast" if config.getoption("markexpr") == "not server" else "local"
     settings.load_profile("ci" if os.environ.get("CI") else fast)
     # A shell has what it runs in the background ignore Ctrl-C; the programs that tests start would inherit that.

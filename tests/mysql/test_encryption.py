@@ -3,8 +3,8 @@
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -40,14 +40,62 @@ def mariadb_11() -> Installation:
     return had("MariaDB 11.8")
 
 
-@contextmanager
-def running(installation: Installation, *options: str) -> Iterator[PrivateServer]:
-    with private_server(program=installation.server, options=installation.options) as server:
-        make_pristine(server, TWO, {})  # before it wants encryption in a way that not every client is up to
+@dataclass(frozen=True)
+class Servers:
+    """A server for each way to encrypt, which the tests of this module share."""
+
+    program: Installation
+    certificate: Certificate
+    ways: ExitStack
+    known: dict[tuple[str, ...], tuple[PrivateServer, dict[str, object]]] = field(default_factory=dict)
+
+    def without(self) -> PrivateServer:
+        """Return a server without encryption."""
+        return self._pristine("--skip-ssl")
+
+    def modern(self) -> PrivateServer:
+        """Return a server that encrypts as usual."""
+        return self._pristine(*self.certificate.options)
+
+    @contextmanager
+    def outdated(self) -> Iterator[PrivateServer]:
+        """Restart the usual one with protocols that not every client is up to, not even to load a race."""
+        server = self.modern()
+        usual = server.options
         server.stop()
-        server.options += options
-        server.start()
-        yield server
+        server.options += ("--tls-version=TLSv1.1",)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
+            server.options = usual
+
+    def _pristine(self, *options: str) -> PrivateServer:
+        """Return a server with these options as if it were new: with a race list and a race."""
+        if options not in self.known:
+            server = self.ways.enter_context(
+                private_server(program=self.program.server, options=(*self.program.options, *options))
+            )
+            self.known[options] = server, {}
+        server, loaded = self.known[options]
+        make_pristine(server, TWO, loaded)
+        return server
+
+
+@pytest.fixture(scope="module")
+def servers(own: Installation, certificate: Certificate) -> Iterator[Servers]:
+    with ExitStack() as ways:
+        yield Servers(own, certificate, ways)
+
+
+@contextmanager
+def encrypted_only(server: PrivateServer) -> Iterator[None]:
+    query(server, "SET GLOBAL require_secure_transport = ON")
+    try:
+        yield
+    finally:
+        query(server, "SET GLOBAL require_secure_transport = OFF")
 
 
 def brought_back(place: Place, server: PrivateServer, client: Installation) -> str:
@@ -63,12 +111,16 @@ def brought_back(place: Place, server: PrivateServer, client: Installation) -> s
     return said
 
 
-def log_of_logins(server: PrivateServer, folder: Path) -> Path:
+@contextmanager
+def log_of_logins(server: PrivateServer, folder: Path) -> Iterator[Path]:
     """Have a MariaDB server note each login, and whether it was encrypted."""
     log = folder / "general.log"
     query(server, f"SET GLOBAL general_log_file = '{log}'")
     query(server, "SET GLOBAL general_log = ON")
-    return log
+    try:
+        yield log
+    finally:
+        query(server, "SET GLOBAL general_log = OFF")
 
 
 def logins(log: Path) -> list[bool]:
@@ -80,10 +132,10 @@ def logins(log: Path) -> list[bool]:
 
 @pytest.mark.parametrize("program", ["own", "mysql"])
 def test_a_server_whose_encryption_is_outdated(
-    place: Place, own: Installation, certificate: Certificate, program: str, request: pytest.FixtureRequest
+    place: Place, servers: Servers, program: str, request: pytest.FixtureRequest
 ) -> None:
     installation: Installation = request.getfixturevalue(program)
-    with running(own, *certificate.options, "--tls-version=TLSv1.1") as server:
+    with servers.outdated() as server:
         said = told(once(place, server, "--mysqldump", installation.dump), 0)
         assert said.count("uses outdated encryption; connecting without it") == 2
         assert "Anyone on the network" not in said
@@ -103,14 +155,14 @@ def test_a_server_whose_encryption_is_outdated(
         assert "outdated" not in told(once(place, server, "--ssl-mode", "DISABLED"), 0)
 
 
-def test_a_server_without_encryption(place: Place, own: Installation) -> None:
-    with running(own, "--skip-ssl") as server:
-        told(once(place, server, "--ssl-mode", "REQUIRED"), 75, "offers no encryption", "--ssl-mode PREFERRED")
-        assert place.batch_folders == []
-        assert "encryption" not in told(once(place, server), 0)
-        risk = "offers no encryption; connecting without it. Anyone on the network can read the data"
-        assert told(once(place, server, "--host", ELSEWHERE), 0).count(risk) == 1
-        assert "encryption" not in told(once(place, server, "--host", ELSEWHERE, "--ssl-mode", "DISABLED"), 0)
+def test_a_server_without_encryption(place: Place, servers: Servers) -> None:
+    server = servers.without()
+    told(once(place, server, "--ssl-mode", "REQUIRED"), 75, "offers no encryption", "--ssl-mode PREFERRED")
+    assert place.batch_folders == []
+    assert "encryption" not in told(once(place, server), 0)
+    risk = "offers no encryption; connecting without it. Anyone on the network can read the data"
+    assert told(once(place, server, "--host", ELSEWHERE), 0).count(risk) == 1
+    assert "encryption" not in told(once(place, server, "--host", ELSEWHERE, "--ssl-mode", "DISABLED"), 0)
 
 
 def feed(installation: Installation, settings: Settings, folder: Path, statement: str) -> None:
@@ -121,12 +173,11 @@ def feed(installation: Installation, settings: Settings, folder: Path, statement
 
 @pytest.mark.parametrize("program", ["own", "mariadb_11", "mysql"])
 def test_no_program_asks_a_server_without_encryption_for_a_race_if_encryption_is_required(
-    own: Installation, program: str, tmp_path: Path, request: pytest.FixtureRequest
+    servers: Servers, program: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     installation: Installation = request.getfixturevalue(program)
-    never = threading.Event()
-    with running(own, "--skip-ssl") as server:
-        log = log_of_logins(server, tmp_path)
+    never, server = threading.Event(), servers.without()
+    with log_of_logins(server, tmp_path) as log:
         settings = Settings(
             host=server.host, port=server.port, user=MEOS_USER, password=MEOS_PASSWORD, ssl_mode="REQUIRED"
         )
@@ -145,14 +196,14 @@ def test_no_program_asks_a_server_without_encryption_for_a_race_if_encryption_is
 @pytest.mark.parametrize("program", ["own", "mysql"])
 @pytest.mark.parametrize(("mode", "is_encrypted"), [("REQUIRED", True), ("PREFERRED", True), ("DISABLED", False)])
 def test_all_connections_are_encrypted_or_none(
-    place: Place, own: Installation, certificate: Certificate, program: str, mode: str, is_encrypted: bool,
+    place: Place, own: Installation, servers: Servers, program: str, mode: str, is_encrypted: bool,
     tmp_path: Path, request: pytest.FixtureRequest,
 ) -> None:  # fmt: skip
     if own.server.flavour != "MariaDB":
         pytest.skip("this machine has no MariaDB, whose general log tells of encryption")
     installation: Installation = request.getfixturevalue(program)
-    with running(own, *certificate.options) as server:
-        log = log_of_logins(server, tmp_path)
+    server = servers.modern()
+    with log_of_logins(server, tmp_path) as log:
         told(once(place, server, "--mysqldump", installation.dump, "--ssl-mode", mode), 0)
         backed_up = logins(log)
         # The tool, and the dump program for the race list and for the race.
@@ -169,32 +220,31 @@ def test_all_connections_are_encrypted_or_none(
 
 @pytest.mark.parametrize("program", ["own", "mysql"])
 def test_a_server_that_accepts_encrypted_connections_only(
-    place: Place, own: Installation, certificate: Certificate, program: str, request: pytest.FixtureRequest
+    place: Place, servers: Servers, program: str, request: pytest.FixtureRequest
 ) -> None:
     installation: Installation = request.getfixturevalue(program)
-    with running(own, *certificate.options, "--require-secure-transport=ON") as server:
+    server = servers.modern()
+    with encrypted_only(server):
         said = told(once(place, server, "--mysqldump", installation.dump), 0)
         assert "can read the data" not in said
         brought_back(place, server, installation)
         assert "--ssl-mode PREFERRED" in told(once(place, server, "--ssl-mode", "DISABLED"), 1)
 
 
-def test_a_server_that_insists_on_outdated_encryption(
-    place: Place, own: Installation, certificate: Certificate
-) -> None:
-    with running(own, *certificate.options, "--tls-version=TLSv1.1", "--require-secure-transport=ON") as server:
+def test_a_server_that_insists_on_outdated_encryption(place: Place, servers: Servers) -> None:
+    with servers.outdated() as server, encrypted_only(server):
         told(once(place, server), 75, "can't agree on an encrypted connection", "Remove require_secure_transport")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such socket")
 @pytest.mark.parametrize("program", ["own", "mysql"])
 def test_a_socket_needs_no_encryption(
-    place: Place, own: Installation, program: str, request: pytest.FixtureRequest
+    place: Place, servers: Servers, program: str, request: pytest.FixtureRequest
 ) -> None:
     installation: Installation = request.getfixturevalue(program)
-    with running(own, "--skip-ssl") as server:
-        login = ("--socket", server.socket or "", "--user", MEOS_USER, "--ssl-mode", "REQUIRED")
-        programs = ("--mysqldump", installation.dump, "--mysql", installation.client)
-        told(run_meosbackup(*place.options, "--once", *login, *programs, env=with_password()), 0)
-        arguments = [*place.folders, *login, *programs, "--yes", "--race", "Stafett"]
-        told(run_meosbackup("restore", *arguments, env=with_password()), 0)
+    server = servers.without()
+    login = ("--socket", server.socket or "", "--user", MEOS_USER, "--ssl-mode", "REQUIRED")
+    programs = ("--mysqldump", installation.dump, "--mysql", installation.client)
+    told(run_meosbackup(*place.options, "--once", *login, *programs, env=with_password()), 0)
+    arguments = [*place.folders, *login, *programs, "--yes", "--race", "Stafett"]
+    told(run_meosbackup("restore", *arguments, env=with_password()), 0)
