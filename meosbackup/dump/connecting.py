@@ -19,6 +19,7 @@ from meosbackup.text import unbroken
 log = logging.getLogger(__name__)
 
 _LOGIN_LIMIT = 20.0
+_NO_OPTION_FILE = "Fatal error in defaults handling"
 _NUMBERS = re.compile(r"^ERROR (\d+)|\b[Ee]rror:? (\d+)\b|\((\d{2,4})\)$")
 
 
@@ -83,6 +84,12 @@ def _agreed(
         unchecked = ["--skip-ssl-verify-server-cert"] if "ssl-verify-server-cert" in program.options else []
         login = [program.path, f"--defaults-file={login_file.NAME}", *unchecked, *encryption]
         result = process.run([*login, *arguments], limit=limit, stop=stop, folder=folder, patience=patience)
+        if result.code and _NO_OPTION_FILE in result.errors:
+            raise UnfitProgramError(
+                f"{unbroken(program.path)} can't read its login in {unbroken(str(folder))} ({result.last_error}).",
+                "Nothing was sent to the server.",
+                "With --spool, choose a folder whose path has none but plain letters, such as C:\\meosbackup.",
+            )
         return login, result
 
     if settings.ssl_mode == "DISABLED":

@@ -225,7 +225,7 @@ def _options(home: Path, lower_case_table_names: int, more: Sequence[str]) -> tu
 
 @contextmanager
 def _temporary_folder(below: Path | None) -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="meosbackup-", dir=below)).resolve()
+    folder = process.plain_path(Path(tempfile.mkdtemp(prefix="meosbackup-", dir=below)).resolve())
     try:
         yield folder
     finally:

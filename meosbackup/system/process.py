@@ -3,6 +3,7 @@
 No shell is ever involved, and no password is ever an argument (see `mysqldump.logged_in`).
 """
 
+import ctypes
 import logging
 import os
 import signal
@@ -31,7 +32,10 @@ PATIENCE = 0.7
 
 # What other programs must not know.
 _SECRET_VARIABLES = ("MYSQL_PWD", "MEOSBACKUP_PASSWORD")
-
+# MySQL's programs read the login that mysql_config_editor saved (.mylogin.cnf), whatever option file they are given,
+# and it overrides that: they would log in to another server.
+_NO_SAVED_LOGIN = {"MYSQL_TEST_LOGIN_FILE": os.devnull}
+_LONGEST_PATH = 32_767
 
 _has_low_priority: ContextVar[bool] = ContextVar("has_low_priority", default=False)
 
@@ -52,6 +56,20 @@ class Result:
         """The last line that the program wrote on its standard error, or an empty text."""
         lines = [line.strip() for line in self.errors.splitlines() if line.strip()]
         return lines[-1] if lines else ""
+
+
+def plain_path(folder: Path) -> Path:
+    r"""Return the short name of a folder on Windows (`C:\Users\SAXX~1`) if its path has letters beyond ASCII.
+
+    MySQL's programs, and older ones of MariaDB, know files by the letters of the system's code page alone. In a folder
+    whose path has others they open nothing, by a relative name neither: they put the folder's path before it. Where a
+    disk has no short names, the path itself is returned.
+    """
+    if sys.platform == "win32" and not str(folder).isascii():
+        short = ctypes.create_unicode_buffer(_LONGEST_PATH)
+        if ctypes.windll.kernel32.GetShortPathNameW(str(folder), short, _LONGEST_PATH):
+            return Path(short.value)
+    return folder
 
 
 @contextmanager
@@ -103,7 +121,7 @@ def start(
 
     Raises OSError if the program doesn't exist or can't be executed.
     """
-    environment = {name: value for name, value in os.environ.items() if name not in _SECRET_VARIABLES}
+    kept = {name: value for name, value in os.environ.items() if name not in _SECRET_VARIABLES}
     log.debug("start: %s", " ".join(arguments))
     flags = 0
     if sys.platform == "win32":
@@ -112,8 +130,8 @@ def start(
             flags |= subprocess.BELOW_NORMAL_PRIORITY_CLASS
     process = subprocess.Popen(
         list(arguments),
-        cwd=folder,
-        env=environment,
+        cwd=folder and plain_path(folder),
+        env=kept | _NO_SAVED_LOGIN,
         stdin=stdin or subprocess.DEVNULL,
         stdout=stdout or subprocess.DEVNULL,
         stderr=stderr or subprocess.DEVNULL,

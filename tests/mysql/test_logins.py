@@ -1,7 +1,9 @@
 """Each way to log in, against a real server that is set up so: the tool, its dump program and its client program."""
 
 import getpass
+import os
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 
 from meosbackup.mysql.private_server import PrivateServer, private_server
 from tests.toolkit.place import Place, new_place
-from tests.toolkit.runs import run_meosbackup, told
+from tests.toolkit.runs import run_meosbackup, server_options, told, with_password
 from tests.toolkit.servers import FILES, RACE_LIST, RELAY, contents, make_pristine, query
 from tests.tools.matrix.installations import Installation
 
@@ -88,6 +90,18 @@ def test_an_account_that_logs_in_by_ed25519_is_told_what_to_do(place: Place, mar
     finally:
         query(mariadb_server, "DROP USER IF EXISTS ed")
         query(mariadb_server, "UNINSTALL SONAME 'auth_ed25519'")
+
+
+def test_a_login_that_mysql_saved_for_another_server_is_left_alone(
+    place: Place, server: PrivateServer, mysql: Installation, tmp_path: Path
+) -> None:
+    saved = ["set", "--login-path=client", "--host=other.invalid", "--user=stranger"]
+    editor = Path(mysql.dump).with_name("mysql_config_editor")
+    subprocess.run([editor, *saved], env={**os.environ, "HOME": str(tmp_path)}, stdin=subprocess.DEVNULL, check=True)
+    assert (tmp_path / ".mylogin.cnf").is_file()
+    login = [*server_options(server), "--mysqldump", mysql.dump]
+    result = run_meosbackup(*place.options, "--once", *login, env={**with_password(), "HOME": str(tmp_path)})
+    told(result, 0, "race list + ")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such socket")
