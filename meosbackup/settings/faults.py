@@ -1,11 +1,15 @@
 """What is wrong with a setting, in words."""
 
 import difflib
+import sys
 from collections.abc import Iterable
 from typing import Any
 
 from meosbackup.errors import WrongUsageError
 from meosbackup.text import clean
+
+SAVE_AS_UTF8 = "save it as UTF-8" + (" (Notepad: File, Save as, Encoding: UTF-8)" if sys.platform == "win32" else "")
+"""What to do about a file of settings in another encoding."""
 
 _WIDTH = 80
 

@@ -3,6 +3,8 @@
 The syntax is that of the MySQL and MariaDB programs themselves, as `my_print_defaults` shows it.
 """
 
+import codecs
+import locale
 import logging
 import re
 import stat
@@ -11,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from meosbackup.errors import WrongUsageError
+from meosbackup.settings.faults import SAVE_AS_UTF8
 from meosbackup.text import clean
 
 log = logging.getLogger(__name__)
@@ -21,9 +24,11 @@ OPTIONS = ("host", "port", "socket", "user", "password")
 # A later group overrides an earlier one, wherever they stand in the file.
 _GROUPS = ("client", "client-server", "client-mariadb", "mysql", "mariadb-client", "mysqldump", "mariadb-dump",
            "meosbackup")  # fmt: skip
-# MySQL manual, "Using Option Files". On Windows, they lie in the folders that these variables name.
+# On Windows, they lie in the folders that these variables name. MySQL's programs read the last two (seen, and MySQL
+# manual, "Using Option Files"), C:'s later than Windows' own, and files that come with the installation, which name
+# nobody. All users of the computer can read those; so the user's own folders, which the programs pass over, come first.
 _OWN_ON_WINDOWS = (("APPDATA", ("my.ini", "my.cnf", "MySQL/my.ini", "MySQL/my.cnf")), ("USERPROFILE", (".my.cnf",)),
-                   ("WINDIR", ("my.ini", "my.cnf")), ("SYSTEMDRIVE", ("my.ini", "my.cnf")))  # fmt: skip
+                   ("SYSTEMDRIVE", ("my.cnf", "my.ini")), ("WINDIR", ("my.cnf", "my.ini")))  # fmt: skip
 _ESCAPES = {"b": "\b", "t": "\t", "n": "\n", "r": "\r", "s": " ", "\\": "\\", '"': '"', "'": "'"}
 _ESCAPED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r", "\t": r"\t", "\b": r"\b"})
 _SPACE = " \t\r\v\f"
@@ -59,7 +64,7 @@ def read(path: Path) -> dict[str, str]:
 
 
 def own_files(environment: Mapping[str, str], platform: str = sys.platform) -> list[Path]:
-    """Return the option files that MySQL's programs read by default, and in which a user keeps a login."""
+    """Return the option files in which a user keeps a login; what the first of them says counts."""
     places = _OWN_ON_WINDOWS if platform == "win32" else (("HOME", (".my.cnf",)),)
     files = [Path(f"{environment[variable]}/{name}")
              for variable, names in places if environment.get(variable) for name in names]  # fmt: skip
@@ -82,11 +87,21 @@ def _contents(path: Path) -> str:
     try:
         if sys.platform != "win32" and path.stat().st_mode & stat.S_IWOTH:
             raise _refused(path, f"everyone can change it (run: chmod 600 '{path}')")
-        return path.read_bytes().decode("utf-8-sig")
+        return _decoded(path.read_bytes())
     except OSError as error:
         raise _refused(path, error.strerror or str(error)) from error
     except UnicodeDecodeError as error:
-        raise _refused(path, "it is not in UTF-8") from error
+        raise _refused(path, f"it is not in UTF-8; {SAVE_AS_UTF8}") from error
+
+
+def _decoded(content: bytes) -> str:
+    """Decode UTF-8, UTF-16 by its mark (Notepad's "Unicode"), or else what old editors write here ("ANSI")."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode(locale.getencoding())
 
 
 def _refused(path: Path, why: str) -> WrongUsageError:

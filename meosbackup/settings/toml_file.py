@@ -33,7 +33,7 @@ def _parsed(path: Path) -> dict[str, Any]:
         raise faults.wrong(f"{path} can't be read ({reason})") from error
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
-        raise faults.wrong(f"{path}, line {line}: not in UTF-8; save the file as UTF-8") from error
+        raise faults.wrong(f"{path}, line {line}: not in UTF-8; {faults.SAVE_AS_UTF8}") from error
     except (ValueError, RecursionError) as error:
         place = re.search(r"at line (\d+)", str(error))
         faulty = text.split("\n")[int(place[1]) - 1] if place else text

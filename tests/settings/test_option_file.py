@@ -113,7 +113,8 @@ def test_a_file_of_the_user(tmp_path: Path, caplog: pytest.LogCaptureFixture) ->
     [
         ("user = meos\n", "line 1 stands before any [group]"),
         ("[client]\nuser = meos\n\n[mysqldump\n", "line 4 begins a [group] without a ]"),
-        (b"[client]\npassword = \xe5\n", "it is not in UTF-8"),
+        (b"[client]\npassword = \x81\n", "it is not in UTF-8; save it as UTF-8"),
+        ("\ufeff[client]\npassword = x\n".encode("utf-16-le")[:-1], "it is not in UTF-8; save it as UTF-8"),
     ],
 )
 def test_a_faulty_file(tmp_path: Path, content: str | bytes, said: str) -> None:
@@ -122,6 +123,14 @@ def test_a_faulty_file(tmp_path: Path, content: str | bytes, said: str) -> None:
         option_file.read(path)
     assert str(path) in caught.value.what
     assert said in caught.value.what
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16-le", "utf-16-be", "cp1252"])
+def test_what_notepad_saves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
+    monkeypatch.setattr("locale.getencoding", lambda: "cp1252")  # as on a computer in western Europe
+    mark = "\ufeff" if encoding.startswith("utf-16") else ""
+    path = written(tmp_path, f"{mark}[client]\r\nuser = meos\r\npassword = 'Ångström #1'\r\n".encode(encoding))
+    assert option_file.read(path) == {"user": "meos", "password": "Ångström #1"}
 
 
 def test_a_file_that_is_not_there_or_a_folder(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from meosbackup.errors import WrongUsageError
 from meosbackup.settings import chosen
+from meosbackup.settings.faults import SAVE_AS_UTF8
 from meosbackup.settings.model import Settings
 from meosbackup.settings.option_file import own_files
 from meosbackup.settings.options import CONFIG, KEYS, SETTINGS, options
@@ -191,7 +192,7 @@ def test_a_config_file_that_cant_be_read(tmp_path: Path) -> None:
     for name, said in [
         ("none.toml", "none.toml can't be read (No such file or directory)."),
         ("", "can't be read (it is a folder)."),
-        ("latin.toml", "latin.toml, line 2: not in UTF-8; save the file as UTF-8."),
+        ("latin.toml", f"latin.toml, line 2: not in UTF-8; {SAVE_AS_UTF8}."),
     ]:
         assert fault({}, {}, tmp_path / name).endswith(said)
     found = fault({}, {"MEOSBACKUP_CONFIG": "~no-such-user/x"}, None)
@@ -422,3 +423,13 @@ def test_the_places_of_windows(tmp_path: Path, own_file: Path, variable: str, na
     environment = {"APPDATA": str(tmp_path), "HOME": str(tmp_path), variable: str(tmp_path / "there")}
     assert own_files(environment, "win32") == [place]
     assert own_files(environment, "linux") == []
+
+
+def test_on_windows_the_users_own_folders_come_first_then_the_file_that_overrides_for_mysql(tmp_path: Path) -> None:
+    places = ["appdata/my.ini", "appdata/MySQL/my.ini", "profile/.my.cnf", "c/my.cnf", "c/my.ini", "windows/my.ini"]
+    for name in places:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    folders = {"APPDATA": "appdata", "USERPROFILE": "profile", "WINDIR": "windows", "SYSTEMDRIVE": "c"}
+    environment = {variable: str(tmp_path / folder) for variable, folder in folders.items()}
+    assert own_files(environment, "win32") == [tmp_path / name for name in places]
