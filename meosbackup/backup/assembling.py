@@ -83,7 +83,7 @@ class BatchFolder:
         moment = entry.taken if entry.error is not None and entry.taken is not None else self.now
         name = names.dump_name(stem, moment)
         if good is not None:
-            good.path.replace(self.path / name)
+            files.move(good.path, self.path / name)
         elif self.before is not None:
             files.link_or_copy(self.before.path(entry.dump), self.path / name)
         return replace(entry, dump=replace(entry.dump, file=name))
@@ -95,5 +95,5 @@ class BatchFolder:
         folder = self.spool / names.REFERENCE_FOLDER
         folder.mkdir(exist_ok=True, mode=0o700)
         files.make_private(good.path)
-        good.path.replace(folder / name)
+        files.move(good.path, folder / name)
         return StoredFile(f"../../{names.REFERENCE_FOLDER}/{name}", good.bytes, good.sha256)

@@ -26,7 +26,7 @@ from meosbackup.mysql.programs import Program
 from meosbackup.mysql.server_errors import grant_line
 from meosbackup.settings.model import Settings
 from meosbackup.store import drive, inventory, retention, space, spool
-from meosbackup.system import disks
+from meosbackup.system import disks, files
 from meosbackup.text import clean, unbroken
 
 _FAULTS = frozenset({"clock", "version"})
@@ -272,7 +272,7 @@ def _dumped(
     except dumping.EmptyShellError as error:
         work.left_out += [LeftOutRace(race, error.what)] if race else []
         return
-    good.path.unlink()
+    files.discard(good.path)
     work.dumps.append(good.bytes)
     found = good.freshness
     counts = f"{found.entries} entries, {found.finished} finished; " if found else ""

@@ -71,7 +71,10 @@ def run(console: Console, seconds: int) -> bool:
 
 @contextmanager
 def _stage() -> Iterator[Stage]:
-    with tempfile.TemporaryDirectory(prefix="meosbackup-demo-") as name, private_server.private_server() as server:
+    with (
+        tempfile.TemporaryDirectory(prefix="meosbackup-demo-", ignore_cleanup_errors=True) as name,
+        private_server.private_server() as server,
+    ):
         folder = Path(name)
         target = folder / "drive"
         target.mkdir()

@@ -76,7 +76,7 @@ def export(stored: StoredBatch, entry: Entry, folder: Path, stop: threading.Even
     name = names.meosxml_name(entry.dump.file).removesuffix(names.MEOSXML)
     path = folder / names.first_free(name, lambda free: not files.is_there(folder / free), names.MEOSXML)
     ready, notes = entry.meosxml, tuple[str, ...]()
-    with tempfile.TemporaryDirectory(prefix="meosbackup-") as work:
+    with tempfile.TemporaryDirectory(prefix="meosbackup-", ignore_cleanup_errors=True) as work:
         # No file of a batch has a name that begins with a dot.
         local, reference, made = Path(work, entry.dump.file), Path(work, ".reference"), Path(work, names.MEOSXML)
         if ready is None or not _fetched(stored.path(ready), made, ready, stop):
@@ -94,9 +94,10 @@ def export(stored: StoredBatch, entry: Entry, folder: Path, stop: threading.Even
         try:
             files.remove(partial)
             files.link_or_copy(made, partial)
-            return Exported(partial.replace(path), notes)
+            files.move(partial, path)
+            return Exported(path, notes)
         finally:
-            partial.unlink(missing_ok=True)
+            files.discard(partial)
 
 
 def _told(picked: Picked, folder: Path, screen: Console, *, is_chosen: bool) -> bool:

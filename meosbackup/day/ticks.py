@@ -235,7 +235,7 @@ class Ticks:
         root, limit = self.spool, self.settings.spool_mb << 20
         try:
             spool.thin(root, now)
-            removed = retention.make_room(root, retention.used_bytes(root) - limit, now)
+            removed = retention.make_room(root, retention.used_bytes(root) - limit, now).removed
             if removed:
                 count = wording.number(len(removed), "batch that no drive has was", "batches that no drive has were")
                 self.report.note(now, f"the waiting room is full: {count} deleted, oldest first")

@@ -23,6 +23,7 @@ from meosbackup.meos.other_objects import NOT_TABLES
 from meosbackup.mysql import identifiers
 from meosbackup.mysql.server_errors import grant_line
 from meosbackup.settings.model import Settings
+from meosbackup.system import files
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +87,7 @@ def dump_race_tables(
     left_out = [table.name for table in state.tables if changes.is_reference(table.name)]
     good = _dump(program, state, left_out, stop, relisting.statements(race, state.database, own_event), sinks=sinks)
     if not good.contents.rows.get("oevent"):
-        good.path.unlink()
+        files.discard(good.path)
         raise EmptyShellError(
             f"The database {state.database} is an empty shell, such as MeOS makes when it opens a lost race.",
             "It holds no race, so it doesn't replace the dump of one.",
@@ -107,7 +108,7 @@ def dump_reference_tables(program: DumpProgram, state: DatabaseState, stop: thre
         raise DumpFailedError(error.what, means, error.do) from error
     if good.contents.has_rows:
         return good
-    good.path.unlink()
+    files.discard(good.path)
     return None
 
 
@@ -146,7 +147,7 @@ def _dump(
             "Name another program with --mysqldump PROGRAM.",
         ) from error
     finally:
-        raw.unlink(missing_ok=True)
+        files.discard(raw)
     contents = inspection.contents()
     expected = {table.name.lower() for table in state.tables} - {name.lower() for name in left_out}
     _check(contents, expected)

@@ -12,6 +12,7 @@ from typing import BinaryIO
 from meosbackup.dump import reader, scanner
 from meosbackup.dump.reader import Sink
 from meosbackup.dump.scanner import PIECE, Kind, Piece
+from meosbackup.system.patience import patiently
 
 # Collations that other servers don't know (seen: 360 restores between 5 servers). They are changed where a database, a
 # table or a column is defined: their names stand in keys and rows for other reasons.
@@ -52,7 +53,7 @@ def make_portable(
 
     Raises BadDumpError, OSError and StoppedError as `reader.read_through` does; the target is unfinished then.
     """
-    with target.open("wb", PIECE) as copy:
+    with patiently(lambda: target.open("wb", PIECE), target) as copy:
         portable = _Portable(copy, ending, apart)
         reader.read_through(source, [portable, *sinks], stop)
         copy.flush()

@@ -74,7 +74,7 @@ class MeosFiles:
         except Exception as error:  # whatever it is, the dump is good, and must reach the drive
             log.warning("%s: no .meosxml file", entry.database, exc_info=True)
             self._errors[entry.dump.sha256] = error
-            target.unlink(missing_ok=True)
+            files.discard(target)
             return replace(entry, meosxml=None)
         self._errors.pop(entry.dump.sha256, None)
         return replace(entry, meosxml=StoredFile(target.name, written.bytes, written.sha256))

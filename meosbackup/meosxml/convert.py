@@ -19,6 +19,8 @@ from meosbackup.dump.scanner import Piece
 from meosbackup.errors import MeosBackupError, StoppedError
 from meosbackup.meosxml import extras, tags
 from meosbackup.meosxml.tags import Kind, Writer
+from meosbackup.system import files
+from meosbackup.system.patience import patiently
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +89,7 @@ def convert(source: Source, target: Path, stop: threading.Event) -> Written:
     try:
         reader.read_through(source.dump, [draft], stop)
     except BaseException as error:
-        target.unlink(missing_ok=True)
+        files.discard(target)
         if isinstance(error, CutShortError):
             raise _unfit(source.dump, _CUT_SHORT) from error
         raise
@@ -156,8 +158,8 @@ class Draft(Sink):
         try:
             return self._finished(source, target, stop)
         except BaseException:
-            self._path.unlink(missing_ok=True)
-            target.unlink(missing_ok=True)
+            files.discard(self._path)
+            files.discard(target)
             raise
 
     def _finished(self, source: Source, target: Path, stop: threading.Event) -> Written:
@@ -166,9 +168,9 @@ class Draft(Sink):
         if self._error is not None:
             raise self._error
         if self._path != target:
-            self._path.replace(target)
+            files.move(self._path, target)
         dumps = [*([source.dump] if self._has_images else []), *filter(None, [source.reference])]
-        with target.open("ab") as file:
+        with patiently(lambda: target.open("ab"), target) as file:
             for text in extras.pieces(*self._packed, dumps):
                 if stop.is_set():
                     raise StoppedError
@@ -223,7 +225,7 @@ class Draft(Sink):
         about, event = self._checked(is_completed)
         self._packed = (about.cell(event, "lists"), about.cell(event, "maps"), about.cell(event, "machine"))
         head = f'{_DECLARATION}<meosdata version="{_FORMAT}">\n{about.written_tags(event)}{about.written_data(event)}'
-        with self._path.open("wb") as file:
+        with patiently(lambda: self._path.open("wb"), self._path) as file:
             self._write(file, _encoded(head))
             for kind in _LISTS:
                 self._write(file, _encoded(f"<{kind.group}>\n"))

@@ -30,7 +30,7 @@ def sealed_server(databases: Iterable[str], *, lower_case_table_names: int) -> I
             "Choose another batch.",
         )
     with (
-        tempfile.TemporaryDirectory(prefix="meosbackup-") as empty,
+        tempfile.TemporaryDirectory(prefix="meosbackup-", ignore_cleanup_errors=True) as empty,
         private_server.private_server(
             lower_case_table_names=lower_case_table_names, options=_options(Path(empty))
         ) as server,

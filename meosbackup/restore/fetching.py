@@ -1,6 +1,5 @@
 """The dumps of a batch, copied to the local disk before a restore, and each compared with its SHA-256."""
 
-import errno
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,7 +12,8 @@ from meosbackup.restore import planning
 from meosbackup.restore.job import Job
 from meosbackup.restore.replacement import Step
 from meosbackup.store import copying, inventory
-from meosbackup.system import files
+from meosbackup.system import faults, files
+from meosbackup.system.faults import Fault
 
 
 def fetch(
@@ -56,7 +56,7 @@ def _fetch(
     try:
         is_good = copying.from_drive(stored.path(step.source), copy, step.source, stop, advance)
     except OSError as error:
-        if error.errno == errno.ENOSPC:
+        if faults.fault(error) is Fault.FULL:
             raise MeosBackupError(
                 "This computer's disk, where the spool is, is full.", "Nothing was restored.",
                 "Make room on it, or name a folder on another disk with --spool.",

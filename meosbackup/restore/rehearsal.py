@@ -44,7 +44,7 @@ def rehearse(stored: StoredBatch, program: Program, stop: threading.Event) -> It
     entries = [entry for entry in stored.batch.databases if entry.dump is not None]
     took: dict[str, float] = {}
     left_out: dict[str, list[str]] = {entry.database: [] for entry in entries}
-    with tempfile.TemporaryDirectory(prefix="meosbackup-") as name:
+    with tempfile.TemporaryDirectory(prefix="meosbackup-", ignore_cleanup_errors=True) as name:
         copies = _fetch(stored, entries, Path(name), stop)
         with sealed_server.sealed_server(
             [relisting.DATABASE, *(entry.database for entry in entries)],
@@ -74,7 +74,7 @@ def database_digests(
 ) -> dict[str, TableDigest]:
     """Return the digests of a private server's database, by a dump of all of it. Raises MeosBackupError."""
     settings = Settings(host=server.host, port=server.port, socket=server.socket, user=server.user)
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name)
         with mysqldump.logged_in(program, settings, folder) as dumper:
             mysqldump.dump(dumper, database, left_out=(), one_transaction=False, file="whole.sql", stop=stop)

@@ -20,6 +20,7 @@ from meosbackup.mysql.sessions import Session
 from meosbackup.restore import foreign_keys, swap, temporary
 from meosbackup.restore.swap import Swap
 from meosbackup.settings.model import Settings
+from meosbackup.system import files
 
 _LOCK_SECONDS = 8
 
@@ -161,7 +162,7 @@ def _compare(restorer: Restorer, session: Session, step: Step, path: Path) -> in
         raise MeosBackupError(what, UNTOUCHED, error.do) from error
     finally:
         told.cancel()
-        copy.unlink(missing_ok=True)
+        files.discard(copy)
     counts = (f"(SELECT COUNT(*) FROM {quoted(step.new)}.{quoted(table)})" for table in swap.tables(session, step.new))
     return int(session.rows(f"SELECT {' + '.join(counts)} AS n")[0]["n"])
 

@@ -11,6 +11,7 @@ import re
 import sys
 import tempfile
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +21,7 @@ from meosbackup.batch import names
 from meosbackup.errors import DriveFailedError, DriveFullSoonError, DriveGoneError, MeosBackupError, WrongUsageError
 from meosbackup.settings.model import SPOOL
 from meosbackup.system import disks, faults, files
-from meosbackup.system.faults import Fault, TooLargeError
+from meosbackup.system.faults import Fault, HeldError, TooLargeError
 from meosbackup.text import unbroken
 
 MARK_FILE = "drive.json"
@@ -271,7 +272,11 @@ def full_soon(target: Path, free: int) -> DriveFullSoonError:
     )
 
 
-def full(target: Path) -> DriveFailedError:
-    """Return the error for a drive that is full."""
+def full(target: Path, kept_open: Sequence[HeldError] = ()) -> DriveFailedError:
+    """Return the error for a drive that is full; `kept_open` is why more batches couldn't be deleted."""
     what, means, do = _WORDS[Fault.FULL]
+    if kept_open:
+        what = "The drive at {target} is full, and another program has a batch open that could be deleted."
+        means = "No batch is copied to the drive until there is room; backups continue on this computer."
+        do = f"Close {kept_open[0].filename} in that program. It will retry automatically."
     return DriveFailedError(what.format(target=target), means, do)

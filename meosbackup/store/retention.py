@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from meosbackup import notices
 from meosbackup.batch.model import StoredBatch
 from meosbackup.store import inventory, keeping, spool
+from meosbackup.system.faults import HeldError
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +40,14 @@ class Kept:
     pinned: bool
     good: frozenset[str]
     is_backup: bool = True
+
+
+@dataclass(frozen=True)
+class Room:
+    """What was deleted to make room; and why more wasn't, though it might have been: another program has it open."""
+
+    removed: tuple[Kept, ...] = ()
+    held: tuple[HeldError, ...] = ()
 
 
 def kept_from(stored: StoredBatch, *, frees: int, pinned: bool) -> Kept:
@@ -115,24 +125,34 @@ def used_bytes(folder: Path) -> int:
     return sum({(file.st_dev, file.st_ino): file.st_size for file in found}.values())
 
 
-def make_room(root: Path, missing: int, now: datetime) -> list[Kept]:
-    """Delete batches to gain `missing` bytes, as far as they may be deleted; return those.
+def make_room(root: Path, missing: int, now: datetime) -> Room:
+    """Delete batches to gain `missing` bytes, as far as they may be deleted.
 
-    Reference dumps that no batch names any more are deleted with them. What is not a batch is never touched.
-    Raises OSError.
+    One that another program has open is passed over. Reference dumps that no batch names any more are deleted with
+    them. What is not a batch is never touched. Raises OSError.
     """
     if missing <= 0:
-        return []
-    removed: list[Kept] = []
+        return Room()
+    removed, held, gained = list[Kept](), list[HeldError](), 0
     batches = [_kept(stored, now) for stored in inventory.find(root).batches]
-    for kept in expendable(batches, missing, now):
+    for kept in expendable(batches, sum(one.frees for one in batches) + 1, now):
+        if gained >= missing:
+            break
         log.info("removing %s, taken %s, to make room", kept.folder, kept.taken)
-        spool.remove(kept.folder)
+        try:
+            spool.remove(kept.folder)
+        except HeldError as error:
+            held.append(error)
+            notices.tell(
+                f"the batch from {kept.taken:%Y-%m-%d %H:%M:%S} can't be deleted to make room: another program has"
+                f" {error.filename} open"
+            )
+            continue
         removed.append(kept)
+        gained += kept.frees
     spool.remove_unnamed_references(root)
-    gained = sum(kept.frees for kept in removed)
     log.info("%d bytes were missing; %d were gained, and those of reference dumps", missing, gained)
-    return removed
+    return Room(tuple(removed), tuple(held))
 
 
 def _kept(stored: StoredBatch, now: datetime) -> Kept:

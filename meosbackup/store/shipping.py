@@ -1,7 +1,6 @@
 """Batches brought from the spool to the drive: there they are whole and compared, or have a name with `.partial`."""
 
 import logging
-import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -18,6 +17,8 @@ from meosbackup.store.inventory import Inventory
 from meosbackup.store.keeping import Keep
 from meosbackup.store.space import Outlook
 from meosbackup.system import disks, files
+from meosbackup.system.faults import HeldError
+from meosbackup.system.patience import patiently
 
 log = logging.getLogger(__name__)
 
@@ -180,7 +181,7 @@ def _ship(shipper: Shipper, stored: StoredBatch) -> Path:
     files.make_folder(folder.parent)
     partial = folder.with_name(folder.name + files.PARTIAL)
     files.remove(partial)
-    partial.mkdir()
+    patiently(partial.mkdir, partial)
     try:
         for name, sha256 in _files(stored).items():
             copying.to_drive(stored.folder / name, partial / name, sha256, shipper.stop)
@@ -194,7 +195,7 @@ def _ship(shipper: Shipper, stored: StoredBatch) -> Path:
         _see_whole(folder, stored)
         shipper.on_drive.add(StoredBatch(folder, stored.batch).name)
     except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
+        files.discard(partial)
         raise
     return folder
 
@@ -206,7 +207,7 @@ def _see_whole(folder: Path, stored: StoredBatch) -> None:
     """
     if _is_whole(folder, stored):
         return
-    shutil.rmtree(folder, ignore_errors=True)
+    files.discard(folder)
     raise copying.differs(folder)
 
 
@@ -288,12 +289,12 @@ def _make_room(shipper: Shipper, stored: StoredBatch) -> None:
         if entry.reference and not files.is_there(root / names.REFERENCE_FOLDER / entry.reference.name)
     )
     reserve = retention.reserve_bytes(disks.total_bytes(target), shipper.reserve_mb)
-    removed = retention.make_room(root, needed + reserve - disks.free_bytes(target), datetime.now().astimezone())
-    if removed:
-        shipper.on_drive.difference_update(kept.folder.relative_to(root).as_posix() for kept in removed)
-        shipper.tell(_removed([kept.taken for kept in removed]))
+    room = retention.make_room(root, needed + reserve - disks.free_bytes(target), datetime.now().astimezone())
+    if room.removed:
+        shipper.on_drive.difference_update(kept.folder.relative_to(root).as_posix() for kept in room.removed)
+        shipper.tell(_removed([kept.taken for kept in room.removed]))
     if disks.free_bytes(target) < needed:
-        raise drive.full(target)
+        raise drive.full(target, room.held)
 
 
 def _removed(taken: list[datetime]) -> str:
@@ -310,11 +311,19 @@ def _remove_unfinished(where: Place) -> None:
     """Remove what an earlier run left half copied. Raises DriveGoneError, DriveFailedError."""
     try:
         for folder in inventory.unfinished(where.root):
-            files.remove(folder)
+            _remove_left(folder)
         for file in files.listed(where.root / names.REFERENCE_FOLDER):
             if file.name.endswith(files.PARTIAL):
-                files.remove(file)
+                _remove_left(file)
         for name in (names.GUIDE_FILE, top_of_drive.PROOF_FILE, drive.MARK_FILE):
-            files.remove(where.root / f"{name}{files.PARTIAL}")
+            _remove_left(where.root / f"{name}{files.PARTIAL}")
     except OSError as error:
         raise drive.explained(where.target, error) from error
+
+
+def _remove_left(path: Path) -> None:
+    """Remove a leftover; one that another program has open stays, and stands in nobody's way."""
+    try:
+        files.remove(path)
+    except HeldError:
+        log.warning("%s is left over, and another program has it open", path, exc_info=True)

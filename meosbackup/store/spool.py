@@ -1,8 +1,7 @@
 """The spool: the folder on the local disk where a batch is made, and waits for the drive."""
 
-import errno
+import logging
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,7 +13,11 @@ from meosbackup.batch.model import StoredBatch
 from meosbackup.errors import MeosBackupError, WrongUsageError
 from meosbackup.store import inventory, keeping
 from meosbackup.store.inventory import Inventory
-from meosbackup.system import disks, files
+from meosbackup.system import disks, faults, files
+from meosbackup.system.faults import Fault, HeldError
+from meosbackup.system.patience import patiently
+
+log = logging.getLogger(__name__)
 
 SHIPPED_FILE = "SHIPPED"
 _DRIVES_FILE = "DRIVES"
@@ -74,7 +77,7 @@ def _is_ours(path: Path) -> bool:
 def tidy(root: Path) -> None:
     """Remove what an earlier run left incomplete; no other run may be using the spool."""
     for folder in [*root.glob(f"{_WORK}*"), *inventory.unfinished(root)]:
-        shutil.rmtree(folder, ignore_errors=True)
+        files.discard(folder)
 
 
 @contextmanager
@@ -84,7 +87,7 @@ def work_folder(root: Path) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        files.discard(folder)
 
 
 def publish(root: Path, partial: Path, name: str) -> Path:
@@ -109,18 +112,14 @@ def waiting(findings: Inventory, drive: str | None = None) -> list[StoredBatch]:
 
 def mark_shipped(stored: StoredBatch, drive: str) -> None:
     """Note that a batch is on a drive, by the drive's id."""
-    with (stored.folder / SHIPPED_FILE).open("a", encoding="ascii", newline="\n") as file:
-        file.write(f"{drive}\n")
-    files.make_private(stored.folder / SHIPPED_FILE)
+    files.append(stored.folder / SHIPPED_FILE, drive)
 
 
 def note_drive(root: Path, drive: str) -> None:
     """Note that the batches which are made from now on go with a drive, by its id. Raises OSError."""
     notes = _drive_notes(root)
     if not notes or notes[-1][1] != drive:
-        with (root / _DRIVES_FILE).open("a", encoding="utf-8", newline="\n") as file:
-            file.write(f"{inventory.find(root).highest_sequence} {drive}\n")
-        files.make_private(root / _DRIVES_FILE)
+        files.append(root / _DRIVES_FILE, f"{inventory.find(root).highest_sequence} {drive}")
 
 
 def going_with(findings: Inventory, drive: str) -> list[StoredBatch]:
@@ -136,7 +135,7 @@ def going_with(findings: Inventory, drive: str) -> list[StoredBatch]:
 def _drive_notes(root: Path) -> list[tuple[int, str]]:
     """Return the drives that were attached, in their order, each with the highest sequence of the spool then."""
     try:
-        lines = (root / _DRIVES_FILE).read_text("utf-8", "replace").splitlines()
+        lines = files.read_short(root / _DRIVES_FILE).decode("ascii", "replace").splitlines()
     except FileNotFoundError:
         return []
     found = [line.partition(" ") for line in lines]
@@ -169,7 +168,10 @@ def thin(root: Path, now: datetime) -> None:
         if stored != findings.newest and _drives(stored) and keeping.read(stored.folder, now) is None
     ]  # fmt: skip
     for stored in shipped:
-        remove(stored.folder)
+        try:
+            remove(stored.folder)
+        except HeldError:  # it goes another time
+            log.info("%s stays, since another program has it open", stored.folder, exc_info=True)
     if shipped:
         remove_unnamed_references(root)
 
@@ -185,34 +187,45 @@ def remove_unnamed_references(root: Path) -> None:
     }  # fmt: skip
     for file in files.listed(root / names.REFERENCE_FOLDER):
         if file.name.endswith(names.DUMP) and file.name not in named and files.is_file(file):
-            file.unlink(missing_ok=True)
+            files.discard(file)
 
 
 def _drives(stored: StoredBatch) -> list[str]:
     try:
-        return (stored.folder / SHIPPED_FILE).read_text("ascii", "replace").split()
+        return files.read_short(stored.folder / SHIPPED_FILE).decode("ascii", "replace").split()
     except FileNotFoundError:
         return []
 
 
 def remove(folder: Path) -> None:
-    """Remove a batch's folder, so that it is never seen half removed, and its day's folder if that is empty then."""
+    """Remove a batch's folder, so that it is never seen half removed, and its day's folder if that is empty then.
+
+    Raises OSError: HeldError if another program has something in it open; the batch stays whole then.
+    """
     leaving = folder.with_name(folder.name + files.PARTIAL)
     files.remove(leaving)
-    folder.replace(leaving)
+    files.move(folder, leaving)
     files.sync(leaving.parent)  # or a power cut could leave it half removed under its own name
-    shutil.rmtree(leaving, ignore_errors=True)
+    files.discard(leaving)
     if not any(folder.parent.iterdir()):
-        folder.parent.rmdir()
+        with suppress(HeldError):
+            patiently(folder.parent.rmdir, folder.parent)
 
 
 def unusable(root: Path, error: OSError) -> MeosBackupError:
     """Return the error for a spool that can't be used."""
+    fault = faults.fault(error)
+    if fault is Fault.HELD:
+        return MeosBackupError(
+            f"Another program has {error.filename} open.",
+            "This backup failed, since each batch is made there first; earlier batches are unchanged.",
+            "Close it in that program: an editor, a preview, a virus scanner. It will retry automatically.",
+        )
     return MeosBackupError(
         f"The spool {root} can't be used ({error.strerror or error}).",
         "Nothing is backed up, since each batch is made there first.",
         "Make room on this computer's disk, where the spool is."
-        if error.errno == errno.ENOSPC
+        if fault is Fault.FULL
         else "With --spool, name a folder on this computer's disk that you may write to.",
     )
 

@@ -66,7 +66,7 @@ def _held(path: Path, place: Path) -> Iterator[None]:
         yield
     finally:
         # In this order: once the lock is free, the file may be the next one's.
-        _remove(holder)
+        files.discard(holder)
         lock.release()
 
 
@@ -83,13 +83,6 @@ def _write(path: Path) -> None:
         files.write_durably(path, json.dumps(document).encode())
     except OSError:
         log.warning("%s can't be written", path, exc_info=True)
-
-
-def _remove(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError:
-        log.warning("%s can't be removed", path, exc_info=True)
 
 
 def _details(path: Path) -> str:
