@@ -4,17 +4,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.toolkit import cache, debian
+from tests.toolkit.cache import NotToBeHadError
 from tests.tools.matrix import installations
-from tests.tools.matrix.installations import NotToBeHadError
 
 
 def test_an_archive_that_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(installations, "_CACHE", tmp_path / "cache")
-    monkeypatch.setattr(installations, "mirror", lambda _: (tmp_path / "nothing").as_uri())
+    monkeypatch.setattr(cache, "folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr(debian, "mirror", lambda _: (tmp_path / "nothing").as_uri())
     with pytest.raises(NotToBeHadError) as first:
         installations.find("MySQL 9.7")
     assert "apt-get update" in str(first.value)
-    monkeypatch.setattr(installations, "_run", lambda *_, **__: pytest.fail("it was tried again"))
+    monkeypatch.setattr(debian, "_run", lambda *_, **__: pytest.fail("it was tried again"))
     with pytest.raises(NotToBeHadError) as second:
         installations.find("MySQL 9.7")
     assert str(second.value) == str(first.value)
@@ -63,11 +64,11 @@ def test_the_archive_is_the_one_of_apt(tmp_path: Path) -> None:
     extra = tmp_path / "sources.list.d"
     extra.mkdir()
     with pytest.raises(NotToBeHadError, match="no archive of Debian is in the settings of apt"):
-        installations.mirror(tmp_path)
+        debian.mirror(tmp_path)
     (extra / "added.list").write_text(_LINES)
     (extra / "ubuntu.sources").write_text(_STANZAS.replace("/pub/debian", "/ubuntu"))
-    assert installations.mirror(tmp_path) == "https://one.example.org/debian/"
+    assert debian.mirror(tmp_path) == "https://one.example.org/debian/"
     (extra / "debian.sources").write_text(_STANZAS)
-    assert installations.mirror(tmp_path) == "http://three.example.org/pub/debian"
+    assert debian.mirror(tmp_path) == "http://three.example.org/pub/debian"
     (tmp_path / "sources.list").write_text("deb http://four.example.org/debian bookworm main\n")
-    assert installations.mirror(tmp_path) == "http://four.example.org/debian"
+    assert debian.mirror(tmp_path) == "http://four.example.org/debian"

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.toolkit.cache import NotToBeHadError
 from tests.toolkit.programs import needed
 from tests.tools.matrix import installations
-from tests.tools.matrix.installations import Installation, NotToBeHadError
+from tests.tools.matrix.installations import Installation
 
 
 def had(name: str) -> Installation:

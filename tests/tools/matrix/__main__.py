@@ -12,10 +12,11 @@ from pathlib import Path
 
 import click
 
+from tests.toolkit.cache import NotToBeHadError
 from tests.toolkit.servers import RACE_LIST, RELAY
 from tests.tools.matrix import installations, race_day
 from tests.tools.matrix.grid import Cell, cells, hosts, portable_files
-from tests.tools.matrix.installations import Installation, NotToBeHadError
+from tests.tools.matrix.installations import Installation
 from tests.tools.matrix.race_day import RaceDay
 
 _MARK = "<!-- the matrix -->\n"

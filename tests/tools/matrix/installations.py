@@ -5,31 +5,20 @@ the user's cache. Each program is started by the loader and with the libraries o
 this machine has to suit it.
 """
 
-import email
-import os
-import re
 import shutil
 import stat
 import subprocess
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from meosbackup.mysql import private_server
 from meosbackup.mysql.private_server import ServerProgram
+from tests.toolkit import cache, debian
+from tests.toolkit.cache import NotToBeHadError
 
-_CACHE = platformdirs.user_cache_path("meosbackup-tests", appauthor=False)
-_APT = Path("/etc/apt")
-_LIMIT = 120.0
-_HOUR = 3600.0
 _NOT_NEEDED = ("perl", "libperl", "libc-gconv", "gcc-", "mysql-common", "mariadb-common")
-
-
-class NotToBeHadError(Exception):
-    """An installation that can't be fetched here: why."""
 
 
 @dataclass(frozen=True)
@@ -80,9 +69,9 @@ def find(name: str) -> Installation:
     if name == OWN:
         return _own()
     wanted = _DEBIAN[name]
-    home = _CACHE / f"{wanted.suite}-{wanted.names[0]}"
+    home = cache.folder() / f"{wanted.suite}-{wanted.names[0]}"
     try:
-        _have(wanted, home)
+        cache.have(home, lambda: _fetch(wanted, home))
         program = ServerProgram(home / wanted.server, wanted.flavour)
         options = (f"--basedir={home / 'usr'}", f"--plugin-dir={next(home.glob('usr/lib/*/plugin'))}")
         return Installation(
@@ -90,50 +79,6 @@ def find(name: str) -> Installation:
         )
     except (OSError, StopIteration, subprocess.SubprocessError, Timeout) as error:
         raise NotToBeHadError(f"what Debian has of it doesn't work here: {error!r}") from error
-
-
-def _have(wanted: _Packages, home: Path) -> None:
-    """Fetch the packages where they aren't there; what failed within the hour is not tried again."""
-    home.parent.mkdir(parents=True, exist_ok=True)
-    failed = home.with_suffix(".failed")
-    with FileLock(f"{home}.lock", timeout=_LIMIT):
-        if home.is_dir():
-            return
-        if failed.exists() and time.time() - failed.stat().st_mtime < _HOUR:
-            raise NotToBeHadError(failed.read_text("utf-8"))
-        try:
-            _fetch(wanted, home)
-        except NotToBeHadError as error:
-            failed.write_text(str(error), "utf-8")
-            raise
-
-
-def mirror(settings: Path) -> str:
-    """Return the first archive of Debian in a folder of apt's settings. Raises NotToBeHadError if it has none."""
-    extra = settings / "sources.list.d"
-    # Debian's own file there is a .sources file; what vendors add, with paths that end like Debian's, mostly isn't.
-    for file in (settings / "sources.list", *sorted(extra.glob("*.sources")), *sorted(extra.glob("*.list"))):
-        text = re.sub(r"^[ \t]*#.*\n?", "", file.read_text("utf-8"), flags=re.MULTILINE) if file.is_file() else ""
-        for uri in _uris_of_stanzas(text) if file.suffix == ".sources" else _uris_of_lines(text):
-            if re.fullmatch(r"https?://\S+/debian/?", uri):
-                return uri
-    raise NotToBeHadError(f"no archive of Debian is in the settings of apt ({settings})")
-
-
-def _uris_of_lines(text: str) -> list[str]:
-    return re.findall(r"^[ \t]*deb[ \t]+(?:\[.*?\][ \t]+)?(\S+)[ \t].*\bmain\b", text, re.MULTILINE)
-
-
-def _uris_of_stanzas(text: str) -> list[str]:
-    stanzas = map(email.message_from_string, re.split(r"\n\s*\n", text.strip()))
-    return [
-        uri
-        for stanza in stanzas
-        if stanza.get("Enabled", "yes") != "no"
-        and "deb" in stanza.get("Types", "").split()
-        and "main" in stanza.get("Components", "").split()
-        for uri in stanza.get("URIs", "").split()
-    ]
 
 
 def _own() -> Installation:
@@ -152,46 +97,13 @@ def _name(server: ServerProgram) -> str:
 
 
 def _fetch(wanted: _Packages, home: Path) -> None:
-    """Have apt find and fetch the packages in a state of its own, and unpack them."""
+    """Fetch the packages of a server, and make its programs ready to run from `home`."""
     partial = home.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    apt = partial / "apt"
-    (apt / "lists/partial").mkdir(parents=True)
-    (apt / "archives/partial").mkdir(parents=True)
-    (apt / "status").touch()
-    # Names of packages may be as new as the suite, whose date a machine with an odd clock doubts.
-    (apt / "sources.list").write_text(f"deb [check-valid-until=no] {mirror(_APT)} {wanted.suite} main\n")
-    (apt / "apt.conf").write_text(
-        f'Dir::State "{apt}"; Dir::State::status "{apt}/status"; Dir::Cache "{apt}";\n'
-        f'Dir::Etc::sourcelist "{apt}/sources.list"; Dir::Etc::sourceparts "/dev/null";\n'
-        'Dir::Etc::preferences "/dev/null"; Dir::Etc::preferencesparts "/dev/null";\n'
-        'Acquire::Languages "none"; APT::Sandbox::User ""; APT::Install-Recommends "false";\n'
-        'APT::Update::Error-Mode "any";\n'
-    )
-    _run("apt-get", "-c", f"{apt}/apt.conf", "update", folder=apt)
-    planned = _run("apt-get", "-c", f"{apt}/apt.conf", "--simulate", "install", *wanted.names, folder=apt)
-    names = [line.split()[1] for line in planned.splitlines() if line.startswith("Inst ")]
-    names = [name for name in names if not name.startswith(_NOT_NEEDED)]
-    _run("apt-get", "-c", f"{apt}/apt.conf", "download", *names, *wanted.alone, folder=apt)
-    for package in sorted(apt.glob("*.deb")):
-        _run("dpkg-deb", "--extract", str(package), str(partial), folder=apt)
-    shutil.rmtree(apt)
+    partial.mkdir()
+    debian.unpack(wanted.suite, wanted.names, partial, alone=wanted.alone, but=_NOT_NEEDED)
     _wrap(partial, home)
     partial.rename(home)
-
-
-def _run(*arguments: str, folder: Path) -> str:
-    try:
-        result = subprocess.run(
-            arguments, cwd=folder, env={**os.environ, "LC_ALL": "C"}, capture_output=True, encoding="utf-8",
-            timeout=_LIMIT, check=False,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise NotToBeHadError(f"{arguments[0]}: {error}") from error
-    if result.returncode:
-        complaints = [line for line in result.stderr.splitlines() if line.startswith(("E:", "W:", "dpkg-deb:"))]
-        raise NotToBeHadError(f"{arguments[0]} {arguments[3]}: {'; '.join(complaints)}")
-    return result.stdout
 
 
 def _wrap(partial: Path, home: Path) -> None:
