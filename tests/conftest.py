@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from functools import cache
+from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 
 import pytest
@@ -12,14 +13,16 @@ from hypothesis import settings
 
 from meosbackup.errors import ProgramMissingError
 from meosbackup.mysql.private_server import PrivateServer, ServerProgram, find_server_program, private_server
-from tests.toolkit import drives
+from tests.toolkit import drives, windows_parts
 from tests.toolkit.installations import Certificate, had, self_signed
 from tests.toolkit.servers import FILES, RACE_LIST, RELAY, make_pristine
 from tests.tools.matrix import installations
 from tests.tools.matrix.installations import Installation
 
 # What a test that needs a server, a mount or the matrix comes to, through its fixtures and helpers.
-_HEAVY = (private_server, find_server_program, drives.slot, drives.small_disk, installations.find)
+_HEAVY = (private_server, find_server_program, drives.slot, drives.small_disk, installations.find, windows_parts.find)
+
+_WINDOWS = Path(__file__).parent / "windows"
 
 settings.register_profile("local", deadline=None)
 settings.register_profile("fast", deadline=None, max_examples=20)
@@ -39,8 +42,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test that starts a server, mounts a drive or fetches one of the matrix's servers as `server`."""
+    """Mark the tests on Windows as `windows`, and those that start a server, mount or fetch something as `server`."""
     for item in items:
+        if item.path.is_relative_to(_WINDOWS):
+            item.add_marker("windows")
         if isinstance(item, pytest.Function):
             fixtures = [
                 found for name in item.fixturenames for found in item._fixtureinfo.name2fixturedefs.get(name, ())

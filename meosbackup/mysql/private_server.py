@@ -149,7 +149,7 @@ def private_server(
     # The socket is elsewhere, since the path of `folder` may be too long for one (108 letters on Linux, 104 on macOS).
     with _temporary_folder(folder) as home, _temporary_folder(None) as short:
         server = PrivateServer(
-            program=program, folder=home, port=_free_port(), options=_options(home, lower_case_table_names, options),
+            program=program, folder=home, port=free_port(), options=_options(home, lower_case_table_names, options),
             socket=None if sys.platform == "win32" else short / "socket",
         )  # fmt: skip
         _make_data_folder(server)
@@ -239,7 +239,7 @@ def _undisturbed(action: Callable[[], None]) -> None:
         other_thread.submit(copy_context().run, action).result()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """Choose a port below those that the system hands out, so that nobody takes it while the server is stopped."""
     while True:
         port = _PORTS.start + secrets.randbelow(len(_PORTS))

@@ -4,7 +4,6 @@ import os
 import shlex
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -15,9 +14,8 @@ from meosbackup.batch.model import Batch, StoredBatch
 from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.store import inventory
 from tests.toolkit.place import Place
-from tests.toolkit.programs import needed
 from tests.toolkit.runs import run_meosbackup, server_options, with_password
-from tests.toolkit.terminals import _COLUMNS, _ROWS, Screen
+from tests.toolkit.terminals import COLUMNS, Screen, tmux
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,35 +46,16 @@ class Day(Place):
         *more: str | Path,
         env: Mapping[str, str] | None = None,
         prefix: tuple[str, ...] = (),
-        columns: int = _COLUMNS,
+        columns: int = COLUMNS,
     ) -> Iterator[Screen]:
         """Run the tool in a terminal until it leaves or the block ends."""
-        needed("tmux")
         command = [*prefix, sys.executable, "-m", "meosbackup", *self.arguments(*more)]
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith("MEOSBACKUP_") and name != "TMUX"
         }
-        # Not below the test's folder, whose path may be too long for a socket.
-        with tempfile.TemporaryDirectory(prefix="tmux-") as short:
-            socket, settings = Path(short, "socket"), Path(short, "tmux.conf")
-            settings.write_text(
-                "set -g remain-on-exit on\nset -g history-limit 100000\nset -g monitor-bell on\n", "utf-8"
-            )
-            subprocess.run(
-                ["tmux", "-u", "-S", socket, "-f", settings, "new-session", "-d", "-x", str(columns), "-y", str(_ROWS),
-                 *command],
-                env={**environment, "PYTHONUTF8": "1", "LC_ALL": "C.UTF-8", **with_password(), **(env or {})},
-                check=True,
-            )  # fmt: skip
-            screen = Screen(socket)
-            try:
-                yield screen
-                if screen.is_closed:
-                    return
-                assert "Traceback" not in screen.text
-                assert "unexpected error" not in screen.words
-            finally:
-                subprocess.run(["tmux", "-S", socket, "kill-server"], check=False, capture_output=True)
+        environment |= {"PYTHONUTF8": "1", "LC_ALL": "C.UTF-8", **with_password(), **(env or {})}
+        with tmux(command, environment, columns=columns) as screen:
+            yield screen
 
     def batches(self) -> list[Batch]:
         """Return the batches on the target, oldest first."""

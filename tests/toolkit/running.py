@@ -26,8 +26,9 @@ _COLOUR = re.compile("\x1b\\[[0-9;]*m")
 class Running:
     """meosbackup at work in a process of its own; `lines` is what it shows."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", screen: BinaryIO) -> None:
+    def __init__(self, process: "subprocess.Popen[bytes]", screen: BinaryIO, encoding: str = "utf-8") -> None:
         self.process = process
+        self._encoding = encoding
         self.lines: list[str] = []
         self._seen = 0
         self._reader = threading.Thread(target=self._read, args=(screen,), daemon=True)
@@ -108,7 +109,7 @@ class Running:
     def _read(self, screen: BinaryIO) -> None:
         with screen, suppress(OSError):  # Linux tells the end of a terminal so
             for line in screen:
-                self.lines.append(_COLOUR.sub("", line.decode("utf-8")).rstrip())
+                self.lines.append(_COLOUR.sub("", line.decode(self._encoding)).rstrip())
 
 
 @contextmanager

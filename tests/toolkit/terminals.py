@@ -5,8 +5,10 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,7 @@ from tests.toolkit.runs import server_options, with_password
 from tests.toolkit.servers import MEOS_PASSWORD
 from tests.toolkit.waiting import PATIENCE, wait_until
 
-_COLUMNS, _ROWS = 200, 60
+COLUMNS, _ROWS = 200, 60
 
 
 class Screen:
@@ -83,6 +85,32 @@ class Screen:
         return subprocess.run(
             ["tmux", "-u", "-S", self._socket, *arguments], check=True, capture_output=True, encoding="utf-8"
         ).stdout
+
+
+@contextmanager
+def tmux(
+    command: Sequence[str], environment: Mapping[str, str], *, columns: int = COLUMNS, folder: Path | None = None
+) -> Iterator[Screen]:
+    """Run a command in a terminal of its own until it leaves or the block ends; it must not show a traceback."""
+    program = needed("tmux")
+    # Not below the test's folder, whose path may be too long for a socket.
+    with tempfile.TemporaryDirectory(prefix="tmux-") as short:
+        socket, settings = Path(short, "socket"), Path(short, "tmux.conf")
+        settings.write_text("set -g remain-on-exit on\nset -g history-limit 100000\nset -g monitor-bell on\n", "utf-8")
+        subprocess.run(
+            [program, "-u", "-S", socket, "-f", settings, "new-session", "-d", "-x", str(columns), "-y", str(_ROWS),
+             *command],
+            env=environment, check=True, cwd=folder,
+        )  # fmt: skip
+        screen = Screen(socket)
+        try:
+            yield screen
+            if screen.is_closed:
+                return
+            assert "Traceback" not in screen.text
+            assert "unexpected error" not in screen.words
+        finally:
+            subprocess.run([program, "-S", socket, "kill-server"], check=False, capture_output=True)
 
 
 def in_terminal(place: Place, server: PrivateServer, *arguments: str | Path) -> str:

@@ -1,0 +1,73 @@
+"""The Windows computer and the server for Windows that these tests share."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from meosbackup.mysql.private_server import PrivateServer
+from tests.toolkit import windows_parts
+from tests.toolkit.drives import Slot, slot
+from tests.toolkit.servers import FILES, make_pristine
+from tests.toolkit.windows import Windows, WindowsPlace, windows, windows_server
+from tests.toolkit.windows_parts import Parts
+
+
+@pytest.fixture(scope="session")
+def parts() -> Parts:
+    return windows_parts.find()
+
+
+@pytest.fixture(scope="session")
+def machine(parts: Parts) -> Iterator[Windows]:
+    """A Windows computer."""
+    with windows(parts) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def _full_windows_server(
+    machine: Windows, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[PrivateServer, dict[str, object]]]:
+    with windows_server(machine, tmp_path_factory.mktemp("full")) as server:
+        yield server, {}
+
+
+@pytest.fixture
+def server(_full_windows_server: tuple[PrivateServer, dict[str, object]]) -> PrivateServer:
+    """A running MariaDB for Windows with the race list, four races and the user meos."""
+    full_server, loaded = _full_windows_server
+    make_pristine(full_server, FILES, loaded)
+    return full_server
+
+
+@pytest.fixture(scope="session")
+def _empty_windows_server(machine: Windows, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateServer]:
+    with windows_server(machine, tmp_path_factory.mktemp("empty")) as server:
+        yield server
+
+
+@pytest.fixture
+def spare(_empty_windows_server: PrivateServer) -> PrivateServer:
+    """Another running MariaDB for Windows, without a race list or any race, with the user meos."""
+    make_pristine(_empty_windows_server, {}, {})
+    return _empty_windows_server
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> WindowsPlace:
+    """Folders for runs; the target is one on the computer's own disk."""
+    found = WindowsPlace(tmp_path)
+    found.target.mkdir()
+    return found
+
+
+@pytest.fixture
+def stick(tmp_path: Path, machine: Windows) -> Iterator[Slot]:
+    """A place where drives are plugged in, which is drive E: of the computer."""
+    with slot(tmp_path) as found:
+        machine.plug("E", found.place)
+        try:
+            yield found
+        finally:
+            machine.pull("E")
