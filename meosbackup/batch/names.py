@@ -27,6 +27,9 @@ MEOSXML = ".meosxml"
 """What the name of a race's file in MeOS's own format ends with."""
 
 _LONGEST_STEM = 60
+LONGEST = len(f"{ROOT_FOLDER}/2026-11-22/14-03-00_2.partial/{'x' * _LONGEST_STEM}_2026-11-22_14-03-00{DUMP}")
+"""Characters below a target or in a spool, unless two races have the same long name."""
+
 # Letters that Unicode doesn't decompose into an ASCII letter and an accent.
 _ASCII_LETTERS = str.maketrans({
     "æ": "ae", "Æ": "Ae", "ø": "o", "Ø": "O", "ß": "ss", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "ð": "d", "Ð": "D",

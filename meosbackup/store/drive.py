@@ -9,7 +9,6 @@ import json
 import os
 import re
 import sys
-import tempfile
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -60,6 +59,12 @@ def checked_target(target: Path | None, *, any_disk: bool) -> Path:
         raise WrongUsageError(
             "No target is set.", "Nothing is backed up.", f"Name the drive with --target. {_plugged_in()}"
         )
+    if not disks.has_short_path(target, names.LONGEST):
+        raise WrongUsageError(
+            f"The path of the target {target} is too long for this computer.",
+            "Nothing is backed up: the names of some files in it would be longer than Windows allows.",
+            "With --target, name the drive's top folder, or another folder with a shorter path.",
+        )
     try:
         exists, is_folder = target.exists(), target.is_dir()
     except OSError as error:
@@ -87,8 +92,7 @@ def checked_target(target: Path | None, *, any_disk: bool) -> Path:
             f"Plug the drive in. {_plugged_in()} If you mean this folder, add --any-disk.",
         )
     try:
-        with tempfile.TemporaryFile(dir=target):
-            pass
+        files.try_writing(target)
     except OSError as error:
         raise WrongUsageError(
             f"The target {target} can't be written to ({error.strerror or error}).",

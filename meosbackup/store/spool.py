@@ -32,9 +32,14 @@ def prepare(root: Path, target: Path | None) -> None:
     try:
         if target is not None and os.path.isdir(target):  # noqa: PTH112 - Path.is_dir fails if it was pulled out
             _refuse_on_drive(root, target)
+        if not disks.has_short_path(root, names.LONGEST):
+            raise WrongUsageError(
+                f"The path of the spool {root} is too long for this computer.",
+                "Nothing was done: the names of some files in it would be longer than Windows allows.",
+                "With --spool, name a folder with a shorter path.",
+            )
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.TemporaryFile(dir=root):
-            pass
+        files.try_writing(root)
     except OSError as error:
         raise unusable(root, error) from error
     _tighten(root)

@@ -17,12 +17,21 @@ _WINDOWS_READ_ONLY = 0x80000
 """FILE_READ_ONLY_VOLUME of GetVolumeInformationW."""
 
 
+LONGEST_PATH = 259 if sys.platform == "win32" else 4095
+"""The characters that the path of a file may have; more on Windows only where its settings were changed."""
+
+
 @dataclass(frozen=True)
 class PluggedIn:
     """A removable drive that is plugged in, and its free bytes."""
 
     path: Path
     free: int
+
+
+def has_short_path(folder: Path, below: int) -> bool:
+    """Tell whether a folder's path is short enough for files whose paths below it have so many characters."""
+    return len(str(folder.absolute())) + 1 + below <= LONGEST_PATH
 
 
 def on_system_disk(path: Path) -> bool:

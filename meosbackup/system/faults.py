@@ -6,6 +6,8 @@ import sys
 from enum import Enum, auto
 from pathlib import Path
 
+from meosbackup.system.disks import LONGEST_PATH
+
 
 class Fault(Enum):
     """What stands in the way of a file."""
@@ -48,9 +50,6 @@ _BY_ERRNO = {
 _VAGUE = frozenset({errno.EACCES, errno.EBADF, errno.EINVAL})
 """What Windows's C library turns most of its errors into."""
 
-_LONGEST_ON_WINDOWS = 259
-"""Characters of a path; a longer one doesn't exist for Windows, unless somebody changed its settings."""
-
 
 class UnfitError(OSError):
     """A link, a pipe, a device, or something else that is not what it should be; `filename` is its path."""
@@ -77,7 +76,7 @@ def fault(error: OSError) -> Fault:
     if isinstance(error, UnfitError):
         return Fault.IN_THE_WAY
     found = named(error.errno, winerror(error))
-    if sys.platform == "win32" and found is Fault.GONE and len(str(error.filename or "")) > _LONGEST_ON_WINDOWS:
+    if sys.platform == "win32" and found is Fault.GONE and len(str(error.filename or "")) > LONGEST_PATH:
         return Fault.TOO_LONG
     return found
 

@@ -10,6 +10,7 @@ import shutil
 import stat
 import sys
 import threading
+import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -107,6 +108,13 @@ def open_regular(path: Path, expected: int | None = None) -> BinaryIO:
 def open_new(path: Path) -> BinaryIO:
     """Create a file, and open it for writing. Raises OSError, also if anything has that name, such as a link."""
     return os.fdopen(_opened(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb")
+
+
+def try_writing(folder: Path) -> None:
+    """Create a file in a folder, and delete it. Raises OSError if nothing can be written there."""
+    path = folder / f"meosbackup-{uuid.uuid4().hex}"
+    open_new(path).close()
+    remove(path)
 
 
 def read_short(path: Path, limit: int = LARGEST_TEXT) -> bytes:
