@@ -31,10 +31,6 @@ _LOAD_LIMIT = 3600.0
 _PORTS = range(20_000, 32_000)
 
 _NO_RISK = "No data is at risk: only the demo and rehearsals need it, backups don't."
-_HOW_TO_INSTALL = {
-    "win32": "Install MariaDB with the installer from mariadb.org, or MySQL with the one from mysql.com.",
-    "darwin": "Install MariaDB: brew install mariadb",
-}.get(sys.platform, "Install MariaDB (Debian and Ubuntu: sudo apt install mariadb-server).")
 
 
 @dataclass(frozen=True)
@@ -128,7 +124,7 @@ def find_server_program() -> ServerProgram:
             if result.code == 0:
                 return ServerProgram(path, "MariaDB" if "MariaDB" in result.output else "MySQL")
     what = "No MySQL or MariaDB server program (mariadbd or mysqld) was found on this computer."
-    raise ProgramMissingError(what, _NO_RISK, _HOW_TO_INSTALL)
+    raise ProgramMissingError(what, _NO_RISK, f"{programs.how_to_install('mariadb-server')}.")
 
 
 @contextmanager
@@ -272,7 +268,7 @@ def _found_beside(program: ServerProgram, names: Sequence[str]) -> Path:
     path = next(_found(names, [*beside, *os.get_exec_path()]), None)
     if path is None:
         what = f"{unbroken(str(program.path))} is here, but its companion {names[0]} was not found."
-        raise ProgramMissingError(what, _NO_RISK, _HOW_TO_INSTALL)
+        raise ProgramMissingError(what, _NO_RISK, f"{programs.how_to_install('mariadb-server')}.")
     return path
 
 

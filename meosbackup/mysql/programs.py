@@ -21,11 +21,13 @@ _HELP_LIMIT = 20.0
 _NO_PROGRAM_ON_WINDOWS = (193, 216)
 """ERROR_BAD_EXE_FORMAT and ERROR_EXE_MACHINE_TYPE_MISMATCH."""
 
-# Where installers put programs: below the folders of Windows programs, and below the top of the file system.
+# Where installers put programs: below the folders of Windows programs, of a user (Scoop), and below the top of the
+# file system ("tools" is Chocolatey's).
 _PROGRAM_FILES = ("MySQL/*/bin", "MySQL/*", "MariaDB */bin")
+_USER = ("scoop/apps/mysql*/current/bin", "scoop/apps/mariadb*/current/bin")
 _WINDOWS = (
-    "xampp/mysql/bin", "wamp64/bin/mysql/*/bin", "wamp64/bin/mariadb/*/bin", "wamp/bin/mysql/*/bin",
-    "wamp/bin/mariadb/*/bin", "laragon/bin/mysql/*/bin", "laragon/bin/mariadb/*/bin",
+    "tools/mysql/*/bin", "xampp/mysql/bin", "wamp64/bin/mysql/*/bin", "wamp64/bin/mariadb/*/bin",
+    "wamp/bin/mysql/*/bin", "wamp/bin/mariadb/*/bin", "laragon/bin/mysql/*/bin", "laragon/bin/mariadb/*/bin",
 )  # fmt: skip
 _MACOS = (
     "opt/homebrew/bin", "opt/homebrew/opt/mysql*/bin", "opt/homebrew/opt/mariadb*/bin", "usr/local/bin",
@@ -164,12 +166,26 @@ def installer_folders(
         files = [environment.get(name, "") for name in ("ProgramFiles", "ProgramW6432", "ProgramFiles(x86)")]
         homes = [Path(path) for path in files if path] or [top / "Program Files", top / "Program Files (x86)"]
         places = [(home, pattern) for home in dict.fromkeys(homes) for pattern in _PROGRAM_FILES]
+        if user := environment.get("USERPROFILE"):
+            places += [(Path(user), pattern) for pattern in _USER]
         places += [(top, pattern) for pattern in _WINDOWS]
     else:
         top = root or Path("/")
         places = [(top, pattern) for pattern in (_MACOS if platform == "darwin" else _LINUX)]
     for home, pattern in places:
-        yield from sorted((path for path in home.glob(pattern) if path.is_dir()), reverse=True)
+        found = [path for path in home.glob(pattern) if path.is_dir()]
+        yield from sorted(found, key=lambda path: (_numbers(str(path)), path), reverse=True)
+
+
+def how_to_install(debian: str) -> str:
+    """Return how programs are installed on this kind of computer, without a full stop; `debian` is Debian's package."""
+    match sys.platform:
+        case "win32":
+            return "Install MariaDB with the installer from mariadb.org, or MySQL with the one from mysql.com"
+        case "darwin":
+            return "Install MariaDB (brew install mariadb)"
+        case _:
+            return f"Install MariaDB (Debian and Ubuntu: sudo apt install {debian})"
 
 
 def _find(role: _Role, wanted: str | None) -> Program:
@@ -181,8 +197,7 @@ def _find(role: _Role, wanted: str | None) -> Program:
     raise ProgramMissingError(
         f"No {role.title} ({' or '.join(role.names)}) was found on this computer.",
         role.without,
-        "Install it (Debian and Ubuntu: sudo apt install mariadb-client; Windows: the MySQL or MariaDB installer),"
-        f" or name it with {role.setting}.",
+        f"{how_to_install('mariadb-client')}, or name it with {role.setting}.",
     )
 
 

@@ -26,7 +26,9 @@ from meosbackup.settings.value_types import (
     TARGET,
     TEXT,
     Kind,
+    has_lost_quote,
 )
+from meosbackup.text import clean
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -163,6 +165,11 @@ class SettingOption(click.Option):
     def fault(self, label: str, value: Any) -> Exception:
         """Return the error for a wrong value; a password is never shown."""
         shown = "(not shown)" if self.setting.key == "password" else faults.shown(value)
+        if has_lost_quote(value):
+            return faults.wrong(
+                f'{label} is {clean(value, 80)}: Windows takes \\" for a quotation mark, and what follows it for the'
+                f' rest of the name; write {label} E:\\ without quotation marks, or "E:\\folder" without \\ at its end'
+            )
         return faults.wrong(f"{label} is {shown}; it must be {self.setting.kind.must_be}")
 
     def label(self, ctx: click.Context) -> str:

@@ -12,6 +12,8 @@ from meosbackup.settings.model import SPOOL
 
 _LONGEST_TEXT = 500
 _DAY = 86_400
+_QUOTED = re.compile(r'(?:[A-Za-z]:|\\\\)[^"]*"')
+"""A path of Windows with a quotation mark, which no file's name can have there."""
 
 AnyPath = TypeVar("AnyPath", bound=PurePath)
 
@@ -65,7 +67,13 @@ def _name(value: str, folder: Path) -> str:
     return _text(value, folder)
 
 
+def has_lost_quote(value: Any) -> bool:
+    r"""Tell whether a path is what Windows makes of `"E:\" --once`: it takes `\"` for a quotation mark in the name."""
+    return isinstance(value, str) and _QUOTED.match(value) is not None
+
+
 def _path(value: str | Path, folder: Path) -> Path:
+    _demand(not has_lost_quote(str(value)))
     # A control character comes from a path such as "C:\temp", in which TOML takes \t for a tab.
     _demand(not any(letter < " " for letter in str(value)))
     try:

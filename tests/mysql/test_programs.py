@@ -29,12 +29,13 @@ NO_COLUMN = "mysqldump: Couldn't execute 'SHOW FIELDS': Unknown column 'generati
 
 PLACES = {
     "win32": [
-        "Program Files/MySQL/MySQL Server 8.4/bin/mysqldump.exe",
-        "Program Files/MySQL/MySQL Server 5.7/bin/mysqldump.exe",
+        "Program Files/MySQL/MySQL Server 10.1/bin/mysqldump.exe",
+        "Program Files/MySQL/MySQL Server 9.7/bin/mysqldump.exe",
         "Program Files/MySQL/MySQL Workbench 8.0 CE/mysqldump.exe", "Program Files/MariaDB 11.4/bin/mariadb-dump.exe",
         "Program Files (x86)/MariaDB 10.3/bin/mysqldump.exe", "xampp/mysql/bin/mysqldump.exe",
         "wamp64/bin/mysql/mysql8.3.0/bin/mysqldump.exe", "wamp64/bin/mariadb/mariadb11.3.2/bin/mariadb-dump.exe",
-        "laragon/bin/mysql/mysql-8.0.30-winx64/bin/mysqldump.exe",
+        "laragon/bin/mysql/mysql-8.0.30-winx64/bin/mysqldump.exe", "tools/mysql/current/bin/mysqldump.exe",
+        "Users/anna/scoop/apps/mariadb-lts/current/bin/mariadb-dump.exe",
     ],
     "darwin": [
         "opt/homebrew/bin/mariadb-dump", "opt/homebrew/opt/mysql-client@8.4/bin/mysqldump",
@@ -63,6 +64,7 @@ def test_the_places_of_each_platform_are_searched(
 ) -> None:
     for variable in ("ProgramFiles", "ProgramW6432", "ProgramFiles(x86)"):
         monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "Users/anna"))
     for name in [*PLACES[platform], "home/anna/mysqldump", "usr/bin/mysqldumpslow", "xampp/mysql/bin/mysqldump.txt"]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()

@@ -254,6 +254,13 @@ def test_a_drive_letter_is_the_whole_drive() -> None:
     assert rooted(PurePosixPath("E:")) == PurePosixPath("E:")
 
 
+@pytest.mark.parametrize("arguments", [r'E:" --once', r'E:\My Stick" --once', r'\\server\share" --once', 'e:"'])
+def test_what_windows_makes_of_a_quoted_path_that_ends_with_a_backslash(arguments: str) -> None:
+    found = fault({"target": arguments}, {}, None)
+    assert found.startswith(f'--target is {arguments}: Windows takes \\" for a quotation mark')
+    assert r"write --target E:\ without quotation marks" in found
+
+
 def test_texts_of_variables() -> None:
     settings = load(
         {},
