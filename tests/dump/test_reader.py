@@ -23,7 +23,7 @@ from meosbackup.dump.reader import BadDumpError, Row, Table, Value
 from meosbackup.dump.scanner import PIECE, Kind
 from meosbackup.errors import DumpFailedError, StoppedError
 from meosbackup.meos import relisting
-from tests.toolkit.dumps import COMPLETED, Style, contents, every_style, statements
+from tests.toolkit.dumps import COMPLETED, Style, contents, every_style, in_all_styles, statements, styles
 
 DATA = Path(__file__).parents[1] / "data"
 SANDBOX = b"/*M!999999\\- enable the sandbox mode */ \n"
@@ -61,8 +61,8 @@ def filled_tables(draw: st.DrawFn) -> tuple[Table, list[Row]]:
     return Table(draw(names), columns, draw(st.sampled_from(["MyISAM", "InnoDB", "Aria"]))), list(rows)
 
 
-@every_style
-@given(tables=st.lists(filled_tables(), max_size=3))
+@in_all_styles
+@given(style=styles, tables=st.lists(filled_tables(), max_size=3))
 def test_what_was_written_is_read_back(file: Path, style: Style, tables: list[tuple[Table, list[Row]]]) -> None:
     file.write_bytes(b"".join(statements(*table, style) for table in tables) + COMPLETED)
     expected = [(table, [tuple(seen(value, style) for value in row) for row in rows]) for table, rows in tables]
@@ -71,8 +71,8 @@ def test_what_was_written_is_read_back(file: Path, style: Style, tables: list[tu
     assert inspect(file).completed
 
 
-@every_style
-@given(table=filled_tables(), order=st.randoms(use_true_random=False))
+@in_all_styles
+@given(style=styles, table=filled_tables(), order=st.randoms(use_true_random=False))
 def test_digests_depend_on_the_contents_alone(
     file: Path, style: Style, table: tuple[Table, list[Row]], order: random.Random
 ) -> None:
@@ -135,8 +135,8 @@ def test_the_pieces_of_any_file_are_the_file(content: bytes, size: int) -> None:
         assert other.begins or one.kind is other.kind
 
 
-@every_style
-@given(tables=st.lists(filled_tables(), max_size=3), before=st.binary(max_size=200))
+@in_all_styles
+@given(style=styles, tables=st.lists(filled_tables(), max_size=3), before=st.binary(max_size=200))
 def test_a_statement_is_cut_alike_wherever_it_stands(
     style: Style, tables: list[tuple[Table, list[Row]]], before: bytes
 ) -> None:
@@ -496,8 +496,8 @@ def test_a_piece_amid_a_long_line_is_not_taken_for_a_line(tmp_path: Path) -> Non
         assert [table.name for table, _ in contents(dump, lambda _: False)] == ["t"]
 
 
-@every_style
-@given(tables=st.lists(filled_tables(), max_size=3))
+@in_all_styles
+@given(style=styles, tables=st.lists(filled_tables(), max_size=3))
 def test_a_portable_dump_holds_the_same_rows(file: Path, style: Style, tables: list[tuple[Table, list[Row]]]) -> None:
     text = b"".join(statements(*table, style) for table in tables) + COMPLETED
     file.write_bytes(SANDBOX + text)

@@ -12,6 +12,7 @@ from tests.tools.matrix.grid import cells
 from tests.tools.matrix.installations import Installation
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_every_dump_restores_everywhere(own: Installation, mysql: Installation, tmp_path: Path) -> None:
     done = list(cells([own, mysql], tmp_path, tool_every=5, names=[RACE_LIST, INDIVIDUAL, INNODB]))

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from meosbackup.mysql.private_server import PrivateServer
 from tests.tools.hostile_dumps import attack
 
@@ -9,8 +11,9 @@ DUMPS = 20
 """A sample of what `python -m tests.tools.hostile_dumps` does at length."""
 
 
+@pytest.mark.long
 def test_hostile_dumps_change_nothing_but_their_race(server: PrivateServer, tmp_path: Path) -> None:
-    done = list(attack(server, tmp_path, DUMPS, seed=3))
+    done = list(attack(server, tmp_path, DUMPS, seed=3, command_every=4))
     assert len(done) == DUMPS
     refused = [one for one in done if "a statement that no dump program writes" in one.said]
     assert len(refused) > DUMPS / 2

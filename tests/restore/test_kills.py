@@ -11,6 +11,7 @@ from tests.tools import kills
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="looks at /proc")
 
 
+@pytest.mark.long
 def test_races_are_never_torn_and_the_same_command_goes_on(server: PrivateServer, tmp_path: Path) -> None:
     stage = kills.stage(server, tmp_path, seed=1)
     ways = ("its client program", "itself, amid the swap", "the server, amid the swap")

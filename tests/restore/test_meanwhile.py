@@ -41,22 +41,16 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs signals a
 
 
 @pytest.fixture
-def tent(tmp_path: Path) -> Tent:
-    return Tent(tmp_path)
-
-
-@pytest.fixture
 def then(server: PrivateServer) -> dict[str, dict[str, list[tuple[object, ...]]]]:
     """All rows as they are in the batch."""
     return races(server)
 
 
 @pytest.fixture
-def stored(server: PrivateServer, tent: Tent, then: object) -> StoredBatch:
-    """A batch of the server's races as they are; afterwards each of them is changed."""
-    found = tent.back_up(server)
+def stored(server: PrivateServer, then: object, backed_up: StoredBatch) -> StoredBatch:
+    """A batch of the server's races as they were; each of them is changed since."""
     work_on(server, *RACES)
-    return found
+    return backed_up
 
 
 def open_in_meos(server: PrivateServer, database: str) -> None:
@@ -257,8 +251,7 @@ def without_reference_tables(rows: dict[str, list[tuple[object, ...]]]) -> dict[
     return {name: found for name, found in rows.items() if name not in changes.REFERENCE_TABLES}
 
 
-def test_two_restores_dont_meet_on_a_server(server: PrivateServer, spare: PrivateServer, tent: Tent) -> None:
-    tent.back_up(server)
+def test_two_restores_dont_meet_on_a_server(spare: PrivateServer, tent: Tent, backed_up: StoredBatch) -> None:
     with closing(connect(spare)) as other, closing(other.cursor()) as cursor:
         cursor.execute("SELECT GET_LOCK('meosbackup restore', 0)")
         assert cursor.fetchall() == [(1,)]
@@ -271,9 +264,8 @@ def test_two_restores_dont_meet_on_a_server(server: PrivateServer, spare: Privat
 
 
 def test_a_terminal_shows_how_far_it_is_and_a_file_does_not(
-    server: PrivateServer, spare: PrivateServer, tent: Tent
+    server: PrivateServer, spare: PrivateServer, tent: Tent, backed_up: StoredBatch
 ) -> None:
-    tent.back_up(server)
     shown = in_terminal(tent.command(spare, "--yes"))
     assert re.search(r"Restoring  \[#+-*\] +\d+%", shown)
     assert re.search(r"Restoring  \[#+\] +100%", shown)
@@ -353,13 +345,12 @@ def test_a_race_that_was_deleted_before_the_newest_batch_comes_from_the_one_that
 
 
 def test_where_the_drive_is_bad_the_copy_in_the_spool_is_taken(
-    server: PrivateServer, spare: PrivateServer, tent: Tent
+    server: PrivateServer, spare: PrivateServer, tent: Tent, backed_up: StoredBatch
 ) -> None:
-    stored = tent.back_up(server)
-    entry, its_spool = dump_of(stored.batch, INDIVIDUAL), ("--spool", tent.at(server).spool)
+    entry, its_spool = dump_of(backed_up.batch, INDIVIDUAL), ("--spool", tent.at(server).spool)
     assert entry.reference is not None
-    flip_a_byte(stored.folder / dump_file(entry).file)
-    (stored.folder / entry.reference.file).unlink()
+    flip_a_byte(backed_up.folder / dump_file(entry).file)
+    (backed_up.folder / entry.reference.file).unlink()
     copy = next(tent.at(server).spool.glob(f"*/*/{dump_file(entry).file}"))
     flip_a_byte(copy)
     assert "differ from what was written" in tent.restore(spare, *its_spool, expected=1)

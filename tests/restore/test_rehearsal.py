@@ -14,27 +14,13 @@ from meosbackup.batch.names import GUIDE_FILE
 from meosbackup.day.rehearsal_thread import RehearsalThread
 from meosbackup.errors import BadBatchError, MeosBackupError
 from meosbackup.mysql import private_server
-from meosbackup.mysql.private_server import PrivateServer, connect
+from meosbackup.mysql.private_server import connect
 from meosbackup.mysql.programs import find_dump_program
 from meosbackup.mysql.sealed_server import sealed_server
-from meosbackup.store import inventory
 from tests.toolkit.batches import dump_file, rewrite_dump
-from tests.toolkit.runs import run_meosbackup, server_options, with_password
+from tests.toolkit.runs import run_meosbackup
+from tests.toolkit.waiting import PATIENCE
 from tests.tools.matrix.installations import Installation
-
-
-@pytest.fixture
-def made(server: PrivateServer, tmp_path: Path) -> StoredBatch:
-    """The newest batch on a drive, of a server with four races."""
-    (tmp_path / "drive").mkdir()
-    result = run_meosbackup(
-        "--target", tmp_path / "drive", "--any-disk", "--spool", tmp_path / "spool", "--all-races", "--once",
-        *server_options(server), env=with_password(),
-    )  # fmt: skip
-    assert result.returncode == 0, result.stdout + result.stderr
-    newest = inventory.find(tmp_path / "drive" / "meosbackup").newest
-    assert newest is not None
-    return newest
 
 
 def guide(stored: StoredBatch) -> str:
@@ -53,39 +39,39 @@ def changed_dump(stored: StoredBatch, entry: Entry, pattern: bytes, new: bytes) 
     rewrite_dump(stored, entry, data)
 
 
-def test_a_batch_that_restores_is_proven_and_the_drive_says_so(made: StoredBatch) -> None:
-    assert "Proven" not in guide(made)
-    code, said = rehearse(made)
+def test_a_batch_that_restores_is_proven_and_the_drive_says_so(backed_up: StoredBatch) -> None:
+    assert "Proven" not in guide(backed_up)
+    code, said = rehearse(backed_up)
     assert code == 0, said
     lines = [line for line in said.splitlines() if line.startswith("OK")]
-    assert len(lines) == 1 + len(made.batch.races) + 1
+    assert len(lines) == 1 + len(backed_up.batch.races) + 1
     rows = [
         int(found[1].replace(",", "")) for line in lines if (found := re.search(r"([\d,]+) rows?, identical", line))
     ]
     assert len(rows) == len(lines) - 1
     assert sum(rows) > 900
     assert "From a lost server to all races restored and compared" in said
-    assert said.splitlines()[-1].startswith(f"OK    PROVEN: the batch from {made.when} restores")
-    taken = f"{made.batch.taken:%Y-%m-%d %H:%M:%S}"
-    assert re.search(rf"^Proven at [-0-9]+ [:0-9]+: the batch from {taken} restores\.", guide(made), re.MULTILINE)
+    assert said.splitlines()[-1].startswith(f"OK    PROVEN: the batch from {backed_up.when} restores")
+    taken = f"{backed_up.batch.taken:%Y-%m-%d %H:%M:%S}"
+    assert re.search(rf"^Proven at [-0-9]+ [:0-9]+: the batch from {taken} restores\.", guide(backed_up), re.MULTILINE)
 
 
-def test_what_a_server_makes_something_else_of_is_not_proven(made: StoredBatch) -> None:
-    entry = next(entry for entry in made.batch.races if "O'Cup" in str(entry.race))
+def test_what_a_server_makes_something_else_of_is_not_proven(backed_up: StoredBatch) -> None:
+    entry = next(entry for entry in backed_up.batch.races if "O'Cup" in str(entry.race))
     # More than the column takes: a server that isn't strict cuts it down without an error.
     clipped = rb"\g<1>99999999999"
-    changed_dump(made, entry, rb"(INSERT INTO `opunch` VALUES\s*\(\d+,)\d+", clipped)
-    code, said = rehearse(made)
+    changed_dump(backed_up, entry, rb"(INSERT INTO `opunch` VALUES\s*\(\d+,)\d+", clipped)
+    code, said = rehearse(backed_up)
     assert code == 1, said
     assert re.search(r"FAIL +Höstmedeln .*: differs in opunch", said)
-    assert said.count("\nOK") == len(made.batch.races)
+    assert said.count("\nOK") == len(backed_up.batch.races)
     assert said.splitlines()[-1].startswith("FAIL  NOT PROVEN: ")
-    assert "Proven" not in guide(made)
+    assert "Proven" not in guide(backed_up)
 
 
-def test_a_dump_that_is_not_taken_in_is_told_in_words(made: StoredBatch) -> None:
-    changed_dump(made, made.batch.races[0], rb"INSERT INTO `orunner`", b"INSERT INTO `nowhere`")
-    code, said = rehearse(made)
+def test_a_dump_that_is_not_taken_in_is_told_in_words(backed_up: StoredBatch) -> None:
+    changed_dump(backed_up, backed_up.batch.races[0], rb"INSERT INTO `orunner`", b"INSERT INTO `nowhere`")
+    code, said = rehearse(backed_up)
     assert code == 1
     assert "can't be loaded into a private server" in said
     assert "Traceback" not in said
@@ -95,44 +81,42 @@ def test_a_dump_that_is_not_taken_in_is_told_in_words(made: StoredBatch) -> None
     ("pattern", "new"),
     [(rb"(?=\nLOCK TABLES)", b"\nUPDATE oevent SET Name = 'x';\n"), (rb"(?<=SET l\.Removed = )0", b"1")],
 )
-def test_what_no_dump_program_writes_isnt_rehearsed(made: StoredBatch, pattern: bytes, new: bytes) -> None:
-    changed_dump(made, made.batch.races[0], pattern, new)
-    code, said = rehearse(made)
+def test_what_no_dump_program_writes_isnt_rehearsed(backed_up: StoredBatch, pattern: bytes, new: bytes) -> None:
+    changed_dump(backed_up, backed_up.batch.races[0], pattern, new)
+    code, said = rehearse(backed_up)
     assert code == 1
     assert "a statement that no dump program writes" in said
     assert "NOT PROVEN" in said
 
 
-def test_a_dump_in_which_one_digit_changed_is_not_proven(made: StoredBatch) -> None:
-    path = made.folder / dump_file(made.batch.races[0]).file
+def test_a_dump_in_which_one_digit_changed_is_not_proven(backed_up: StoredBatch) -> None:
+    path = backed_up.folder / dump_file(backed_up.batch.races[0]).file
     path.write_bytes(path.read_bytes().replace(b"2026", b"2027", 1))
-    code, said = rehearse(made)
+    code, said = rehearse(backed_up)
     assert code == 1
     assert f"{path.name} is damaged: its contents differ from what was written" in said
     assert "NOT PROVEN" in said
-    assert "Proven" not in guide(made)
+    assert "Proven" not in guide(backed_up)
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "SELECT 'x' INTO OUTFILE '{path}'",
-        "INSTALL SONAME 'auth_ed25519'",
-        "CREATE DATABASE another",
-        "SET GLOBAL general_log_file = '{path}'",
-        "GRANT FILE ON *.* TO CURRENT_USER()",
-    ],
-)
-def test_nothing_in_a_dump_reaches_out_of_the_sealed_server(tmp_path: Path, statement: str) -> None:
-    bait = tmp_path / "bait"
+def test_nothing_in_a_dump_reaches_out_of_the_sealed_server(tmp_path: Path) -> None:
+    bait, dump = tmp_path / "bait", tmp_path / "dump.sql"
     with sealed_server(["MeOSMain", "race"], lower_case_table_names=1) as sealed:
         with closing(socket.socket()) as probe:
             assert probe.connect_ex((sealed.host, sealed.port)) != 0
-        dump = tmp_path / "dump.sql"
-        dump.write_text(f"CREATE DATABASE race; USE race; {statement.format(path=bait)};", "utf-8")
-        with pytest.raises(MeosBackupError):
-            private_server.load(sealed, dump)
-        assert not bait.exists()
+        dump.write_text("CREATE DATABASE race;", "utf-8")
+        private_server.load(sealed, dump)
+        for statement in (
+            f"SELECT 'x' INTO OUTFILE '{bait}'",
+            "INSTALL SONAME 'auth_ed25519'",
+            "CREATE DATABASE another",
+            f"SET GLOBAL general_log_file = '{bait}'",
+            "GRANT FILE ON *.* TO CURRENT_USER()",
+        ):
+            dump.write_text(f"USE race; {statement};", "utf-8")
+            with pytest.raises(MeosBackupError):
+                private_server.load(sealed, dump)
+            assert not bait.exists()
 
 
 def test_mysql_is_sealed_as_well(mysql: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,20 +137,20 @@ def test_a_race_in_a_database_of_the_server_itself_is_not_rehearsed() -> None:
         pass
 
 
-def test_the_thread_rehearses_one_batch_at_a_time_and_stops_when_asked(made: StoredBatch) -> None:
+def test_the_thread_rehearses_one_batch_at_a_time_and_stops_when_asked(backed_up: StoredBatch) -> None:
     stop = threading.Event()
     rehearsals = RehearsalThread(find_dump_program(None), stop)
-    assert rehearsals.begin(made)
-    assert not rehearsals.begin(made)
-    rehearsals.join(60)
+    assert rehearsals.begin(backed_up)
+    assert not rehearsals.begin(backed_up)
+    rehearsals.join(PATIENCE)
     verdict = rehearsals.verdict()
     assert verdict is not None
     assert verdict.error is None
     assert verdict.proof is not None
-    assert verdict.proof.batch == made.batch.taken
+    assert verdict.proof.batch == backed_up.batch.taken
     assert rehearsals.verdict() is None
 
     stop.set()
-    assert rehearsals.begin(made)
-    rehearsals.join(10)
+    assert rehearsals.begin(backed_up)
+    rehearsals.join(PATIENCE)
     assert rehearsals.verdict() is None

@@ -56,12 +56,7 @@ def checksums(server: PrivateServer, database: str) -> list[tuple[Any, ...]]:
 
 
 @pytest.fixture
-def tent(tmp_path: Path) -> Tent:
-    return Tent(tmp_path)
-
-
-@pytest.fixture
-def backed_up(server: PrivateServer, tent: Tent) -> StoredBatch:
+def rich(server: PrivateServer, tent: Tent) -> StoredBatch:
     """A batch of the server's races, with changes of every kind and a map among the reference tables."""
     work_on(server, INDIVIDUAL, INNODB)
     query(server, f"INSERT INTO `{RELAY}`.oimage (Filename, Image) VALUES ('map', %s)", "\n\\'\x1a" * 5000)
@@ -85,7 +80,7 @@ def exact(_exact_server: PrivateServer) -> PrivateServer:
 
 
 def test_all_races_come_back_on_an_empty_server(
-    server: PrivateServer, spare: PrivateServer, tent: Tent, backed_up: StoredBatch
+    server: PrivateServer, spare: PrivateServer, tent: Tent, rich: StoredBatch
 ) -> None:
     said = tent.restore(spare)
     assert databases(spare) == {RACE_LIST, *RACES}
@@ -94,31 +89,25 @@ def test_all_races_come_back_on_an_empty_server(
         assert f"OK {NAMES[database]}" in re.sub(" +", " ", said)
     assert len(rows_of(spare, RELAY)["oimage"]) == 1
     assert listed(spare) == listed(server)
-    assert f"Batch from {backed_up.when}" in said
+    assert f"Batch from {rich.when}" in said
     assert "not there; it will be created" in said
     assert f"User name meos Port {spare.port}" in said
     assert f"start meosbackup again: meosbackup --target {tent.target} --any-disk --host {spare.host}" in said
-    assert tent.batches() == [backed_up]  # nothing was replaced, so nothing was saved
+    assert tent.batches() == [rich]  # nothing was replaced, so nothing was saved
     assert list(tent.at(spare).spool.iterdir()) == []
-
-
-def test_the_tables_keep_their_engines(
-    server: PrivateServer, spare: PrivateServer, tent: Tent, backed_up: StoredBatch
-) -> None:
-    tent.restore(spare)
-    ask = (
+    engines = (
         "SELECT TABLE_SCHEMA, TABLE_NAME, ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA LIKE 'meos\\_%'"
         " AND TABLE_NAME NOT IN ('dbrunner', 'dbclub', 'oimage') ORDER BY 1, 2"
     )
-    assert query(spare, ask) == query(server, ask)
-    assert {engine for _, _, engine in query(spare, ask)} == {"MyISAM", "InnoDB"}
+    assert query(spare, engines) == query(server, engines)
+    assert {engine for _, _, engine in query(spare, engines)} == {"MyISAM", "InnoDB"}
 
 
 def test_a_server_that_tells_case_apart_gets_the_names_of_meos(
-    server: PrivateServer, exact: PrivateServer, tent: Tent, backed_up: StoredBatch
+    server: PrivateServer, exact: PrivateServer, tent: Tent, rich: StoredBatch
 ) -> None:
     tent.restore(exact)
-    name_ids = {entry.race.name_id for entry in backed_up.batch.races if entry.race}
+    name_ids = {entry.race.name_id for entry in rich.batch.races if entry.race}
     assert databases(exact) == {"MeOSMain", *name_ids}
     assert any(name != name.lower() for name in name_ids)
     for name in name_ids:
@@ -131,7 +120,7 @@ def test_a_server_that_tells_case_apart_gets_the_names_of_meos(
 
     query(exact, "UPDATE MeOSMain.oEvent SET Name = 'changed'")
     work_on(exact, *name_ids, seed=9)
-    tent.restore(exact, "--batch", backed_up.when, "--whole-list")
+    tent.restore(exact, "--batch", rich.when, "--whole-list")
     assert everything(exact) == everything(server)
     assert databases(exact) == {"MeOSMain", *name_ids}
 
@@ -359,14 +348,14 @@ def test_a_dry_run_shows_and_changes_nothing(server: PrivateServer, tent: Tent, 
     assert all(name in said for name in NAMES.values())
 
 
-@pytest.mark.parametrize("answer", ["nein\n", "\n", "what?\nwhat?\nwhat?\n", ""])
-def test_without_a_yes_nothing_is_done(server: PrivateServer, tent: Tent, backed_up: StoredBatch, answer: str) -> None:
+def test_without_a_yes_nothing_is_done(server: PrivateServer, tent: Tent, backed_up: StoredBatch) -> None:
     work_on(server, INDIVIDUAL, seed=11)
     before, files = everything(server), _files(tent.target)
-    said = tent.restore(server, "--batch", backed_up.when, answer=answer)
-    assert "Restore this?" in said
-    assert "Nothing was done" in said
-    assert (everything(server), _files(tent.target)) == (before, files)
+    for answer in ("nein\n", "\n", "what?\nwhat?\nwhat?\n", ""):
+        said = tent.restore(server, "--batch", backed_up.when, answer=answer)
+        assert "Restore this?" in said
+        assert "Nothing was done" in said
+        assert (everything(server), _files(tent.target)) == (before, files)
 
 
 def test_a_yes_is_enough(server: PrivateServer, tent: Tent, backed_up: StoredBatch) -> None:
@@ -394,10 +383,14 @@ def test_then_and_now_and_what_is_lost_are_shown(server: PrivateServer, tent: Te
     assert "WILL BE LOST: the last 12 minutes of changes on the server (+2 finished)" in now
 
 
-def test_a_server_with_nothing_newer_loses_nothing(server: PrivateServer, tent: Tent, backed_up: StoredBatch) -> None:
-    said = tent.restore(server, "--dry-run")
+def test_a_time_after_all_batches_takes_the_one_before_and_a_server_with_nothing_newer_loses_nothing(
+    server: PrivateServer, tent: Tent, backed_up: StoredBatch
+) -> None:
+    said = tent.restore(server, "--dry-run", "--batch", "2100-01-01")
     assert said.count("the server has nothing newer") == len(RACES)
     assert "LOST" not in said
+    assert f"Batch from {backed_up.when}" in said
+    assert "before" in said
 
 
 def test_a_meosbackup_that_uses_the_drive_is_to_be_stopped_first(
@@ -411,27 +404,14 @@ def test_a_meosbackup_that_uses_the_drive_is_to_be_stopped_first(
     assert everything(server) == before
 
 
-def test_a_time_between_two_batches_takes_the_one_before_and_says_so(
-    server: PrivateServer, tent: Tent, backed_up: StoredBatch
-) -> None:
-    said = tent.restore(server, "--dry-run", "--batch", "2100-01-01")
-    assert f"Batch from {backed_up.when}" in said
-    assert "before" in said
-
-
-@pytest.mark.parametrize(
-    ("more", "words"),
-    [
+def test_what_isnt_there_is_wrong_usage(server: PrivateServer, tent: Tent, backed_up: StoredBatch) -> None:
+    for more, words in (
         (["--batch", "1999-01-01"], "oldest is from"),
         (["--batch", "soon"], "is not the time of a batch"),
         (["--race", "meos_"], "could be each of these races"),
         (["--race", "sprint"], "has no race sprint"),
-    ],
-)
-def test_what_isnt_there_is_wrong_usage(
-    server: PrivateServer, tent: Tent, backed_up: StoredBatch, more: list[str], words: str
-) -> None:
-    assert words in tent.restore(server, *more, expected=2)
+    ):
+        assert words in tent.restore(server, *more, expected=2)
 
 
 def test_a_drive_without_batches_is_wrong_usage(server: PrivateServer, tent: Tent) -> None:

@@ -43,16 +43,10 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs signals a
 
 
 @pytest.fixture
-def tent(tmp_path: Path) -> Tent:
-    return Tent(tmp_path)
-
-
-@pytest.fixture
-def stored(server: PrivateServer, tent: Tent) -> StoredBatch:
-    """A batch of the server's races as they are; afterwards each of them is changed."""
-    found = tent.back_up(server)
+def stored(server: PrivateServer, backed_up: StoredBatch) -> StoredBatch:
+    """A batch of the server's races as they were; each of them is changed since."""
     work_on(server, *RACES)
-    return found
+    return backed_up
 
 
 def has_left_something(server: PrivateServer) -> bool:
@@ -156,12 +150,11 @@ def test_where_no_batch_has_a_good_dump_that_is_told(spare: PrivateServer, tent:
 
 
 def test_a_damaged_register_keeps_no_race_from_coming_back(
-    server: PrivateServer, spare: PrivateServer, tent: Tent
+    server: PrivateServer, spare: PrivateServer, tent: Tent, backed_up: StoredBatch
 ) -> None:
-    stored = tent.back_up(server)
-    reference = dump_of(stored.batch, INDIVIDUAL).reference
+    reference = dump_of(backed_up.batch, INDIVIDUAL).reference
     assert reference is not None
-    flip_a_byte(stored.folder / reference.file)
+    flip_a_byte(backed_up.folder / reference.file)
     said = tent.restore(spare, expected=1)
     assert re.search(r"FAIL Höstmedeln[^;]*reference tables", said), said
     back, there = everything(spare), everything(server)
@@ -345,11 +338,10 @@ def fill(disk: Path, left: int) -> None:
 
 @pytest.mark.parametrize("copies", [0, 1], ids=["while the dumps are read", "while they are compared"])
 def test_a_full_disk_of_this_computer_leaves_the_server_as_it_was(
-    server: PrivateServer, spare: PrivateServer, tent: Tent, small_disk: Path, copies: int
+    server: PrivateServer, spare: PrivateServer, tent: Tent, backed_up: StoredBatch, small_disk: Path, copies: int
 ) -> None:
-    stored = tent.back_up(server)
-    sizes = [part.bytes for entry in stored.batch.races for part in (entry.dump, entry.reference) if part is not None]
-    fill(small_disk, copies * sum(size + 4096 for size in sizes) + 40_000)
+    parts = [part for entry in backed_up.batch.races for part in (entry.dump, entry.reference) if part is not None]
+    fill(small_disk, copies * sum(part.bytes + 4096 for part in parts) + 40_000)
     options = ("--spool", small_disk / "spool")
     said = tent.restore(spare, *options, expected=1)
     assert "this computer's disk, where the spool is" in said.lower()
@@ -363,11 +355,11 @@ def test_a_full_disk_of_this_computer_leaves_the_server_as_it_was(
 
 @pytest.mark.parametrize(("file", "at"), [("orunner.MYI", 24), ("orunner.MYD", 4000)])
 def test_a_race_with_a_damaged_table_is_replaced_where_that_is_wished(
-    server: PrivateServer, tent: Tent, file: str, at: int
+    server: PrivateServer, tent: Tent, backed_up: StoredBatch, file: str, at: int
 ) -> None:
-    then, stored = rows_of(server, INDIVIDUAL), tent.back_up(server)
+    then = rows_of(server, INDIVIDUAL)
     work_on(server, INDIVIDUAL, RELAY)
-    options = ("--race", INDIVIDUAL, "--batch", stored.when)
+    options = ("--race", INDIVIDUAL, "--batch", backed_up.when)
     with damaged(server, INDIVIDUAL, file, at):
         others = rows_of(server, RELAY)
         said = tent.restore(server, *options, expected=1)
@@ -381,12 +373,14 @@ def test_a_race_with_a_damaged_table_is_replaced_where_that_is_wished(
         assert_tidy(server)
 
 
-def test_a_table_without_files_is_not_in_the_way_of_a_restore(server: PrivateServer, tent: Tent) -> None:
-    then, stored = rows_of(server, INDIVIDUAL), tent.back_up(server)
+def test_a_table_without_files_is_not_in_the_way_of_a_restore(
+    server: PrivateServer, tent: Tent, backed_up: StoredBatch
+) -> None:
+    then = rows_of(server, INDIVIDUAL)
     query(server, "FLUSH TABLES")
     for file in ("ocard.MYI", "ocard.MYD"):
         (server.folder / "data" / INDIVIDUAL / file).unlink()
-    options = ("--race", INDIVIDUAL, "--batch", stored.when)
+    options = ("--race", INDIVIDUAL, "--batch", backed_up.when)
     said = tent.restore(server, *options, expected=1)
     assert "ocard of this race is damaged" in said
     assert "--force" in said
@@ -396,9 +390,8 @@ def test_a_table_without_files_is_not_in_the_way_of_a_restore(server: PrivateSer
 
 
 def test_a_server_whose_disk_is_full_keeps_what_it_has(
-    server: PrivateServer, server_program: ServerProgram, tent: Tent, small_disk: Path
+    server: PrivateServer, server_program: ServerProgram, tent: Tent, backed_up: StoredBatch, small_disk: Path
 ) -> None:
-    tent.back_up(server)
     then = rows_of(server, INNODB)
     with private_server(small_disk, program=server_program) as full:
         make_pristine(full, {}, {})
@@ -407,12 +400,12 @@ def test_a_server_whose_disk_is_full_keeps_what_it_has(
         before = rows_of(full, INNODB)
         assert before != then
         fill(small_disk, 600_000)
-        said = tent.restore(full, "--race", INNODB, "--batch", tent.batches()[0].when, expected=1)
+        said = tent.restore(full, "--race", INNODB, "--batch", backed_up.when, expected=1)
         assert "disk is full" in said
         assert rows_of(full, INNODB) == before
         assert_tidy(full)
         (small_disk / "filler").unlink()
-        tent.restore(full, "--race", INNODB, "--batch", tent.batches()[0].when)
+        tent.restore(full, "--race", INNODB, "--batch", backed_up.when)
         assert rows_of(full, INNODB) == then
 
 
@@ -471,9 +464,10 @@ def test_a_server_whose_full_disk_stalls_it_does_not_hang_a_restore(
         assert_tidy(full)
 
 
-def test_a_comparison_that_takes_long_is_told_as_well(server: PrivateServer, tent: Tent, tmp_path: Path) -> None:
+def test_a_comparison_that_takes_long_is_told_as_well(
+    server: PrivateServer, tent: Tent, backed_up: StoredBatch, tmp_path: Path
+) -> None:
     slow = dump_program(tmp_path, before='case "$*" in *meosbackup-new*) sleep 3;; esac')
-    tent.back_up(server)
     command = [
         sys.executable,
         "-c",

@@ -6,9 +6,8 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from meosbackup.batch import batch_file
+from meosbackup.batch.model import StoredBatch
 from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.store import inventory
 from tests.toolkit.runs import run_meosbackup, server_options, told, with_password
@@ -16,13 +15,9 @@ from tests.toolkit.servers import RACE_LIST, RELAY, query, rows_of
 from tests.toolkit.tent import RACES, Tent, races, work_on
 
 
-@pytest.fixture
-def tent(tmp_path: Path) -> Tent:
-    return Tent(tmp_path)
-
-
-def test_what_only_this_computer_has_is_read_like_the_drive(server: PrivateServer, tent: Tent, tmp_path: Path) -> None:
-    first = tent.back_up(server)
+def test_what_only_this_computer_has_is_read_like_the_drive(
+    server: PrivateServer, tent: Tent, backed_up: StoredBatch, tmp_path: Path
+) -> None:
     query(server, f"INSERT INTO `{RELAY}`.oimage (Filename, Image) VALUES ('map', 'map')")
     work_on(server, *RACES)
     then = races(server)
@@ -55,7 +50,7 @@ def test_what_only_this_computer_has_is_read_like_the_drive(server: PrivateServe
         line += ["--dry-run"] if command[0] == "restore" else []
         done = told(run_meosbackup(*line[1:], "--log-file", tent.at(server).log, env=with_password()), 0)
         assert newest.name in done or newest.when in done or command[0] == "verify"
-    assert f"{first.when} " not in told(run_meosbackup("list", "--target", "spool", *folders[2:]), 0)
+    assert f"{backed_up.when} " not in told(run_meosbackup("list", "--target", "spool", *folders[2:]), 0)
     work_on(server, RELAY, seed=10)
     alone = replace(tent.at(server), mounted=Path("spool"))
     restored = run_meosbackup("restore", "--yes", *alone.folders, *server_options(server), env=with_password())

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
 
 from meosbackup.dump import reader
 from meosbackup.dump.reader import Row, Table, Value
@@ -39,6 +41,9 @@ STYLES = {
     "windows, one line": replace(MYSQL, hex_blob=False, line_end=b"\r\n"),
 }
 every_style = pytest.mark.parametrize("style", STYLES.values(), ids=STYLES.keys())
+styles = st.sampled_from(list(STYLES.values()))
+in_all_styles = settings(max_examples=3 * settings().max_examples)
+"""For tests of which each example draws a style: the more examples."""
 
 
 def quoted(content: bytes) -> bytes:
