@@ -42,7 +42,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests on Windows as `windows`, and those that start a server, mount or fetch something as `server`."""
+    """Mark the tests on Windows as `windows`, and those that start a server, mount or fetch something as `server`.
+
+    The long ones come first: the others end beside them.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
     for item in items:
         if item.path.is_relative_to(_WINDOWS):
             item.add_marker("windows")

@@ -168,7 +168,7 @@ def test_a_race_list_that_a_laptop_keeps_locked(place: Place, server: PrivateSer
     """A laptop that lost its network amid a change keeps its lock until the server notices, hours later."""
     with closing(connect(server)) as laptop:
         laptop.cmd_query(f"LOCK TABLES {RACE_LIST}.oevent WRITE")
-        result = once(place, server, timeout=limit(20))
+        result = once(place, server)
     told(result, 75, "No race is backed up while this lasts")
     assert_no_backup(place.target)
 

@@ -26,6 +26,7 @@ def processes_in(folder: Path) -> list[str]:
 
 
 @pytest.mark.usefixtures("server_program")
+@pytest.mark.long
 def test_the_demo_backs_up_rehearses_and_restores(temporary: Path, tmp_path: Path) -> None:
     result = run_meosbackup("demo", "--seconds", "16", "--log-file", tmp_path / "log", timeout=250)
     assert result.returncode == 0, result.stdout + result.stderr

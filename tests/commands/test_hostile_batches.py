@@ -9,6 +9,7 @@ from meosbackup.mysql.private_server import ServerProgram
 from tests.toolkit.waiting import PATIENCE
 
 
+@pytest.mark.long
 def test_a_sample_of_tampered_batches(server_program: ServerProgram) -> None:
     if sys.platform == "win32":
         pytest.skip("Windows can't copy a process")

@@ -35,6 +35,7 @@ from meosbackup.store import inventory
 from meosbackup.store.inventory import root_of
 from tests.toolkit.runs import run_meosbackup, server_options, with_password
 from tests.toolkit.servers import FILES, INNODB, make_pristine, query
+from tests.toolkit.waiting import PATIENCE
 
 BATCHES = 3
 CHECK_LINE = b"\r\n\r\n(For meosbackup verify:\r\n"
@@ -770,7 +771,7 @@ def test_a_terminal_shows_how_far_it_is(drive: Drive, tmp_path: Path) -> None:
         pass
     finally:
         os.close(controller)
-    assert process.wait(20) == 0
+    assert process.wait(PATIENCE) == 0
     assert b"Reading back" in written
     assert re.search(rb"Reading back .* \d+%", written)
     assert b"all good" in written.splitlines()[-1]

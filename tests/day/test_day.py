@@ -520,9 +520,11 @@ def test_what_a_failed_tick_had_dumped_is_dumped_again(day: Day) -> None:
         references.unlink()
         hidden.rename(references)
         screen.wait_for(tick, times=len(re.findall(tick, screen.words)) + 2)
-        freshness = dump_of(day.batches()[-1], RELAY).freshness
-        assert freshness
-        assert freshness.entries == counts(day.server, RELAY)[0], screen.text.rstrip()
+        entries = counts(day.server, RELAY)[0]
+        wait_until(
+            lambda: (found := dump_of(day.batches()[-1], RELAY).freshness) and found.entries == entries,
+            "the runner in a batch",
+        )
 
 
 # The clock
@@ -561,9 +563,7 @@ def test_ticks_go_on_when_the_clock_is_set(day: Day, offset: str, said: str) -> 
         assert newest.sequence == 2
         moved = newest.taken - datetime.now(UTC)
         assert abs(moved - timedelta(seconds=int(offset))) < timedelta(seconds=PATIENCE)
-        began, shown = time.monotonic(), len(re.findall("no changes", screen.words))
-        screen.wait_for("no changes", times=shown + 1)
-        assert time.monotonic() - began < limit(10)
+        screen.wait_for("no changes", times=len(re.findall("no changes", screen.words)) + 1)  # long before an hour
         assert len(re.findall("the clock jumped", screen.words)) == 1
         screen.press("C-c")
         assert screen.wait_for_end()[0] == 0

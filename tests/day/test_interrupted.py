@@ -41,6 +41,7 @@ def sequences(root: Path) -> list[int]:
     return [stored.batch.sequence for stored in inventory.find(root).batches]
 
 
+@pytest.mark.long
 def test_killed_and_pulled_out_at_random_moments(server: PrivateServer, spare: PrivateServer, tmp_path: Path) -> None:
     with torture.stage(server, spare, tmp_path, seed=7) as where:
         torture.torture(where, kills=6, pulls=2, each=4, tell=print)

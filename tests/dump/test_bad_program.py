@@ -110,7 +110,7 @@ def test_a_dump_that_fails_is_no_backup(place: Place, server: PrivateServer, tex
 
 def test_a_dump_program_that_hangs_is_ended(place: Place, server: PrivateServer) -> None:
     config = place.folder / "config.toml"
-    config.write_text("dump_limit = 1", "utf-8")
+    config.write_text("dump_limit = 3", "utf-8")
     wrapper = dump_wrapper(
         place.folder,
         f"""
@@ -120,7 +120,7 @@ def test_a_dump_program_that_hangs_is_ended(place: Place, server: PrivateServer)
     )
     said = told(
         once(place, server, "--config", config, "--mysqldump", wrapper), 1, "O'Cup", "Relais", "Tom tävling",
-        "stopped because it took longer than 1 s", "is not in the newest backup", "dump_limit",
+        "stopped because it took longer than 3 s", "is not in the newest backup", "dump_limit",
     )  # fmt: skip
     assert "InnoDB-tävlingen (2026-11-22): The dump program" not in said
     assert_batches_are_whole(place)
@@ -134,7 +134,7 @@ def test_a_dump_that_keeps_tables_locked_is_ended_and_tried_once_more(
     place: Place, server: PrivateServer, times: int
 ) -> None:
     config = place.folder / "config.toml"
-    config.write_text("lock_limit = 1", "utf-8")
+    config.write_text("lock_limit = 2", "utf-8")
     query(server, f"UPDATE {RELAY}.orunner SET Annotation = REPEAT('x', 5000)")
     # Nobody reads what the real dump program writes, so that it stands still with all tables of the race locked.
     wrapper = dump_wrapper(
@@ -158,7 +158,7 @@ def test_a_dump_that_keeps_tables_locked_is_ended_and_tried_once_more(
     locking = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE Db = %s AND Command <> 'Sleep'"
     wait_until(lambda: query(server, locking, RELAY) == [(0,)], "nothing of the dump program is left on the server")
     if times == 2:
-        told(result, 1, "Relais", "kept the tables locked for longer than 1 s", "MeOS waited as long", "lock_limit")
+        told(result, 1, "Relais", "kept the tables locked for longer than 2 s", "MeOS waited as long", "lock_limit")
         assert not inventory.read(place.batch_folders[-1]).complete
     else:
         told(result, 0, "race list + 4 races")

@@ -127,7 +127,7 @@ def removals_told(lines: list[str]) -> list[tuple[int, str, str]]:
     return told
 
 
-@pytest.mark.parametrize(("kind", "megabytes"), [(EXFAT, 12), (FAT32, 40)])
+@pytest.mark.parametrize(("kind", "megabytes"), [(EXFAT, 12), pytest.param(FAT32, 40, marks=pytest.mark.long)])
 def test_a_full_drive_loses_what_the_rules_let_go_and_nothing_else(
     kind: str, megabytes: int, stick: Slot, busy: PrivateServer, seeds: Seeds, tmp_path: Path
 ) -> None:

@@ -6,6 +6,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -96,14 +97,16 @@ def test_no_program_is_started_once_the_user_asked_to_stop(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("way", ["limit", "stop"])
 def test_the_children_of_a_wrapper_are_ended_with_it(tmp_path: Path, way: str) -> None:
-    wrapper = shell_script(tmp_path / "wrapper", "trap '' TERM; (while :; do date +%N >> beat; sleep 0.01; done)")
+    wrapper = shell_script(tmp_path / "wrapper", "trap '' TERM; (while :; do echo >> beat; sleep 0.01; done)")
     stop = threading.Event()
     if way == "limit":
-        assert process.run([str(wrapper)], limit=0.5, folder=tmp_path).timed_out
+        assert process.run([str(wrapper)], limit=2.0, folder=tmp_path).timed_out
     else:
-        threading.Timer(0.5, stop.set).start()
-        with pytest.raises(StoppedError):
-            process.run([str(wrapper)], limit=600.0, stop=stop, folder=tmp_path)
+        with ThreadPoolExecutor() as other_thread:
+            run = other_thread.submit(process.run, [str(wrapper)], limit=LIMIT, stop=stop, folder=tmp_path)
+            wait_until((tmp_path / "beat").exists, "the wrapper's child")
+            stop.set()
+        assert isinstance(run.exception(), StoppedError)
     last = (tmp_path / "beat").read_bytes()
     time.sleep(0.2)
     assert (tmp_path / "beat").read_bytes() == last
