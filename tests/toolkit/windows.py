@@ -21,6 +21,8 @@ from tests.toolkit.waiting import PATIENCE
 from tests.toolkit.windows_parts import PROJECT, Parts
 
 Value = str | Path
+LETTERS = "EFG"
+"""The letters of removable drives."""
 ANSI = "cp1252"
 """The code page of what is written to pipes and files here, as in Western Europe."""
 
@@ -101,8 +103,8 @@ class Windows:
             yield screen
 
     def plug(self, letter: str, folder: Path) -> None:
-        """Have what is in a folder, such as a mounted drive, be a removable drive with this letter (E, F or G)."""
-        self._link(letter).unlink(missing_ok=True)
+        """Have what is in a folder, such as a mounted drive, be a removable drive with one of the letters."""
+        self.pull(letter)
         self._link(letter).symlink_to(folder)
 
     def pull(self, letter: str) -> None:
@@ -142,6 +144,8 @@ def windows(parts: Parts) -> Iterator[Windows]:
     folder = Path(tempfile.mkdtemp(prefix="in-use-", dir=parts.home))
     prefix = folder / "prefix"
     shutil.copytree(parts.prefix, prefix, symlinks=True, copy_function=_link_or_copy)
+    for letter in LETTERS:  # wine lists as drives what it finds here when it starts; nothing is plugged in yet
+        (prefix / f"dosdevices/{letter.lower()}:").symlink_to(folder / "nothing")
     # Where its installer puts it.
     (prefix / "drive_c/Program Files/MariaDB 11.4").symlink_to(parts.mariadb)
     found = Windows(
