@@ -1,9 +1,8 @@
 """One database dumped, made portable, and checked for what a good dump must have."""
 
 import logging
-import os
-import tempfile
 import threading
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -125,7 +124,8 @@ def _dump(
     """Dump a database; `is_waited_for` if MeOS waits for these tables while they are locked."""
     taken = datetime.now().astimezone().replace(microsecond=0)
     not_tables = [one.name for one in state.others if one.kind.upper() in NOT_TABLES]
-    raw, finished = _new_file(program.folder, ".raw"), _new_file(program.folder, ".sql")
+    # Not made yet: a virus scanner would open it, and Windows would not let the dump program in at the same time.
+    raw, finished = (program.folder / f"{uuid.uuid4().hex}{suffix}" for suffix in (".raw", ".sql"))
     try:
         run = partial(
             mysqldump.dump, program, state.database, left_out=[*left_out, *not_tables],
@@ -203,9 +203,3 @@ def _check(contents: Contents, expected: set[str]) -> None:
             "If this happens again, check that the user may read all tables, and name another program with --mysqldump"
             " PROGRAM.",
         )
-
-
-def _new_file(folder: Path, ending: str) -> Path:
-    handle, name = tempfile.mkstemp(suffix=ending, dir=folder)
-    os.close(handle)
-    return Path(name)

@@ -1,9 +1,8 @@
 """The `.meosxml` files of a batch in the making: carried with their dumps, or made from them."""
 
 import logging
-import os
-import tempfile
 import threading
+import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -36,9 +35,7 @@ class MeosFiles:
         """Return what drafts the race's file in `folder` while its new dump is read."""
         if not self._is_wanted:
             return ()
-        handle, name = tempfile.mkstemp(names.MEOSXML, dir=folder)
-        os.close(handle)
-        return (Draft(Path(name), race.version, taken.tzinfo or UTC),)
+        return (Draft(folder / f"{uuid.uuid4().hex}{names.MEOSXML}", race.version, taken.tzinfo or UTC),)
 
     def bring(
         self,

@@ -263,7 +263,7 @@ def guide_held(target: Path, error: OSError) -> MeosBackupError:
     told = explained(target, error)
     if faults.fault(error) is not Fault.HELD:
         return told
-    means = "Every batch is on the drive; only this guide is out of date. Each batch's folder has one of its own."
+    means = "Batches still go to the drive; only this guide is out of date. Each batch's folder has one of its own."
     return DriveFailedError(told.what, means, told.do)
 
 

@@ -92,11 +92,11 @@ def test_a_program_that_is_no_good_dump_program(place: Place, text: str, words: 
     [
         (FAILS, ["ended with code 2", "no such luck"]),
         ('"$real" "$@"; kill -9 $$', ["ended"]),
-        ("exit 0", ["cut short"]),
+        (': > "$result"', ["cut short"]),
         (IS_CUT_SHORT, ["cut short"]),
         ('"$real" "$@" && head -c 2950 "$result" > "$result.cut" && mv "$result.cut" "$result"', ["cut short"]),
         ('"$real" "$@" && sed "s/INSERT INTO/INSERT INTO  /" "$result" > odd && mv odd "$result"', ["good dump"]),
-        ('rm "$result"', ["wrote no dump"]),
+        ("exit 0", ["wrote no dump"]),
     ],
     ids=["error", "killed", "empty", "last line", "half", "strange", "no file"],
 )
