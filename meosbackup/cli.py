@@ -45,12 +45,18 @@ class Commands(click.Group):
             return None
         module = importlib.import_module(f"meosbackup.commands.{cmd_name}")
         command: click.Command = getattr(module, f"{cmd_name}_command")
+        command.help = _with_drive(command.help)
         return command
 
     def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands into the help without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+
+def _with_drive(text: str | None) -> str | None:
+    """Return a command's help with a drive in its example as this system spells one."""
+    return text.replace("/media/usb", "E:") if text and sys.platform == "win32" else text
 
 
 @click.group(
@@ -72,6 +78,9 @@ def cli(context: click.Context, /, *, once: bool, **_settings: Any) -> int:
     from meosbackup.commands import race_day
 
     return race_day.run(*begin(context), once=once)
+
+
+cli.help = _with_drive(cli.help)
 
 
 def main() -> None:

@@ -25,22 +25,24 @@ from tests.toolkit.tent import RACES, Tent, work_on
 
 README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
 CTRL_C = "\x03"
+WINDOWS, LINUX = "E:", "/media/NAME/LABEL"
+"""What the drive is called in README's commands."""
 _ESCAPES = re.compile("\x1b\\[[0-9;]*[A-Za-z]")
 SHOWN = {
     "check": r"OK +Långdistans[^:]*: .*dump good",
     "": r"OK +race list \+ 4 races",
     "rehearse": "From a lost server to all races restored and compared",
-    "list": "The newest is",
     "verify": "all good",
 }
 """What a command of race day shows."""
 
 
-def commands(heading: str) -> list[str]:
-    """Return the commands of a chapter: lines of their own, and those within a sentence."""
+def commands(heading: str, drive: str = LINUX) -> list[str]:
+    """Return the commands of a chapter that name the drive so, each on a line of its own."""
     chapter = re.split(r"^## ", README.partition(f"\n## {heading}\n")[2], flags=re.MULTILINE)[0]
-    found = re.findall(r"^    (meosbackup .*)$|`(meosbackup [^`]+)`", chapter, re.MULTILINE)
-    return [line or quoted for line, quoted in found]
+    found = re.findall(r"^ {4,}(meosbackup .*)$", chapter, re.MULTILINE)
+    other = WINDOWS if drive == LINUX else LINUX
+    return [line for line in found if other not in line.split()]
 
 
 def kind(command: str) -> str:
@@ -106,7 +108,7 @@ def stored(server: PrivateServer, tent: Tent) -> StoredBatch:
 
 def here(command: str, tent: Tent, stored: StoredBatch) -> str:
     """Return a command for this computer."""
-    names = {"/media/usb": str(tent.target), "SERVER": "127.0.0.1", "14:03": stored.when, "FOLDER": "files"}
+    names = {LINUX: str(tent.target), "SERVER": "127.0.0.1", "14:03": stored.when, "FOLDER": "files"}
     return re.sub("|".join(map(re.escape, names)), lambda name: shlex.quote(names[name[0]]), command)
 
 
@@ -161,6 +163,13 @@ def test_the_commands_for_when_something_goes_wrong(
     assert "OK Långdistans" in said
     assert rows_of(at, INDIVIDUAL) == before[INDIVIDUAL]
     assert {name: rows_of(at, name) for name in others} == (others if at == server else dict(list(before.items())[1:]))
+
+
+def test_windows_comes_first_and_says_the_same() -> None:
+    lines = [line.strip() for line in README.splitlines()]
+    for place, line in enumerate(lines):
+        if line.startswith("meosbackup ") and LINUX in line:
+            assert lines[place - 1] == line.replace(LINUX, WINDOWS)
 
 
 def test_there_are_commands_to_run() -> None:

@@ -49,8 +49,8 @@ class Screen:
         """Whether the bell was rung."""
         return self._ask("window_bell_flag") == "1"
 
-    def press(self, key: str) -> None:
-        self._tmux("send-keys", key)
+    def press(self, *keys: str) -> None:
+        self._tmux("send-keys", *keys)
 
     def close(self) -> None:
         """Close the window, as its user does by its cross."""

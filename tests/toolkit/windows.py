@@ -23,6 +23,8 @@ from tests.toolkit.windows_parts import PROJECT, Parts
 Value = str | Path
 LETTERS = "EFG"
 """The letters of removable drives."""
+_VERSION = "--version=5.5.5-11.4.5-MariaDB"
+"""As README has it, since MeOS refuses MariaDB 11 otherwise."""
 ANSI = "cp1252"
 """The code page of what is written to pipes and files here, as in Western Europe."""
 
@@ -182,7 +184,7 @@ def windows_server(machine: Windows, folder: Path, *, options: Sequence[str] = (
     server = PrivateServer(
         program=ServerProgram(program, "MariaDB"), folder=home, port=free_port(), socket=None,
         options=("--no-defaults", f"--datadir={home / 'data'}", f"--tmpdir={home}", "--skip-log-bin",
-                 "--performance-schema=OFF", "--innodb-buffer-pool-size=16M", *options),
+                 "--performance-schema=OFF", "--innodb-buffer-pool-size=16M", _VERSION, *options),
     )  # fmt: skip
     try:
         server.start()
