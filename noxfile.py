@@ -71,3 +71,12 @@ def build(session: nox.Session) -> None:
             with session.chdir(folder):
                 session.run(str(programs / "pip"), "install", "--quiet", str(archive))
                 session.run(str(programs / "meosbackup"), "demo")
+
+
+@nox.session
+def exe(session: nox.Session) -> None:
+    """Make dist/meosbackup.exe: on Windows with this Python, on Linux with that of the tests' Windows."""
+    if sys.platform == "win32":
+        _run(session, "pyinstaller", "--noconfirm", "meosbackup.spec")
+    else:
+        _run(session, "python", "-m", "tests.toolkit.exe", "dist")

