@@ -55,11 +55,13 @@ def spare(_empty_windows_server: PrivateServer) -> PrivateServer:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> WindowsPlace:
-    """Folders for runs; the target is one on the computer's own disk."""
-    found = WindowsPlace(tmp_path)
+def place(tmp_path: Path, machine: Windows) -> Iterator[WindowsPlace]:
+    """Folders for runs; the target is a folder that is drive F: of the computer."""
+    found = WindowsPlace(tmp_path, letter="F")
     found.target.mkdir()
-    return found
+    machine.plug("F", found.target)
+    yield found
+    machine.pull("F")
 
 
 @pytest.fixture
