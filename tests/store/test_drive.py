@@ -5,8 +5,6 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import datetime, timedelta
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -234,13 +232,12 @@ def test_a_slow_drive_delays_no_tick_and_no_end(stick: Slot, busy: PrivateServer
     fill_reference_tables(busy, INDIVIDUAL, 200_000)
     kept = tmp_path / "kept"
     kept.mkdir()
-    stick.plug_passing_through(kept, bytes_per_second=2e6)
-    with running(Place(tmp_path, stick.place), busy, "--interval", "3", terminal=True) as day:
-        ticks = [tick_time(day.expect("  OK    race list .*; the drive is slow: ")) for _ in range(3)]
-        assert leftovers(drive.root(kept)), "the reference tables are still on their way"
+    stick.plug_passing_through(kept, bytes_per_second=2e5)  # it needs more than a minute for the reference tables
+    with running(Place(tmp_path, stick.place), busy, *EVERY_SECOND, terminal=True) as day:
+        for _ in range(3):
+            day.expect("  OK    race list .*; the drive is slow: ")
+        assert leftovers(drive.root(kept)), "the reference tables of the first batch are still on their way"
         assert day.stop() < limit(STOPS_WITHIN)
-    intervals = [later - earlier for earlier, later in pairwise(ticks)]
-    assert all(timedelta(seconds=2) <= interval <= timedelta(seconds=4) for interval in intervals), day.text
     assert faults(drive.root(kept)) == []
     stick.plug_passing_through(kept)
     with running(Place(tmp_path, stick.place), busy, *EVERY_SECOND, terminal=True) as day:
@@ -253,7 +250,7 @@ def test_once_leaves_no_sooner_than_its_batch_is_on_a_slow_drive(
 ) -> None:
     kept = tmp_path / "kept"
     kept.mkdir()
-    stick.plug_passing_through(kept, bytes_per_second=60_000)
+    stick.plug_passing_through(kept, bytes_per_second=120_000)
     made = run_meosbackup(
         "--once", "--all-races", *EVERY_SECOND, "--target", stick.place, "--spool", tmp_path / "spool", "--log-file",
         tmp_path / "log", *server_options(server), env={**with_password(), "XDG_STATE_HOME": str(tmp_path)},
@@ -276,10 +273,6 @@ def test_a_drive_that_tells_no_size_is_not_said_to_be_full(stick: Slot, server: 
         env={**with_password(), "XDG_STATE_HOME": str(tmp_path)},
     )  # fmt: skip
     assert "OK    space: unknown: the drive doesn't report it" in found.stdout
-
-
-def tick_time(line: str) -> datetime:
-    return datetime.strptime(line[:8], "%H:%M:%S")  # noqa: DTZ007 - the time of the day alone
 
 
 def test_a_drive_that_hangs_delays_no_tick_and_no_end(stick: Slot, server: PrivateServer, tmp_path: Path) -> None:

@@ -66,15 +66,16 @@ class Screen:
         """Wait until a pattern is found so many times in the words that were shown, and return what was found."""
         try:
             return wait_until(
-                lambda: found if len(found := re.findall(pattern, self.words)) >= times else [], f"{pattern!r}"
-            )
+                lambda: found if len(found := re.findall(pattern, self.words)) >= times else [], f"{pattern!r}",
+                pause=0.1,
+            )  # fmt: skip
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.text.rstrip()}") from None
 
     def wait_for_end(self) -> tuple[int, float]:
         """Wait until the tool has left; return its exit code, and the seconds that it took."""
         began = time.monotonic()
-        code = wait_until(self._exit_code, "the end of the tool")
+        code = wait_until(self._exit_code, "the end of the tool", pause=0.1)
         return int(code), time.monotonic() - began
 
     def _exit_code(self) -> str:

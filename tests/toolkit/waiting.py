@@ -14,17 +14,16 @@ PATIENCE = 100.0
 _USUAL = 0.015
 """Seconds that a Python takes to start and to end on a usual computer with nothing else to do."""
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.1
-"""Seconds from one look to the next; each look may cost a connection to a server, or a process."""
 
+def wait_until(condition: Callable[[], Found], what: str, seconds: float = PATIENCE, *, pause: float = 0.02) -> Found:
+    """Look again and again, until the condition gives something true, and return that. Raises AssertionError.
 
-def wait_until(condition: Callable[[], Found], what: str, seconds: float = PATIENCE) -> Found:
-    """Look again and again, until the condition gives something true, and return that. Raises AssertionError."""
-    deadline, pause = time.monotonic() + seconds, _FIRST_PAUSE
+    A longer `pause` is for what lasts, where each look costs a process.
+    """
+    deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, f"waited {seconds:.0f} s in vain for {what}"
         time.sleep(pause)
-        pause = min(pause * 1.5, _LONGEST_PAUSE)
     return found
 
 

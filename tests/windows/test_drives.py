@@ -6,31 +6,28 @@ from pathlib import Path
 from meosbackup.mysql.private_server import PrivateServer
 from tests.toolkit.drives import EXFAT, Slot, make_drive
 from tests.toolkit.runs import server_options, told
-from tests.toolkit.windows import Windows, WindowsPlace, spelled, windows
-from tests.toolkit.windows_parts import Parts
+from tests.toolkit.windows import Windows, WindowsPlace, spelled
 
 
-def test_removable_drives_are_named_and_no_other_is_taken(parts: Parts, stick: Slot, tmp_path: Path) -> None:
+def test_removable_drives_are_named_and_no_other_is_taken(machine: Windows, stick: Slot, tmp_path: Path) -> None:
     stick.plug(make_drive(EXFAT, tmp_path / "image"))
-    with windows(parts) as computer:
-        computer.plug("E", stick.place)  # before its start: wine knows no drive's kind that comes later
-        told(
-            computer.meosbackup("--once"), 2,
-            r"No target is set. Nothing is backed up. Name the drive with --target. Plugged in: E:\ (0.1 GB free).",
-        )  # fmt: skip
-        told(
-            computer.meosbackup("--once", "--target", "C:\\"), 2,
-            r"The target C:\ is on the system's own disk.", r"Plugged in: E:\ (0.1 GB free).",
-        )  # fmt: skip
-        long = "x" * 130
-        told(
-            computer.meosbackup("--once", "--target", f"E:\\{long}"), 2,
-            rf"The path of the target E:\{long} is too long for this computer.",
-        )  # fmt: skip
-        told(
-            computer.meosbackup("--once", "--target", "E:\\", "--spool", f"C:\\{long}"), 2,
-            rf"The path of the spool C:\{long} is too long for this computer.",
-        )  # fmt: skip
+    told(
+        machine.meosbackup("--once"), 2,
+        r"No target is set. Nothing is backed up. Name the drive with --target. Plugged in: E:\ (0.1 GB free).",
+    )  # fmt: skip
+    told(
+        machine.meosbackup("--once", "--target", "C:\\"), 2,
+        r"The target C:\ is on the system's own disk.", r"Plugged in: E:\ (0.1 GB free).",
+    )  # fmt: skip
+    long = "x" * 130
+    told(
+        machine.meosbackup("--once", "--target", f"E:\\{long}"), 2,
+        rf"The path of the target E:\{long} is too long for this computer.",
+    )  # fmt: skip
+    told(
+        machine.meosbackup("--once", "--target", "E:\\", "--spool", f"C:\\{long}"), 2,
+        rf"The path of the spool C:\{long} is too long for this computer.",
+    )  # fmt: skip
 
 
 def test_a_stick_that_is_pulled_out_and_another_that_is_full(
