@@ -185,7 +185,7 @@ class Report:
         if proof is not None:
             summary += f"; the batch from {wording.when(proof.batch, now)} was restored and compared"
         if space is not None and not space.is_shipped:
-            summary += f"; the drive is slow: {_waiting(space)}"
+            summary += f"; the drive is slow: {_waiting(space)}" if space.waiting else "; the drive is slow"
         elif space is not None and space.free is not None:
             summary += f"; {wording.size(space.free)} free"
         self._console.line(now, "OK", summary)

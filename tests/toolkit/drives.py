@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -147,7 +147,7 @@ class Slot:
 
 
 @contextmanager
-def slot(folder: Path) -> Iterator[Slot]:
+def slot(folder: Path, make: Callable[[Path], Slot] = Slot) -> Iterator[Slot]:
     """Give a place for drives below a folder, and take away what is plugged in there at the end.
 
     Whatever happened there, nothing may have been written to the system's disk.
@@ -155,7 +155,7 @@ def slot(folder: Path) -> Iterator[Slot]:
     _need_linux_and_root()
     place = folder / "stick"
     place.mkdir()
-    found = Slot(place)
+    found = make(place)
     try:
         yield found
     finally:

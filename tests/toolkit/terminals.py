@@ -52,11 +52,6 @@ class Screen:
     def press(self, *keys: str) -> None:
         self._tmux("send-keys", *keys)
 
-    def type(self, line: str) -> None:
-        """Type a line, or paste it, and press Enter."""
-        self._tmux("send-keys", "-l", line)
-        self.press("Enter")
-
     def close(self) -> None:
         """Close the window, as its user does by its cross."""
         self._tmux("kill-session")

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from meosbackup.mysql.private_server import PrivateServer, ServerProgram, free_port
+from tests.toolkit.drives import Drive, Slot
 from tests.toolkit.place import Place
 from tests.toolkit.running import Running
 from tests.toolkit.runs import Completed, with_password
@@ -166,6 +167,22 @@ def _link_or_copy(source: str, destination: str) -> None:
         shutil.copy2(source, destination)
     else:
         os.link(source, destination)
+
+
+@dataclass
+class LetteredSlot(Slot):
+    """A place where drives are plugged in, each of which is drive E: of a Windows computer until it leaves."""
+
+    machine: Windows
+
+    def plug(self, drive: Drive) -> None:
+        super().plug(drive)
+        self.machine.plug("E", self.place)
+
+    def leave(self) -> None:
+        # First, so that nothing is written to the empty folder that is left.
+        self.machine.pull("E")
+        super().leave()
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The Windows computer and the server for Windows that these tests share."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from meosbackup.mysql.private_server import PrivateServer
 from tests.toolkit import windows_parts
 from tests.toolkit.drives import Slot, slot
 from tests.toolkit.servers import FILES, make_pristine
-from tests.toolkit.windows import Windows, WindowsPlace, windows, windows_server
+from tests.toolkit.windows import LetteredSlot, Windows, WindowsPlace, windows, windows_server
 from tests.toolkit.windows_parts import Parts
 
 
@@ -55,21 +56,22 @@ def spare(_empty_windows_server: PrivateServer) -> PrivateServer:
 
 
 @pytest.fixture
-def place(tmp_path: Path, machine: Windows) -> Iterator[WindowsPlace]:
-    """Folders for runs; the target is a folder that is drive F: of the computer."""
-    found = WindowsPlace(tmp_path, letter="F")
+def linux(_empty_server: PrivateServer) -> PrivateServer:
+    """A running server for Linux, without a race list or any race, with the user meos."""
+    make_pristine(_empty_server, {}, {})
+    return _empty_server
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> WindowsPlace:
+    """Folders for runs; the target is one on the computer's own disk."""
+    found = WindowsPlace(tmp_path)
     found.target.mkdir()
-    machine.plug("F", found.target)
-    yield found
-    machine.pull("F")
+    return found
 
 
 @pytest.fixture
 def stick(tmp_path: Path, machine: Windows) -> Iterator[Slot]:
-    """A place where drives are plugged in, which is drive E: of the computer."""
-    with slot(tmp_path) as found:
-        machine.plug("E", found.place)
-        try:
-            yield found
-        finally:
-            machine.pull("E")
+    """A place where drives are plugged in, each of which is drive E: of the computer until it leaves."""
+    with slot(tmp_path, partial(LetteredSlot, machine=machine)) as found:
+        yield found
