@@ -10,10 +10,10 @@ import click
 
 from meosbackup import __version__, console, errors
 from meosbackup.commands.common import begin
-from meosbackup.console import Console, simplify_unprintable
+from meosbackup.console import Console
 from meosbackup.errors import MeosBackupError
 from meosbackup.settings.options import options
-from meosbackup.system import login_file, signals
+from meosbackup.system import console_modes, login_file, signals
 
 log = logging.getLogger(__name__)
 
@@ -85,8 +85,14 @@ cli.help = _with_drive(cli.help)
 
 def main() -> None:
     """Run the command line. Whatever goes wrong is reported in words, and the log file has the details."""
-    simplify_unprintable()
-    signals.take_closed_window_as_ctrl_c()
+    with console_modes.escapes() as has_escapes:
+        console.begin(has_escapes=has_escapes)
+        signals.take_closed_window_as_ctrl_c()
+        _end(_run())
+
+
+def _run() -> int:
+    """Run a command and return the exit code; what ends it is told."""
     try:
         code = cli.main(prog_name="meosbackup", standalone_mode=False)
     except MeosBackupError as error:
@@ -107,7 +113,7 @@ def main() -> None:
         else:
             log.exception("ended by an unexpected error")
             Console().error(errors.unexpected(error, "meosbackup", "The backups on the drive are unchanged."))
-    _end(code if isinstance(code, int) else 0)
+    return code if isinstance(code, int) else 0
 
 
 def _end(code: int) -> None:

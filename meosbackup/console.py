@@ -20,6 +20,9 @@ from meosbackup import wording
 from meosbackup.errors import MeosBackupError
 from meosbackup.text import NO_BREAK, SIMPLER, clean, columns, wrapped
 
+if sys.platform == "win32":
+    import winsound
+
 log = logging.getLogger(__name__)
 
 _RULE_WIDTH = 79
@@ -38,8 +41,12 @@ _MOST_WAITING = 10_000
 """Lines that wait for a screen that stands still: a long day's, and more than any command prints."""
 
 
-def simplify_unprintable() -> None:
-    """Replace letters that the terminal's code page doesn't have with simpler ones, in all output of the program."""
+def begin(*, has_escapes: bool) -> None:
+    """Replace letters that the terminal's code page doesn't have with simpler ones, in all output of the program.
+
+    If the terminal doesn't understand escape codes, there are no colours and no bars.
+    """
+    _printer.has_escapes = has_escapes
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors=SIMPLER)
@@ -54,6 +61,7 @@ class Printer:
     """
 
     def __init__(self, *, most: int = _MOST_WAITING, at_once: bool = False) -> None:
+        self.has_escapes = True
         self._most = most
         self._at_once = at_once
         self._texts: deque[tuple[TextIO, str]] = deque()
@@ -93,7 +101,7 @@ class Printer:
     def _go_on(self) -> None:
         if self._at_once:
             while self._is_due():
-                _write(*self._next())
+                _write(*self._next(), self.has_escapes)
         elif self._thread is None:
             self._thread = threading.Thread(target=self._run, name="print", daemon=True)
             self._thread.start()
@@ -105,7 +113,7 @@ class Printer:
                 self._changed.wait_for(self._is_due)
                 stream, text = self._next()
                 self._is_writing = True
-            _write(stream, text)
+            _write(stream, text, self.has_escapes)
             with self._changed:
                 self._is_writing = False
                 self._changed.notify_all()
@@ -202,7 +210,7 @@ class Console:
 
         Yields the function to call, from any thread, with the amount that each step did. Other lines appear above.
         """
-        if self._quiet or not self._is_terminal:
+        if self._quiet or not self._is_terminal or not self._printer.has_escapes:
             yield lambda _: None
             return
         done = 0
@@ -301,18 +309,37 @@ class Console:
 
     def _print(self, text: str, *, rings: bool = False) -> None:
         log.info("shown: %s", " ".join(click.unstyle(text).split()))
-        self.show("\a" + text if rings and self._is_terminal else text)
+        bell = _ring() if rings and self._is_terminal and not self._quiet else ""
+        self.show(bell + text)
 
 
-def _write(stream: TextIO, text: str) -> None:
-    """Write to a stream; if it is gone (a pager that was quit, a closed window), it leads nowhere from now on."""
+def _write(stream: TextIO, text: str, has_escapes: bool) -> None:
+    """Write to a stream, without colours unless it `has_escapes`.
+
+    If it is gone (a pager that was quit, a closed window), it leads nowhere from now on.
+    """
     try:
-        click.echo(text, file=stream, nl=False)
+        click.echo(text, file=stream, nl=False, color=None if has_escapes else False)
     except Exception:  # whatever it is, it must not end the thread
         log.info("nothing can be shown any more", exc_info=True)
         # So does what it still holds, which Python writes when the program ends.
         with suppress(OSError, ValueError), Path(os.devnull).open("w") as nowhere:
             os.dup2(nowhere.fileno(), stream.fileno())
+
+
+def _ring() -> str:
+    """Make a sound without waiting for it, or return what makes the terminal do so."""
+    if sys.platform == "win32":  # there, most terminals have their bell muted
+        threading.Thread(target=_sound, name="sound", daemon=True).start()
+        return ""
+    return "\a"
+
+
+if sys.platform == "win32":
+
+    def _sound() -> None:
+        with suppress(RuntimeError):  # a computer without a sound
+            winsound.MessageBeep(winsound.MB_ICONHAND)
 
 
 def _bar(label: str, done: int, total: int) -> str:

@@ -2,6 +2,7 @@
 
 import io
 import os
+import sys
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from meosbackup.console import Console, Printer
+from meosbackup.console import Console, Printer, begin
 from meosbackup.errors import MeosBackupError
 from meosbackup.settings.command_line import command
 from meosbackup.settings.model import Settings
@@ -58,6 +59,35 @@ def test_a_command_in_a_banner_begins_at_the_left_edge_if_it_is_longer_than_a_li
     again, screen = command(Settings(target=Path("/media/usb")), "restore", "--race", "x" * 64), Screen()
     Console(stream=screen).banner(datetime(2026, 11, 22, 14, 3, tzinfo=UTC), "ALARM", "It is gone.", again)
     assert f"\n{margin}{again}\n".replace("\xa0", " ") in screen.getvalue()
+
+
+def test_without_escape_codes_there_are_no_colours_and_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen, now = Screen(), datetime(2026, 11, 22, 14, 3, tzinfo=UTC)
+    monkeypatch.setattr("sys.stdout", screen)
+    monkeypatch.setattr("sys.stderr", screen)
+    monkeypatch.setattr("meosbackup.console._printer", Printer(at_once=True))
+    for has_escapes in (True, False):
+        screen.truncate(0)
+        begin(has_escapes=has_escapes)
+        console = Console()
+        with console.progress("Reading", 10) as advance:
+            advance(5)
+            console.line(now, "FAIL", "what happened")
+            console.error(MeosBackupError("what happened", "means", "do"))
+        said = screen.getvalue()
+        assert "14:03:00  FAIL  what happened\n" in click.unstyle(said)
+        assert "meosbackup: what happened\n" in click.unstyle(said)
+        assert ("\x1b" in said, "Reading" in said) == (has_escapes, has_escapes)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="makes a sound of Windows")
+@pytest.mark.parametrize("quiet", [True, False])
+def test_trouble_rings_unless_quiet(quiet: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    screen, now = Screen(), datetime(2026, 11, 22, 14, 3, tzinfo=UTC)
+    console = Console(stream=screen, quiet=quiet)
+    console.banner(now, "FAIL", "what happened")
+    console.repeat(now, "FAIL", "what happened")
+    assert screen.getvalue().count("\a") == (0 if quiet else 2)
 
 
 class Stuck(io.StringIO):

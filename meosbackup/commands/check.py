@@ -26,7 +26,7 @@ from meosbackup.mysql.programs import Program
 from meosbackup.mysql.server_errors import grant_line
 from meosbackup.settings.model import Settings
 from meosbackup.store import drive, inventory, retention, space, spool
-from meosbackup.system import disks, files
+from meosbackup.system import awake, disks, files
 from meosbackup.text import clean, unbroken
 
 _FAULTS = frozenset({"clock", "version"})
@@ -95,7 +95,7 @@ def parts(work: Checkup) -> Iterator[Iterator[Finding]]:
     yield _tried((("server", _server),), work)
     yield _tried((("dump program", _program), ("client program", _client)), work)
     yield _tried((("race list", _survey), ("race", _races), (_SPOOL, _trial), ("privileges", _without_database)), work)
-    yield _tried((("space", _space),), work)
+    yield _tried((("space", _space), ("sleep", _sleep)), work)
 
 
 def _tried(
@@ -235,6 +235,20 @@ def _space(work: Checkup) -> Iterator[Finding]:
     do = "Delete other files (photos …) from the drive, or use a larger one." if outlook.is_noted else ""
     word = "FAIL" if outlook.is_full_soon else "NOTE" if outlook.is_noted else "OK"
     yield Finding(word, "space", f"{text}, {outlook}{'.' if do else ''}", do)
+
+
+def _sleep(work: Checkup) -> Iterator[Finding]:
+    """Report whether this computer can be kept awake, by trying it."""
+    if not work.settings.stay_awake:
+        yield Finding("OK", "sleep", "this computer is not kept awake, since stay_awake is false")
+        return
+    with awake.kept() as is_kept:
+        pass
+    if is_kept:
+        yield Finding("OK", "sleep", "this computer is kept awake while meosbackup runs, as long as its lid is open")
+    else:
+        do = "Check in its settings that it doesn't go to sleep by itself."
+        yield Finding("NOTE", "sleep", "this computer can't be kept awake from here.", do)
 
 
 def _trial(work: Checkup) -> Iterator[Finding]:

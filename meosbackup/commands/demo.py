@@ -98,6 +98,7 @@ def _settings(stage: Stage) -> Settings:
     return Settings(
         target=stage.target, any_disk=True, spool=stage.spool, interval=_INTERVAL, host=server.host, port=server.port,
         socket=server.socket, user=server.user, password=server.password,
+        stay_awake=False,
     )  # fmt: skip
 
 

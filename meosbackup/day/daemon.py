@@ -4,7 +4,8 @@ import logging
 import math
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -28,7 +29,7 @@ from meosbackup.settings.model import SPOOL, Settings
 from meosbackup.store import drive, inventory, shipping, spool
 from meosbackup.store.drive import Place
 from meosbackup.store.shipping import Shipper
-from meosbackup.system import signals
+from meosbackup.system import awake, console_modes, signals
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,8 @@ STOP_SECONDS = 2.5
 """How long a tick that is running may take to leave once Ctrl-C was pressed."""
 _SHIPPING_SECONDS = 2.0
 """How much of that batches may still be copied to the drive."""
+
+_SLEEPS = "this computer can't be kept awake from here: check in its settings that it doesn't go to sleep by itself"
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ def run(ready: Ready, console: Console, seconds: float = math.inf) -> bool:
     """
     end = time.monotonic() + seconds
     day = begin(ready, console)
-    with signals.stopping(day.stop):
+    with _attended(ready.settings), signals.stopping(day.stop):
         timetable = Timetable(ready.settings.interval, day.begin_tick, day.clock_jumped)
         while time.monotonic() < end and not day.stop.wait(timetable.run_pending()):
             day.collect()
@@ -72,6 +75,15 @@ def run(ready: Ready, console: Console, seconds: float = math.inf) -> bool:
         is_stopped = day.stop.is_set()
         day.leave()
     return not is_stopped
+
+
+@contextmanager
+def _attended(settings: Settings) -> Iterator[None]:
+    """Have neither the computer's sleep nor a click in the window make the day stand still, until the block ends."""
+    with console_modes.no_quick_edit(), ExitStack() as stack:
+        if settings.stay_awake and not stack.enter_context(awake.kept()):
+            notices.tell(_SLEEPS)
+        yield
 
 
 def run_once(ready: Ready, console: Console) -> int:

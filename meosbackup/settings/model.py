@@ -41,6 +41,7 @@ class Settings:
     skip_unchanged: bool = True
     meosxml: bool = True
     alarm: bool = True
+    stay_awake: bool = True
     rehearse_every: int | None = None
     log_file: Path | None = None
     quiet: bool = False

@@ -85,7 +85,7 @@ SETTINGS = (
     Setting("programs", "mysql", PROGRAM, "The client program."),
     CONFIG,
     Setting("common", "log_file", FILE, "The log file."),
-    Setting("common", "quiet", SWITCH, "Print only trouble."),
+    Setting("common", "quiet", SWITCH, "Print only trouble, without a sound."),
     Setting("common", "verbose", SWITCH, "Write every detail to the log file."),
     Setting(FILE_ONLY, "password", TEXT),
     Setting(FILE_ONLY, "spool_mb", MEGABYTES),
@@ -96,6 +96,7 @@ SETTINGS = (
     Setting(FILE_ONLY, "skip_unchanged", SWITCH),
     Setting(FILE_ONLY, "meosxml", SWITCH),
     Setting(FILE_ONLY, "alarm", SWITCH),
+    Setting(FILE_ONLY, "stay_awake", SWITCH),
     Setting(FILE_ONLY, "rehearse_every", SPAN),
 )
 KEYS = tuple(setting.key for setting in SETTINGS if setting is not CONFIG)

@@ -1,1 +1,1 @@
-"""The operating system: programs, disks, locks, signals."""
+"""The operating system: programs, files, disks, locks, signals, the console."""

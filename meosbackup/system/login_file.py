@@ -8,6 +8,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from meosbackup.system import files
+
 if sys.platform != "win32":
     import fcntl
 
@@ -68,6 +70,6 @@ def _remove(path: Path) -> None:
     try:
         if path in _own:
             _own.pop(path).close()
-        path.unlink(missing_ok=True)
+        files.remove(path)
     except OSError:
         log.warning("the login file %s can't be removed", path, exc_info=True)

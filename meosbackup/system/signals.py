@@ -12,13 +12,19 @@ if sys.platform == "win32":
     import ctypes
     import time
 
+    from meosbackup.system import login_file, session_end
+
 asked = threading.Event()
 """Set once the program was asked to end."""
 
+_stops: list[threading.Event] = []
+"""What `stopping` is to set; empty while nothing has to be finished."""
+
 
 def take_closed_window_as_ctrl_c() -> None:
-    """Have a closed window do what Ctrl-C does: SIGHUP, unless `nohup` has it ignored; Windows's console event."""
+    """Have a closed window do what Ctrl-C does, and Ctrl-Break as well; with `nohup`, SIGHUP stays ignored."""
     if sys.platform == "win32":
+        signal.signal(signal.SIGBREAK, signal.default_int_handler)
         ctypes.windll.kernel32.SetConsoleCtrlHandler(_handler, True)
     elif signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signal.signal(signal.SIGHUP, _hung_up)
@@ -31,28 +37,44 @@ def _hung_up(number: int, _frame: FrameType | None) -> None:
 
 
 if sys.platform == "win32":
-    _CLOSED = frozenset({2, 5, 6})
-    """CTRL_CLOSE_EVENT, CTRL_LOGOFF_EVENT, CTRL_SHUTDOWN_EVENT."""
+    _BREAK, _CLOSED = 1, frozenset({2, 5, 6})
+    """CTRL_BREAK_EVENT; CTRL_CLOSE_EVENT, CTRL_LOGOFF_EVENT, CTRL_SHUTDOWN_EVENT."""
 
-    def _closed(event: int) -> bool:
-        """Wait, in a thread of Windows's, for the end: it ends the program when this returns, or after 5 s."""
-        if event in _CLOSED:
+    _LAST_SECONDS = 4.0
+    """How long Windows waits: it ends the program when it is told so, or after 5 s."""
+
+    def _told(event: int) -> bool:
+        """Handle a console's event, in a thread of Windows's; return whether that was done."""
+        if event == _BREAK:
+            _thread.interrupt_main(signal.SIGBREAK)
+        elif event in _CLOSED:
+            _end_in_order()
+        return event == _BREAK or event in _CLOSED
+
+    _handler = ctypes.WINFUNCTYPE(ctypes.c_int, ctypes.c_ulong)(_told)
+
+    def _end_in_order() -> None:
+        """Have the main thread end the program, and wait for that."""
+        asked.set()
+        for stop in _stops:
+            stop.set()
+        if not _stops:
             _thread.interrupt_main()
-            time.sleep(10)
-        return event in _CLOSED
-
-    _handler = ctypes.WINFUNCTYPE(ctypes.c_int, ctypes.c_ulong)(_closed)
+        time.sleep(_LAST_SECONDS)  # most ends come before it is over
+        login_file.remove_own()
 
 
 @contextmanager
 def stopping(stop: threading.Event, *, is_patient: bool = False) -> Iterator[None]:
     """Have Ctrl-C, SIGTERM and a closed window set `stop`; a second Ctrl-C ends the program as usual.
 
-    With `is_patient`, a second one does no more than the first: what the block does must be finished.
+    With `is_patient`, a second one does no more than the first: what the block does must be finished. On Windows,
+    logging off and shutting down count as closing the window.
     """
     signals = [signal.SIGINT, signal.SIGTERM]
     if sys.platform == "win32":
         signals.append(signal.SIGBREAK)
+        session_end.listen(_end_in_order)
     elif signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signals.append(signal.SIGHUP)
     before = {number: signal.getsignal(number) for number in signals}
@@ -73,7 +95,9 @@ def stopping(stop: threading.Event, *, is_patient: bool = False) -> Iterator[Non
 
     for number in signals:
         signal.signal(number, told)
+    _stops.append(stop)
     try:
         yield
     finally:
+        _stops.remove(stop)
         put_back()

@@ -14,7 +14,7 @@ from meosbackup.batch.model import Batch, StoredBatch
 from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.store import inventory
 from tests.toolkit.place import Place
-from tests.toolkit.runs import run_meosbackup, server_options, with_password
+from tests.toolkit.runs import run_meosbackup, server_options, tool_environment, with_password
 from tests.toolkit.terminals import COLUMNS, Screen, tmux
 
 
@@ -50,10 +50,8 @@ class Day(Place):
     ) -> Iterator[Screen]:
         """Run the tool in a terminal until it leaves or the block ends."""
         command = [*prefix, sys.executable, "-m", "meosbackup", *self.arguments(*more)]
-        environment = {
-            name: value for name, value in os.environ.items() if not name.startswith("MEOSBACKUP_") and name != "TMUX"
-        }
-        environment |= {"PYTHONUTF8": "1", "LC_ALL": "C.UTF-8", **with_password(), **(env or {})}
+        environment = {name: value for name, value in tool_environment().items() if name != "TMUX"}
+        environment |= {"LC_ALL": "C.UTF-8", **with_password(), **(env or {})}
         with tmux(command, environment, columns=columns) as screen:
             yield screen
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -113,13 +113,20 @@ class Running:
 
 
 @contextmanager
-def running(place: Place, server: PrivateServer, *more: str | Path, terminal: bool = False) -> Iterator[Running]:
+def running(
+    place: Place,
+    server: PrivateServer,
+    *more: str | Path,
+    terminal: bool = False,
+    env: Mapping[str, str] | None = None,
+) -> Iterator[Running]:
     """Have meosbackup at work until the block ends, perhaps in a terminal; no unexpected error may come from it."""
     reading, writing = _new_terminal() if terminal else os.pipe()
     # Its locks lie in the folder too.
     process = subprocess.Popen(
         [sys.executable, "-m", "meosbackup", *place.options, *server_options(server), *map(str, more)],
-        env={**tool_environment(), "XDG_STATE_HOME": str(place.folder), "COLUMNS": "1000", **with_password()},
+        env={**tool_environment(), "XDG_STATE_HOME": str(place.folder), "COLUMNS": "1000", **with_password(),
+             **(env or {})},
         stdin=subprocess.DEVNULL, stdout=writing, stderr=writing, start_new_session=True,
     )  # fmt: skip
     os.close(writing)

@@ -19,12 +19,11 @@ def run_meosbackup(
 ) -> "subprocess.CompletedProcess[str]":
     """Run the tool in a process of its own, perhaps by another program, the `prefix`.
 
-    Of the environment's MEOSBACKUP_* it sees those in `env` alone.
+    Of the environment's MEOSBACKUP_* it sees those in `env` alone, and stay_awake = false.
     """
-    environment = {name: value for name, value in os.environ.items() if not name.upper().startswith("MEOSBACKUP_")}
     return subprocess.run(
         [*prefix, sys.executable, "-m", "meosbackup", *map(str, arguments)],
-        env={**environment, "PYTHONUTF8": "1", **(env or {})},
+        env={**tool_environment(), **(env or {})},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",
@@ -65,6 +64,9 @@ def in_one_line(text: str) -> str:
 
 
 def tool_environment() -> dict[str, str]:
-    """Return this process's environment without what the tool would take for its settings."""
+    """Return this process's environment without what the tool would take for its settings.
+
+    The computers that run tests can rarely be kept awake, which would be noted.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.upper().startswith("MEOSBACKUP_")}
-    return {**kept, "PYTHONUTF8": "1"}
+    return {**kept, "PYTHONUTF8": "1", "MEOSBACKUP_STAY_AWAKE": "false"}

@@ -56,7 +56,7 @@ class Windows:
             stdin.write(text.encode(ANSI))
             stdin.seek(0)
             result = subprocess.run(
-                self.command(program, *arguments), env=self._environment(env), stdin=stdin, capture_output=True,
+                self.command(program, *arguments), env=self.environment_of(env), stdin=stdin, capture_output=True,
                 timeout=timeout, check=False, cwd=folder or self.prefix,
             )  # fmt: skip
         output, errors = (
@@ -84,7 +84,7 @@ class Windows:
         """Have meosbackup at work until the block ends, with a pipe for its output. It is killed at the end."""
         reading, writing = os.pipe()
         process = subprocess.Popen(
-            self.command(*self.tool, *arguments), env=self._environment({**with_password(), **(env or {})}),
+            self.command(*self.tool, *arguments), env=self.environment_of({**with_password(), **(env or {})}),
             stdin=subprocess.DEVNULL, stdout=writing, stderr=writing, cwd=self.prefix,
         )  # fmt: skip
         os.close(writing)
@@ -101,7 +101,7 @@ class Windows:
         self, *command: Value, env: Mapping[str, str] | None = None, columns: int = 200, folder: Path | None = None
     ) -> Iterator[Screen]:
         """Run a program in a console of its own, where keys can be pressed, until it ends or the block does."""
-        environment = self._environment({"TERM": "xterm", **with_password(), **(env or {})})
+        environment = self.environment_of({"TERM": "xterm", **with_password(), **(env or {})})
         with tmux(self.command(*command), environment, columns=columns, folder=folder or self.prefix) as screen:
             yield screen
 
@@ -122,11 +122,12 @@ class Windows:
         """End all programs."""
         for option in ("--kill", "--wait"):
             subprocess.run(
-                [self.parts.wineserver, option], env=self._environment(None), check=False, capture_output=True,
+                [self.parts.wineserver, option], env=self.environment_of(None), check=False, capture_output=True,
                 timeout=PATIENCE,
             )  # fmt: skip
 
-    def _environment(self, more: Mapping[str, str] | None) -> dict[str, str]:
+    def environment_of(self, more: Mapping[str, str] | None) -> dict[str, str]:
+        """Return the environment of a program."""
         return {**self.parts.environment(self.prefix), **self.environment, **(more or {})}
 
     def _link(self, letter: str) -> Path:

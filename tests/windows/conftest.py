@@ -75,3 +75,13 @@ def stick(tmp_path: Path, machine: Windows) -> Iterator[Slot]:
     """A place where drives are plugged in, each of which is drive E: of the computer until it leaves."""
     with slot(tmp_path, partial(LetteredSlot, machine=machine)) as found:
         yield found
+
+
+@pytest.fixture
+def plugged_in(tmp_path: Path, machine: Windows) -> Iterator[WindowsPlace]:
+    """Folders for runs; the target is drive E:, which is only a folder of this computer."""
+    folder = tmp_path / "stick"
+    folder.mkdir()
+    machine.plug("E", folder)
+    yield WindowsPlace(tmp_path, mounted=folder, letter="E")
+    machine.pull("E")
