@@ -31,9 +31,15 @@ def stick(tmp_path: Path) -> Iterator[Slot]:
 
 
 @pytest.fixture
-def busy(server: PrivateServer) -> Iterator[PrivateServer]:
+def evening() -> threading.Event:
+    """When it is set, the laptops go home: a slow drive gets what waits, and nothing new."""
+    return threading.Event()
+
+
+@pytest.fixture
+def busy(server: PrivateServer, evening: threading.Event) -> Iterator[PrivateServer]:
     """A server with a race that changes about three times a second."""
-    with run_laptops(server, [INDIVIDUAL], threading.Event(), pause=0.3):
+    with run_laptops(server, [INDIVIDUAL], evening, pause=0.3):
         yield server
 
 
@@ -83,7 +89,7 @@ def test_the_next_start_minds_no_lock_and_removes_leftovers_alone(
 
 @pytest.mark.parametrize("kind", [EXFAT, FAT32, EXT4])
 def test_a_power_cut_leaves_whole_batches_and_nothing_that_was_shipped_is_lost(
-    kind: str, stick: Slot, busy: PrivateServer, tmp_path: Path
+    kind: str, stick: Slot, busy: PrivateServer, evening: threading.Event, tmp_path: Path
 ) -> None:
     chance, used = random.Random(3), make_drive(kind, tmp_path / "image")
     root, spool_root = drive.root(stick.place), tmp_path / "spool"
@@ -112,6 +118,7 @@ def test_a_power_cut_leaves_whole_batches_and_nothing_that_was_shipped_is_lost(
     highest = max(sequences(left) + sequences(root))
     with running(Place(tmp_path / f"day {number}", stick.place), busy, *EVERY_SECOND, terminal=True) as day:
         day.expect("  OK    race list ")
+        evening.set()
         wait_until(lambda: not waiting(left), "an empty spool")
         day.stop()
     assert faults(root) == []

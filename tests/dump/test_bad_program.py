@@ -55,7 +55,7 @@ def test_a_computer_without_any_dump_program(place: Place, monkeypatch: pytest.M
         find_dump_program(None)
     assert "No dump program (mysqldump or mariadb-dump) was found" in caught.value.what
     assert caught.value.means == "Nothing is backed up."
-    assert "Install it" in caught.value.do
+    assert "Install MariaDB" in caught.value.do
 
 
 @pytest.mark.parametrize(("mode", "why"), [(0o644, "Permission denied"), (0o755, "Exec format error")])

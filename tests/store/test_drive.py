@@ -63,12 +63,16 @@ def assert_all_is_shipped(target: Path, spool: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", [EXFAT, NTFS, FAT32, EXT4])
-def test_batches_arrive_whole(kind: str, stick: Slot, busy: PrivateServer, tmp_path: Path) -> None:
+def test_batches_arrive_whole(kind: str, stick: Slot, server: PrivateServer, tmp_path: Path) -> None:
     """Names, times and links that a file system can't hold would be found here: see `faults`."""
     used = make_drive(kind, tmp_path / "image")
     stick.plug(used)
-    with running(Place(tmp_path, stick.place), busy, *EVERY_SECOND, terminal=True) as day:
+    with (
+        running(Place(tmp_path, stick.place), server, *EVERY_SECOND, terminal=True) as day,
+        closing(Laptop(server, INDIVIDUAL)) as laptop,
+    ):
         day.expect(BACKED_UP)
+        laptop.change()
         day.expect(BACKED_UP)
         stop_when_all_is_shipped(day, tmp_path / "spool")
     assert_all_is_shipped(stick.place, tmp_path / "spool")

@@ -60,9 +60,15 @@ def seeds(server: PrivateServer, tmp_path: Path) -> Seeds:
 
 
 @pytest.fixture
-def busy(seeds: Seeds, server: PrivateServer) -> Iterator[PrivateServer]:
+def evening() -> threading.Event:
+    """When it is set, the laptops go home: a slow drive gets what waits, and nothing new."""
+    return threading.Event()
+
+
+@pytest.fixture
+def busy(seeds: Seeds, server: PrivateServer, evening: threading.Event) -> Iterator[PrivateServer]:
     """A server whose only race changes about three times a second."""
-    with run_laptops(server, [INDIVIDUAL], threading.Event(), pause=0.3):
+    with run_laptops(server, [INDIVIDUAL], evening, pause=0.3):
         yield server
 
 
@@ -129,8 +135,9 @@ def removals_told(lines: list[str]) -> list[tuple[int, str, str]]:
 
 @pytest.mark.parametrize(("kind", "megabytes"), [(EXFAT, 12), pytest.param(FAT32, 40, marks=pytest.mark.long)])
 def test_a_full_drive_loses_what_the_rules_let_go_and_nothing_else(
-    kind: str, megabytes: int, stick: Slot, busy: PrivateServer, seeds: Seeds, tmp_path: Path
-) -> None:
+    kind: str, megabytes: int, stick: Slot, busy: PrivateServer, evening: threading.Event, seeds: Seeds,
+    tmp_path: Path,
+) -> None:  # fmt: skip
     used = make_drive(kind, tmp_path / "image", megabytes)
     stick.plug(used)
     root = drive.root(stick.place)
@@ -164,6 +171,7 @@ def test_a_full_drive_loses_what_the_rules_let_go_and_nothing_else(
         assert everything(stick.place) == before, "what is on a full drive is untouched"
         assert_restorable_relay(root)
 
+        evening.set()
         picture.unlink()
         day.expect(WELL_AGAIN)
         stop_when_all_is_shipped(day, tmp_path)
@@ -277,7 +285,7 @@ def stop_when_all_is_shipped(day: Running, folder: Path) -> None:
 
 
 def test_a_spool_over_its_limit_is_thinned_by_the_same_rules_and_told(
-    stick: Slot, busy: PrivateServer, seeds: Seeds, tmp_path: Path
+    stick: Slot, busy: PrivateServer, evening: threading.Event, seeds: Seeds, tmp_path: Path
 ) -> None:
     used = make_drive(EXFAT, tmp_path / "image")
     stick.plug(used)
@@ -303,6 +311,7 @@ def test_a_spool_over_its_limit_is_thinned_by_the_same_rules_and_told(
         day.expect("  FAIL  The spool .* holds more than its limit of 1 MiB")
         day.expect("  FAIL  The spool .* holds more than its limit of 1 MiB")
         assert len(waiting(spool)) > there, "backups go on"
+        evening.set()
         stick.plug(used)
         day.expect(WELL_AGAIN)
         stop_when_all_is_shipped(day, tmp_path)
