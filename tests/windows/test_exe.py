@@ -12,11 +12,11 @@ import meosbackup
 from meosbackup.mysql.private_server import PrivateServer
 from tests.toolkit import exe
 from tests.toolkit.drives import EXFAT, Slot, make_drive
-from tests.toolkit.runs import server_options
+from tests.toolkit.runs import server_options, told
 from tests.toolkit.waiting import limit
 from tests.toolkit.windows import Windows, WindowsPlace, spelled, windows
 from tests.toolkit.windows_parts import Parts
-from tests.windows import test_day
+from tests.windows import test_day, test_readme_commands
 
 pytestmark = pytest.mark.timeout(900)  # the exe may have to be made
 
@@ -31,6 +31,8 @@ def machine(parts: Parts) -> Iterator[Windows]:
 
 
 test_a_day_in_a_console = test_day.test_a_day_in_a_console
+drive = test_readme_commands.drive
+test_restores_and_an_export = test_readme_commands.test_when_something_goes_wrong
 
 
 def unpacked(machine: Windows) -> list[Path]:
@@ -46,6 +48,14 @@ def test_it_starts_within_two_seconds_and_leaves_nothing(machine: Windows) -> No
         return time.monotonic() - began
 
     assert min(seconds() for _ in range(3)) < limit(2)
+    assert unpacked(machine) == []
+
+
+def test_the_demo(machine: Windows) -> None:
+    on_path = {"WINEPATH": spelled(machine.parts.mariadb / "bin")}
+    said = told(machine.meosbackup("demo", "--seconds", "16", env=on_path, timeout=400), 0, "race list + 3 races")
+    assert "The second server has what the first one has." in said
+    assert "The race is exactly as it was." in said
     assert unpacked(machine) == []
 
 
