@@ -48,7 +48,8 @@ def place(tmp_path: Path) -> Place:
 
 
 def test_a_race_that_comes_and_one_that_goes_while_others_are_dumped(place: Place, server: PrivateServer) -> None:
-    with running(place, server, "--once", "--mysqldump", waiting_dump(place)) as tool:
+    patient = ("--config", config(place, "lock_limit = 100"))
+    with running(place, server, "--once", *patient, "--mysqldump", waiting_dump(place)) as tool:
         wait_until((place.folder / "dumping").exists, "the first dump")
         load(server, DATA / "big.sql")
         list_race(server, "New", NEW.upper())

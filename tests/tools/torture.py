@@ -211,7 +211,7 @@ def bide(root: Path, chance: random.Random) -> None:
     if chance.random() < 0.5:
         time.sleep(chance.uniform(0.1, 2.5))
         return
-    end = time.monotonic() + 5.0
+    end = time.monotonic() + 30.0
     while not leftovers(root) and time.monotonic() < end:
         time.sleep(0.002)
     time.sleep(chance.uniform(0, 0.015))
