@@ -9,20 +9,20 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from meosbackup import __version__
+from meosbackup import __version__, notices
 from meosbackup.backup import deciding, dumps, survey
 from meosbackup.backup.assembling import BatchFolder
 from meosbackup.backup.deciding import Decision, Failure
+from meosbackup.backup.due import Due
 from meosbackup.backup.dumps import NewDumps
 from meosbackup.backup.survey import Survey
 from meosbackup.batch import batch_file, names
-from meosbackup.batch.model import BACKUP, Batch, Entry, StoredBatch
+from meosbackup.batch.model import BACKUP, Batch, Entry, Race, StoredBatch
 from meosbackup.dump import mysqldump
 from meosbackup.dump.dumping import GoodDump
 from meosbackup.dump.mysqldump import DumpProgram
 from meosbackup.errors import MeosBackupError
 from meosbackup.meos import changes
-from meosbackup.meos.changes import DatabaseState
 from meosbackup.meos.race_list import LeftOutRace
 from meosbackup.meosxml.batch_files import MeosFiles
 from meosbackup.mysql import programs
@@ -61,11 +61,10 @@ class Backup:
         self._kind = kind
         self._newest = inventory.find(spool_root).newest
         self._has_published = False
-        # What each database looked like when its newest good dump began; empty at first, since anything may have
-        # happened while nobody looked.
-        self._dumped: dict[str, DatabaseState] = {}
-        self._dumped_reference: dict[str, DatabaseState] = {}
-        self._identities: dict[str, str] = {}
+        self._race_tables = Due(settings, changes.race_tables_changed)
+        self._reference_tables = Due(settings, changes.reference_tables_changed)
+        # What the race list said of each race when it was dumped: the last statements of a dump say it again.
+        self._listed: dict[str, Race | None] = {}
         # The dates that races were chosen for: one whose date moves while this runs is backed up all the same.
         self._dates: dict[str, str] = {}
         self._meosfiles = MeosFiles(spool_root, is_wanted=settings.meosxml)
@@ -100,7 +99,8 @@ class Backup:
             spool.work_folder(self._spool) as folder,
             mysqldump.logged_in(self._program, self._settings, folder, seen.account) as program,
         ):
-            new = self._dump(program, seen, self._due(seen, earlier), self._due_reference(seen, earlier), now, stop)
+            due, due_reference = self._due(seen, earlier, now), self._due_reference(seen, earlier, now)
+            new = self._dump(program, seen, due, due_reference, now, stop)
             if new.race_tables:
                 seen, new = self._with_newcomers(program, seen, new, now, stop)
             changed = self._changed(new.race_tables, earlier)
@@ -127,16 +127,16 @@ class Backup:
         sinks = partial(self._meosfiles.sinks, folder=program.folder, taken=now)
         return dumps.make(program, seen, due, due_reference, sinks, stop)
 
-    def _due(self, seen: Survey, earlier: Mapping[str, Entry]) -> list[str]:
+    def _due(self, seen: Survey, earlier: Mapping[str, Entry], now: datetime) -> list[str]:
         """Return the databases whose race tables must be dumped; the race list comes first."""
-        held = {entry.database for entry in earlier.values()}
+        held, races = {entry.database for entry in earlier.values()}, seen.races
         return [
             name for name in (seen.race_list, *seen.databases)
-            if name not in held or not self._settings.skip_unchanged
-            or changes.race_tables_changed(self._dumped.get(name), seen.states[name])
+            if name not in held or races.get(name) != self._listed.get(name)
+            or self._race_tables.is_due(seen.states[name], now.date())
         ]  # fmt: skip
 
-    def _due_reference(self, seen: Survey, earlier: Mapping[str, Entry]) -> list[str]:
+    def _due_reference(self, seen: Survey, earlier: Mapping[str, Entry], now: datetime) -> list[str]:
         """Return the databases whose reference tables must be dumped."""
         held = {entry.database for entry in earlier.values()}
         lost = {
@@ -145,16 +145,16 @@ class Backup:
         }  # fmt: skip
         return [
             name for name in seen.databases
-            if name in lost or name not in held or not self._settings.skip_unchanged
-            or changes.reference_tables_changed(self._dumped_reference.get(name), seen.states[name])
+            if name in lost or name not in held or self._reference_tables.is_due(seen.states[name], now.date())
         ]  # fmt: skip
 
     def _with_newcomers(
         self, program: DumpProgram, seen: Survey, new: NewDumps, now: datetime, stop: threading.Event
     ) -> tuple[Survey, NewDumps]:
-        """Compare the race list with what it is after the dumps; dump as well what was added meanwhile."""
+        """Compare the server with what it is after the dumps; dump as well the races that were added meanwhile."""
         try:
             last = survey.take(self._settings, now, self._dates)
+            self._look_for_lies(seen, last, new, now)
             if last.selection == seen.selection:
                 return seen, new
             added = [name for name in last.databases if name not in seen.states]
@@ -166,13 +166,32 @@ class Backup:
         states = {**last.states, **{name: seen.states[name] for name in seen.databases if name in last.states}}
         return replace(last, states=states), new.joined(more, {last.race_list, *last.databases})
 
+    def _look_for_lies(self, seen: Survey, last: Survey, new: NewDumps, now: datetime) -> None:
+        """Trust the server's signs no more this day if a race changed without one.
+
+        Reference tables have no more than their rows and bytes, so that nothing is concluded from theirs.
+        """
+        races = seen.races
+        liars = [
+            name for name, good in new.race_tables.items()
+            if races.get(name) == self._listed.get(name)
+            and self._race_tables.hid_a_change(last.states.get(name), good.identity)
+        ]  # fmt: skip
+        if liars:
+            self._race_tables.distrust(now.date())
+            what = ", ".join(races[name].display_name if name in races else "the race list" for name in liars)
+            notices.tell(
+                f"{what} changed, and the server showed no sign of it: for the rest of the day, every race is dumped"
+                " each time"
+            )
+
     def _changed(self, new: Mapping[str, GoodDump], earlier: Mapping[str, Entry]) -> dict[str, GoodDump]:
         """Return the new dumps that differ from those of the batch before in more than oMonitor."""
         held = {entry.database: entry.dump.sha256 for entry in earlier.values() if entry.dump and entry.error is None}
         return {
             name: good for name, good in new.items()
             if name not in held or not self._settings.skip_unchanged
-            or (good.sha256 != held[name] and good.identity != self._identities.get(name))
+            or (good.sha256 != held[name] and good.identity != self._race_tables.identity(name))
         }  # fmt: skip
 
     def _is_news(self, decision: Decision, changed: Mapping[str, GoodDump], new: NewDumps) -> bool:
@@ -208,11 +227,13 @@ class Backup:
         return self._newest
 
     def _remember(self, seen: Survey, new: NewDumps) -> None:
-        """Remember the dates, and what was dumped, now that a batch holds it: it is dumped again only if it changes."""
-        chosen = seen.selection.chosen
+        """Remember the dates, and what was dumped, now that a batch holds it."""
+        chosen, races = seen.selection.chosen, seen.races
         self._dates |= {one.race.key: one.race.date for one in chosen if one.former_date is None}
-        self._dumped |= {name: seen.states[name] for name in new.race_tables}
-        self._identities |= {name: good.identity for name, good in new.race_tables.items()}
-        self._dumped_reference |= {name: seen.states[name] for name in new.references}
+        for name, good in new.race_tables.items():
+            self._race_tables.remember(seen.states[name], good.identity)
+            self._listed[name] = races.get(name)
+        for name, reference in new.references.items():
+            self._reference_tables.remember(seen.states[name], reference.identity if reference else "")
         for name in new.errors:
-            self._dumped.pop(name, None)
+            self._race_tables.forget(name)

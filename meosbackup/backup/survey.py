@@ -6,7 +6,7 @@ from datetime import datetime
 
 from meosbackup import notices
 from meosbackup.batch.model import Race, Server
-from meosbackup.meos import changes, other_objects, race_list, server_checks
+from meosbackup.meos import changes, other_objects, race_list, server_checks, signs
 from meosbackup.meos.changes import DatabaseState
 from meosbackup.meos.race_list import Selection
 from meosbackup.meos.server_checks import ServerChecks
@@ -51,10 +51,12 @@ def take(settings: Settings, now: datetime, former_dates: Mapping[str, str] | No
             names=settings.races, days=None if settings.all_races else settings.days, today=now.date(),
             former_dates=former_dates,
         )  # fmt: skip
+        untimed = signs.untimed(session)
         wanted = [list_name, *(chosen.database for chosen in selection.chosen if chosen.database is not None)]
         seen = Survey(
-            sessions.facts(session, settings), list_name, selection, changes.states(session, wanted),
-            session.account, sessions.sees_everything(session), server_checks.run(session),
+            sessions.facts(session, settings), list_name, selection,
+            changes.states(session, wanted, are_timed=untimed is None), session.account,
+            sessions.sees_everything(session), server_checks.run(session, untimed, settings.distrust_minutes),
         )  # fmt: skip
     for database, race in seen.races.items():
         if others := seen.states[database].others:

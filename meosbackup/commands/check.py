@@ -18,7 +18,7 @@ from meosbackup.day import report
 from meosbackup.dump import dumping, mysqldump
 from meosbackup.dump.mysqldump import DumpProgram
 from meosbackup.errors import MeosBackupError, ProgramMissingError
-from meosbackup.meos import race_list, server_checks
+from meosbackup.meos import race_list, server_checks, signs
 from meosbackup.meos.changes import DatabaseState
 from meosbackup.meos.race_list import LeftOutRace
 from meosbackup.mysql import programs, sessions
@@ -148,7 +148,7 @@ def _spool(work: Checkup) -> Iterator[Finding]:
 def _server(work: Checkup) -> Iterator[Finding]:
     with sessions.session(work.settings) as session:
         facts = sessions.facts(session, work.settings)
-        checks = server_checks.run(session).checks
+        checks = server_checks.run(session, signs.untimed(session), work.settings.distrust_minutes).checks
     work.server = facts
     yield Finding("OK", "server", f"{facts.flavour} {facts.version} at {facts.host}, port {facts.port}")
     for check in checks:

@@ -1,11 +1,11 @@
 """Which tables may have changed since they were last dumped, judged by what the server reports. In doubt: changed."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from meosbackup.errors import MeosBackupError
-from meosbackup.meos import other_objects
+from meosbackup.meos import other_objects, signs
 from meosbackup.meos.other_objects import OtherObject
 from meosbackup.mysql.sessions import Session
 
@@ -22,7 +22,10 @@ _RESOLUTION = timedelta(seconds=1)
 
 @dataclass(frozen=True)
 class TableState:
-    """What the server reports of a table without touching it; times are UTC, to the second, None if unknown."""
+    """What the server reports of a table without touching it; times are UTC, to the second, None if unknown.
+
+    `sign` is what tells of a change where `updated` doesn't: see `signs.read`.
+    """
 
     name: str
     engine: str | None
@@ -31,20 +34,25 @@ class TableState:
     next_id: int | None
     created: datetime | None
     updated: datetime | None
+    sign: str | None = ""
 
 
 @dataclass(frozen=True)
 class DatabaseState:
-    """The states of a database's tables, its other objects, and when it was asked for them, by its clock (UTC)."""
+    """The states of a database's tables, its other objects, and when it was asked for them, by its clock (UTC).
+
+    `is_timed` is false where the server's times don't tell of each change, so that it takes signs.
+    """
 
     database: str
     asked: datetime
     tables: tuple[TableState, ...]
     others: tuple[OtherObject, ...] = ()
+    is_timed: bool = True
 
 
-def states(session: Session, names: Sequence[str]) -> Mapping[str, DatabaseState]:
-    """Return the states of all tables of these databases, without a lock, in one query.
+def states(session: Session, names: Sequence[str], *, are_timed: bool = True) -> Mapping[str, DatabaseState]:
+    """Return the states of all tables of these databases, without a lock, in one query; with signs if not `are_timed`.
 
     The clock is read first, so that what changes while the query runs has a later time. MySQL 8 would
     cache these figures for a day (MySQL manual, "The INFORMATION_SCHEMA TABLES Table"). Raises MeosBackupError.
@@ -65,9 +73,24 @@ def states(session: Session, names: Sequence[str]) -> Mapping[str, DatabaseState
                 name=row["table_name"], engine=row["engine"], rows=row["table_rows"], data_bytes=row["data_length"],
                 next_id=row["auto_increment"], created=row["create_time"], updated=row["update_time"],
             ))  # fmt: skip
+    if not are_timed:
+        found = _signed(session, found)
     return {
-        name: DatabaseState(name, asked, tuple(sorted(tables, key=lambda table: table.name)), others[name])
+        name: DatabaseState(name, asked, tuple(sorted(tables, key=lambda table: table.name)), others[name], are_timed)
         for name, tables in found.items()
+    }
+
+
+def _signed(session: Session, found: Mapping[str, list[TableState]]) -> dict[str, list[TableState]]:
+    """Return these tables with signs. Reference tables are too large for any but their rows, bytes and next Id."""
+    sizes = {
+        (database, table.name): table.data_bytes or 0 for database, tables in found.items() for table in tables
+        if _is_timed_by_its_file(table) and _is_of_race(table)
+    }  # fmt: skip
+    read = signs.read(session, sizes)
+    return {
+        database: [replace(table, sign=read.get((database, table.name), "")) for table in tables]
+        for database, tables in found.items()
     }
 
 
@@ -78,7 +101,7 @@ def is_reference(table: str) -> bool:
 
 def race_tables_changed(before: DatabaseState | None, now: DatabaseState) -> bool:
     """Return whether a race table may have changed since `before`."""
-    return _changed(before, now, lambda table: not is_reference(table.name) and table.name.lower() != MONITOR_TABLE)
+    return _changed(before, now, _is_of_race)
 
 
 def reference_tables_changed(before: DatabaseState | None, now: DatabaseState) -> bool:
@@ -89,6 +112,14 @@ def reference_tables_changed(before: DatabaseState | None, now: DatabaseState) -
 def transactional(state: DatabaseState) -> bool:
     """Return whether one transaction shows all tables as of one moment, so that a dump needs no lock."""
     return bool(state.tables) and all((table.engine or "").lower() == "innodb" for table in state.tables)
+
+
+def _is_of_race(table: TableState) -> bool:
+    return not is_reference(table.name) and table.name.lower() != MONITOR_TABLE
+
+
+def _is_timed_by_its_file(table: TableState) -> bool:
+    return (table.engine or "").lower() in signs.TIMED_BY_FILES
 
 
 def _changed(before: DatabaseState | None, now: DatabaseState, concerns: Callable[[TableState], bool]) -> bool:
@@ -106,7 +137,10 @@ def _may_have_changed(table: TableState, state: DatabaseState) -> bool:
     InnoDB has no time after a server's restart, and none at all on MySQL 5.6; engines other than MyISAM may report a
     change late. Times are to the second, and a file system's clock lags behind by some milliseconds: what was written
     or created in the second of the reading, or just before, may have been written or created again since.
+    Signs are read after the time that was `asked`, and hold to the moment.
     """
+    if not state.is_timed and _is_timed_by_its_file(table):
+        return table.sign is None or (table.created or state.asked) >= state.asked - _RESOLUTION
     if table.updated is None or (table.engine or "").lower() not in _ENGINES_WITH_TIMES:
         return True
     return max(table.updated, table.created or table.updated) >= state.asked - _RESOLUTION

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from meosbackup.mysql.sessions import Session, version_number
 from meosbackup.text import clean
+from meosbackup.wording import number
 
 CLOCK_SECONDS = 5
 """How far apart the clocks of this computer and of the server may be."""
@@ -42,8 +43,8 @@ class ServerChecks:
         return tuple(check for check in self.checks if not check.is_ok)
 
 
-def run(session: Session) -> ServerChecks:
-    """Check a server. Raises MeosBackupError."""
+def run(session: Session, untimed: str | None, distrust_minutes: int) -> ServerChecks:
+    """Check a server, of which `untimed` is what `signs.untimed` says. Raises MeosBackupError."""
     row = session.rows(
         "SELECT @@version AS version, @@version_comment AS comment, @@lower_case_table_names AS names,"
         " @@GLOBAL.sql_mode AS modes, @@GLOBAL.read_only AS readonly, @@GLOBAL.max_allowed_packet AS packet,"
@@ -53,6 +54,7 @@ def run(session: Session) -> ServerChecks:
     checks = (
         _clock(row["now"].replace(tzinfo=UTC), datetime.now(UTC)),
         _table_names(int(row["names"])),
+        _changes(untimed, distrust_minutes),
         *_announced_version(session.announced),
         *_flavour(version, str(row["comment"])),
         *_modes(str(row["modes"])),
@@ -80,15 +82,25 @@ def _table_names(setting: int) -> ServerCheck:
     return ServerCheck(True, "table names", f"lower_case_table_names is {setting}: {spare}")
 
 
+def _changes(untimed: str | None, minutes: int) -> ServerCheck:
+    text = (
+        f"{untimed}, whose tables can change without a new time: changes are seen by MeOS's counters and by checksums,"
+        f" and each race is dumped at least every {number(minutes, 'minute')}"
+        if untimed
+        else "seen by the times of the server's tables, without reading or locking them"
+    )
+    return ServerCheck(True, "changes", text)
+
+
 def _announced_version(version: str) -> Iterator[ServerCheck]:
     """Warn of a version that MeOS refuses: it compares them as text, and as text 11 comes before 5."""
     if version < _OLDEST_FOR_MEOS:
-        number = ".".join(map(str, version_number(version)[:3]))
+        plain = ".".join(map(str, version_number(version)[:3]))
         yield ServerCheck(
             False,
             "version",
             f"MeOS refuses this server: it compares {clean(version, 40)} with {_OLDEST_FOR_MEOS} letter by letter."
-            f" Write version=5.5.5-{number}-MariaDB below [mysqld] in the server's settings, and restart it",
+            f" Write version=5.5.5-{plain}-MariaDB below [mysqld] in the server's settings, and restart it",
         )
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import mysql.connector
-from mysql.connector.abstracts import MySQLConnectionAbstract
+from mysql.connector.abstracts import MySQLConnectionAbstract, MySQLCursorAbstract
 
 from meosbackup import notices
 from meosbackup.batch.model import Server
@@ -37,6 +37,7 @@ class Session:
     def __init__(self, connection: MySQLConnectionAbstract, settings: Settings) -> None:
         self._connection = connection
         self._settings = settings
+        self._cursor: MySQLCursorAbstract | None = None
         self.announced = str(connection.server_info)
         """The version that the server tells its clients before they log in."""
 
@@ -48,13 +49,13 @@ class Session:
     def rows(self, statement: str, parameters: Sequence[object] = ()) -> list[dict[str, Any]]:
         """Run one statement and return its rows, by column name in lower case."""
         try:
-            cursor = self._connection.cursor()
-            try:
-                cursor.execute(statement, tuple(parameters))  # type: ignore[arg-type]  # any value is escaped
-                names = [str(column[0]).lower() for column in cursor.description or ()]
-                return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()] if names else []
-            finally:
-                cursor.close()
+            if self._cursor is None:
+                self._cursor = (
+                    self._connection.cursor()
+                )  # which takes a round trip: it asks whether the server is there
+            self._cursor.execute(statement, tuple(parameters))  # type: ignore[arg-type]  # any value is escaped
+            names = [str(column[0]).lower() for column in self._cursor.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in self._cursor.fetchall()] if names else []
         except mysql.connector.Error as error:
             raise explained(error.errno, str(error), self._settings, self.account) from error
 

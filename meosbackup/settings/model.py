@@ -39,6 +39,7 @@ class Settings:
     lock_limit: int = 5
     dump_limit: int = 600
     skip_unchanged: bool = True
+    distrust_minutes: int = 5
     meosxml: bool = True
     alarm: bool = True
     stay_awake: bool = True

@@ -105,6 +105,7 @@ def _number(unit: str, metavar: str, least: int, most: int) -> Kind:
 
 _QUOTES = "in single quotes if it contains backslashes"
 SECONDS = _number(" of seconds", "SECONDS", 1, _DAY)
+MINUTES = _number(" of minutes", "N", 1, 1_440)
 COUNT = _number("", "N", 1, 16)
 DAYS = _number(" of days", "N", 0, 36_500)
 MEGABYTES = _number(" of MiB", "N", 1, 100_000_000)

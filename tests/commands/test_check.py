@@ -18,7 +18,7 @@ from tests.toolkit.runs import Completed, run_meosbackup, server_options, told, 
 from tests.toolkit.servers import INDIVIDUAL, RACE_LIST, list_race, query
 from tests.toolkit.waiting import wait_until
 
-THINGS = ["drive", "waiting room", "server", "clock", "table names", "dump program", "client program"]
+THINGS = ["drive", "waiting room", "server", "clock", "table names", "changes", "dump program", "client program"]
 RACES = ["Höstmedeln «Осень» O'Cup (2026-11-22)", "Stafettkväll – Relais d'Été (2026-11-23)",
          "Tom tävling (2026-11-22)", "InnoDB-tävlingen (2026-11-22)"]  # fmt: skip
 

@@ -93,7 +93,7 @@ def meosbackup_day(server: PrivateServer, target: Path, *, meosxml: bool = True)
     """Give a function that runs a tick of meosbackup: all that --once does, with shipping to the drive."""
     settings = Settings(
         target=target, any_disk=True, host=server.host, port=server.port, user=MEOS_USER, password=MEOS_PASSWORD,
-        all_races=True, interval=600, meosxml=meosxml,
+        all_races=True, interval=600, meosxml=meosxml, distrust_minutes=1_440,
     )  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="meosbackup-bench-") as folder:
         ready = daemon.prepare(settings, Path(folder, "spool"))
