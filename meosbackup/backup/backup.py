@@ -177,12 +177,11 @@ class Backup:
             if races.get(name) == self._listed.get(name)
             and self._race_tables.hid_a_change(last.states.get(name), good.identity)
         ]  # fmt: skip
-        if liars:
-            self._race_tables.distrust(now.date())
+        if liars and self._race_tables.distrust(now.date()):
             what = ", ".join(races[name].display_name if name in races else "the race list" for name in liars)
             notices.tell(
-                f"{what} changed, and the server showed no sign of it: for the rest of the day, every race is dumped"
-                " each time"
+                f"{what} changed, and the server showed no sign of it: until the end of {now.date()}, every race is"
+                " dumped each time"
             )
 
     def _changed(self, new: Mapping[str, GoodDump], earlier: Mapping[str, Entry]) -> dict[str, GoodDump]:

@@ -38,9 +38,10 @@ class Due:
         before = after and self._before(after.database)
         return bool(after and before and self.identity(after.database) != identity and not self.changed(before, after))
 
-    def distrust(self, today: date) -> None:
-        """Have everything dumped each time for the rest of the day."""
-        self._fooled_on = today
+    def distrust(self, today: date) -> bool:
+        """Have everything dumped each time for the rest of the day; return whether it isn't already."""
+        is_new, self._fooled_on = self._fooled_on != today, today
+        return is_new
 
     def remember(self, state: DatabaseState, identity: str) -> None:
         """Remember a good dump, now that a batch holds it: the database is dumped again only if it changes."""

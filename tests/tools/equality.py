@@ -28,7 +28,7 @@ from meosbackup.mysql import programs
 from meosbackup.mysql.identifiers import quoted
 from meosbackup.mysql.private_server import PrivateServer, connect, load, private_server
 from meosbackup.settings.model import Settings
-from meosbackup.store import spool
+from meosbackup.store import inventory, spool
 from tests.toolkit.servers import (
     EMPTY,
     FILES,
@@ -157,13 +157,20 @@ class Stage:
     server: PrivateServer
     spare: PrivateServer
     engine: str
-    backup: Backup
+    new_backup: Callable[[], Backup]
     spool: Path
     chance: random.Random
     writers: list[Writer]
     figures: Counter[str] = field(default_factory=Counter)
     restored: dict[str, str] = field(default_factory=dict)
     """Which dumps the spare server holds, by database."""
+
+    def __post_init__(self) -> None:
+        self.start_again()
+
+    def start_again(self) -> None:
+        """Have it backed up as by a meosbackup that was just started."""
+        self.backup = self.new_backup()
 
     def tick(self) -> StoredBatch | None:
         """Make a batch; return the newest one, None where it failed."""
@@ -290,7 +297,16 @@ def _write(writer: Writer, pause: threading.Event) -> None:
 
 
 @contextmanager
-def stage(server: PrivateServer, spare: PrivateServer, folder: Path, engine: str, seed: int) -> Iterator[Stage]:
+def stage(
+    server: PrivateServer,
+    spare: PrivateServer,
+    folder: Path,
+    engine: str,
+    seed: int,
+    *,
+    interval: int = 60,
+    distrust_minutes: int = 5,
+) -> Iterator[Stage]:
     """Get the races of a server ready, all kept by one engine."""
     make_pristine(server, {name: FILES[name] for name in (RACE_LIST, *RACES)}, {})
     query(
@@ -299,14 +315,19 @@ def stage(server: PrivateServer, spare: PrivateServer, folder: Path, engine: str
     for database in RACES:
         set_engine(server, database, engine)
     settings = Settings(
-        host=server.host, port=server.port, user=MEOS_USER, password=MEOS_PASSWORD, all_races=True, lock_limit=20
-    )
+        host=server.host, port=server.port, user=MEOS_USER, password=MEOS_PASSWORD, all_races=True, lock_limit=20,
+        interval=interval, distrust_minutes=distrust_minutes,
+    )  # fmt: skip
     root = folder / "spool"
     spool.prepare(root, None)
-    backup = Backup(settings, programs.find_dump_program(None), root, 0)
+    program = programs.find_dump_program(None)
     chance = random.Random(seed)
     writers = [Writer(server, race, random.Random(chance.random())) for race in RACES]
-    yield Stage(server, spare, engine, backup, root, chance, writers)
+
+    def new_backup() -> Backup:
+        return Backup(settings, program, root, inventory.find(root).highest_sequence)
+
+    yield Stage(server, spare, engine, new_backup, root, chance, writers)
 
 
 @click.command()

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import click
 
+from meosbackup import console
 from meosbackup.console import Console
 from tests.tools.bench import amounts, rows, sides
 from tests.tools.bench.rows import Row
@@ -48,6 +49,7 @@ def main(ticks: int, drive_ticks: int, megabytes: int, only: tuple[str, ...]) ->
                     found.append(row)
                     click.echo(f"{time.monotonic() - began:5.0f} s: {'; '.join(filter(None, _line(row)))}", err=True)
     Console().table(_HEAD, [_line(row) for row in found])
+    console.finish()
 
 
 def _line(row: Row) -> tuple[str, ...]:
