@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -157,7 +157,10 @@ class Stage:
     server: PrivateServer
     spare: PrivateServer
     engine: str
-    new_backup: Callable[[], Backup]
+    new_backup: Callable[[int], Backup]
+    """Make what backs it up at an interval."""
+
+    interval: int
     spool: Path
     chance: random.Random
     writers: list[Writer]
@@ -166,11 +169,11 @@ class Stage:
     """Which dumps the spare server holds, by database."""
 
     def __post_init__(self) -> None:
-        self.start_again()
+        self.start_again(self.interval)
 
-    def start_again(self) -> None:
+    def start_again(self, interval: int) -> None:
         """Have it backed up as by a meosbackup that was just started."""
-        self.backup = self.new_backup()
+        self.backup = self.new_backup(interval)
 
     def tick(self) -> StoredBatch | None:
         """Make a batch; return the newest one, None where it failed."""
@@ -316,7 +319,7 @@ def stage(
         set_engine(server, database, engine)
     settings = Settings(
         host=server.host, port=server.port, user=MEOS_USER, password=MEOS_PASSWORD, all_races=True, lock_limit=20,
-        interval=interval, distrust_minutes=distrust_minutes,
+        distrust_minutes=distrust_minutes,
     )  # fmt: skip
     root = folder / "spool"
     spool.prepare(root, None)
@@ -324,10 +327,10 @@ def stage(
     chance = random.Random(seed)
     writers = [Writer(server, race, random.Random(chance.random())) for race in RACES]
 
-    def new_backup() -> Backup:
-        return Backup(settings, program, root, inventory.find(root).highest_sequence)
+    def new_backup(interval: int) -> Backup:
+        return Backup(replace(settings, interval=interval), program, root, inventory.find(root).highest_sequence)
 
-    yield Stage(server, spare, engine, new_backup, root, chance, writers)
+    yield Stage(server, spare, engine, new_backup, interval, root, chance, writers)
 
 
 @click.command()
