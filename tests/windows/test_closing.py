@@ -19,7 +19,7 @@ from tests.toolkit.windows import Windows, WindowsPlace
 def end(machine: Windows, event: str) -> None:
     """Have an event end meosbackup in order, in the time that Windows gives it."""
     locks = machine.home() / "AppData/Local/meosbackup/locks"
-    (holder, *_) = locks.glob("*.json")
+    holder = max(locks.glob("*.json"), key=lambda path: path.stat().st_mtime)  # one that was killed leaves its own
     process_id = json.loads(holder.read_text())["process"]
     told(machine.python(Path(windows_events.__file__), event, str(process_id)), 0, "exit 0 after ")
 
