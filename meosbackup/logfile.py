@@ -51,7 +51,8 @@ def begin(path: Path, *, verbose: bool) -> None:
         ) from error
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler], force=True)
-    logging.getLogger("mysql.connector").setLevel(logging.WARNING)
+    for library in ("mysql.connector", "wakepy"):
+        logging.getLogger(library).setLevel(logging.WARNING)
     # A log that can't be written any more, on a full disk, must not be what fills the screen.
     logging.raiseExceptions = False
     log.info("meosbackup %s, Python %s on %s", __version__, platform.python_version(), platform.platform())

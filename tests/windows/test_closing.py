@@ -32,6 +32,7 @@ def left_behind(plugged_in: WindowsPlace) -> list[Path]:
 def test_a_day_ends_in_order(event: str, machine: Windows, server: PrivateServer, plugged_in: WindowsPlace) -> None:
     with machine.console(*machine.tool, *plugged_in.options, *server_options(server)) as screen:
         screen.wait_for("OK race list [+] 4 races")
+        wait_until(lambda: plugged_in.batch_folders, "the batch on the drive")
         end(machine, event)
         screen.wait_for_end()
     assert re.search("OK stopped; 1 batch made, .* on the drive\n", plugged_in.log.read_text("utf-8"))

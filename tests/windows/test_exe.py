@@ -13,7 +13,7 @@ from meosbackup.mysql.private_server import PrivateServer
 from tests.toolkit import exe
 from tests.toolkit.drives import EXFAT, Slot, make_drive
 from tests.toolkit.runs import server_options, told
-from tests.toolkit.waiting import limit
+from tests.toolkit.waiting import limit, wait_until
 from tests.toolkit.windows import Windows, WindowsPlace, spelled, windows
 from tests.toolkit.windows_parts import Parts
 from tests.windows import test_day, test_readme_commands
@@ -79,6 +79,7 @@ def test_a_closed_window_ends_it_in_order(
     place = WindowsPlace(tmp_path, mounted=stick.place, letter="E")
     with machine.console("cmd", "/k", *machine.tool, *place.options, *server_options(server)) as screen:
         screen.wait_for("OK race list [+] 4 races")
+        wait_until(lambda: place.batch_folders, "the batch on the drive")
         closed = machine.python(_SCRIPT, "meosbackup.exe", order)
         assert closed.returncode == 0, closed.stderr
     assert "OK stopped; 1 batch made" in place.log.read_text("utf-8")
