@@ -10,8 +10,8 @@ import pytest
 
 from meosbackup.commands.simulation import delete_race
 from meosbackup.mysql.private_server import PrivateServer
-from tests.test_readme_commands import SHOWN, WINDOWS, commands, kind
 from tests.toolkit.drives import EXFAT, Slot, make_drive
+from tests.toolkit.readme import SHOWN, WINDOWS, commands, kind
 from tests.toolkit.runs import server_options
 from tests.toolkit.servers import INDIVIDUAL, MEOS_PASSWORD, query, rows_of
 from tests.toolkit.windows import Windows, WindowsPlace
