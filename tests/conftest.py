@@ -35,7 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
     The tool is started hundreds of times: it is to be compiled once, though the environment may forbid to keep that.
     """
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    fast = "fast" if config.getoption("markexpr") == "not server" else "local"
+    fast = "fast" if "not server" in config.getoption("markexpr") else "local"
     settings.load_profile("ci" if os.environ.get("CI") else fast)
     # A shell has what it runs in the background ignore Ctrl-C; the programs that tests start would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -22,7 +22,7 @@ from meosbackup.commands import list as listing
 from meosbackup.errors import WrongUsageError
 from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.store import inventory
-from tests.toolkit.runs import run_meosbackup, server_options, with_password
+from tests.toolkit.runs import EXAMPLE_DRIVE, run_meosbackup, server_options, with_password
 from tests.toolkit.servers import INDIVIDUAL, RELAY, query
 
 ZONE = timezone(timedelta(hours=1))
@@ -346,4 +346,4 @@ def test_no_batch_holds_any_race() -> None:
 
 
 def test_help_has_an_example() -> None:
-    assert "meosbackup list --target /media/usb --race" in run_meosbackup("list", "--help").stdout
+    assert f"meosbackup list --target {EXAMPLE_DRIVE} --race" in run_meosbackup("list", "--help").stdout

@@ -33,7 +33,7 @@ from meosbackup.guide import restore_txt
 from meosbackup.mysql.private_server import ServerProgram, private_server
 from meosbackup.store import inventory
 from meosbackup.store.inventory import root_of
-from tests.toolkit.runs import run_meosbackup, server_options, with_password
+from tests.toolkit.runs import EXAMPLE_DRIVE, run_meosbackup, server_options, with_password
 from tests.toolkit.servers import FILES, INNODB, make_pristine, query
 from tests.toolkit.waiting import PATIENCE
 
@@ -778,4 +778,4 @@ def test_a_terminal_shows_how_far_it_is(drive: Drive, tmp_path: Path) -> None:
 
 
 def test_help_has_an_example() -> None:
-    assert "meosbackup verify --target /media/usb" in run_meosbackup("verify", "--help").stdout
+    assert f"meosbackup verify --target {EXAMPLE_DRIVE}" in run_meosbackup("verify", "--help").stdout

@@ -124,5 +124,5 @@ def test_the_end_tells_that_the_drive_is_away_though_nothing_waits() -> None:
     assert last.startswith(
         "14:03:00  FAIL  stopped; 1 batch made, the newest is from 13:58:00, on the drive. The drive"
     )
-    assert last.endswith(" is missing from /media/usb. The newest batch is on this computer as well.")
+    assert last.endswith(f" is missing from {Path('/media/usb')}. The newest batch is on this computer as well.")
     assert more == ["To restore from this computer, without a drive:", "  meosbackup restore"]

@@ -40,7 +40,7 @@ def without_server(place: Place, program: str | Path, **variables: str) -> Compl
 
 @pytest.mark.parametrize("name", ["no-such-dump", "{folder}/no-such-dump"])
 def test_a_dump_program_that_is_not_there(place: Place, name: str) -> None:
-    program = name.format(folder=place.folder)
+    program = Path(name.format(folder=place.folder))
     told(
         without_server(place, program), 1, f"The dump program {program} can't be started", "Nothing is backed up",
         "with --mysqldump PROGRAM",

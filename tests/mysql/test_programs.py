@@ -58,23 +58,29 @@ def programs(*versions: str) -> Program:
     return Program(found[0].path, found[0].version, frozenset(), found)
 
 
+def without_program_folders(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the environment not tell where Windows keeps programs."""
+    for variable in ("ProgramFiles", "ProgramW6432", "ProgramFiles(x86)"):
+        monkeypatch.delenv(variable, raising=False)
+
+
 @pytest.mark.parametrize("platform", list(PLACES))
 def test_the_places_of_each_platform_are_searched(
     tmp_path: Path, platform: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for variable in ("ProgramFiles", "ProgramW6432", "ProgramFiles(x86)"):
-        monkeypatch.delenv(variable, raising=False)
+    without_program_folders(monkeypatch)
     monkeypatch.setenv("USERPROFILE", str(tmp_path / "Users/anna"))
     for name in [*PLACES[platform], "home/anna/mysqldump", "usr/bin/mysqldumpslow", "xampp/mysql/bin/mysqldump.txt"]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    found = [str(Path(path).relative_to(tmp_path)) for path in candidates(NAMES, platform, tmp_path, "")]
+    found = [Path(path).relative_to(tmp_path).as_posix() for path in candidates(NAMES, platform, tmp_path, "")]
     assert sorted(found) == sorted(PLACES[platform])
     if platform == "win32":
         assert found.index(PLACES[platform][0]) < found.index(PLACES[platform][1])
 
 
-def test_a_computer_with_nothing_on_it(tmp_path: Path) -> None:
+def test_a_computer_with_nothing_on_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_program_folders(monkeypatch)
     for platform in PLACES:
         assert list(candidates(NAMES, platform, tmp_path, "")) == []
 

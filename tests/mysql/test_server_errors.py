@@ -15,26 +15,30 @@ from meosbackup.settings.model import Settings
 from tests.toolkit.place import new_place
 from tests.toolkit.runs import in_one_line, run_meosbackup, told, with_password
 
+only_linux = pytest.mark.skipif(sys.platform != "linux", reason="the number is Linux's")
+
 # What the system or a program tells (of MySQL 9.7, MariaDB 10.11 and Windows), and how it begins in words.
+UNREACHABLE_ON_LINUX = [
+    (2003, "2003: Can't connect to MySQL server on 'tent' (Errno 101: Network is unreachable)", "can't be reached"),
+    (2002, "Got error: 2002: \"Can't connect to server on 'tent' (113)\" when trying to connect", "can't be reached"),
+    (2003, "2003: Can't connect to MySQL server on 'tent' (Errno 111: Connection refused)", "no server listens"),
+]  # fmt: skip
 UNREACHABLE = [
     (2003, "2003: Can't connect to MySQL server on 'tent' (Errno -2: Name or service not known)", "can't be found"),
     (2003, "2003: Can't connect to MySQL server on 'tent' (Errno 11001: getaddrinfo failed)", "can't be found"),
     (2005, "Got error: 2005: \"Unknown server host 'tent' (-2)\" when trying to connect", "can't be found"),
     (2005, "ERROR 2005 (HY000): Unknown MySQL server host 'tent' (11001)", "can't be found"),
-    (2003, "2003: Can't connect to MySQL server on 'tent' (Errno 101: Network is unreachable)", "can't be reached"),
     (2003, "2003: Can't connect to MySQL server on 'tent' (Errno 10065: A socket operation …)", "can't be reached"),
-    (2002, "Got error: 2002: \"Can't connect to server on 'tent' (113)\" when trying to connect", "can't be reached"),
-    (2003, "2003: Can't connect to MySQL server on 'tent' (Errno 111: Connection refused)", "no server listens"),
     (2003, "ERROR 2003 (HY000): Can't connect to MySQL server on 'tent' (10061)", "no server listens"),
     (2003, "2003: Can't connect to MySQL server on 'tent' (Errno 10060: A connection attempt …)", "in time"),
     (3024, "3024: \n    The Read Operation timed out. As a consequence …\n", "in time (timed out)."),
     (2002, "Got error: 2002: \"Can't connect to server on 'tent' (115)\" when trying to connect", "answer (Got"),
     (2013, "2013: Lost connection to MySQL server during query", "doesn't answer (2013: Lost connection"),
+    *(pytest.param(*one, marks=only_linux) for one in UNREACHABLE_ON_LINUX),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("number", "message", "said"), UNREACHABLE)
-@pytest.mark.skipif(sys.platform != "linux", reason="the numbers are Linux's and Windows's")
 def test_each_reason_has_its_sentence(number: int, message: str, said: str) -> None:
     error = explained(number, message, Settings(host="tent"))
     assert error.exit_code == 75

@@ -1,10 +1,10 @@
 import logging
-import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from mysql.connector.connection import MySQLConnection
 
 from meosbackup.errors import WrongUsageError
 from meosbackup.mysql import private_server
+from meosbackup.mysql.programs import find_client_program, find_dump_program
 from meosbackup.settings import option_file
 
 NASTY = [
@@ -33,11 +34,15 @@ def written(folder: Path, content: str | bytes) -> Path:
     return path
 
 
+@cache
+def dump_program() -> str:
+    return find_dump_program(None).path
+
+
 def as_programs_see_it(path: Path) -> str:
     """What the dump program makes of the only option of an option file."""
-    program = shutil.which("mysqldump") or shutil.which("mariadb-dump")
-    assert program, "this test needs mysqldump or mariadb-dump"
-    asked = subprocess.run([program, f"--defaults-file={path}", "--print-defaults"], capture_output=True, check=True)
+    command = [dump_program(), f"--defaults-file={path}", "--print-defaults"]
+    asked = subprocess.run(command, capture_output=True, check=True)
     return asked.stdout.decode().split("\n", 1)[1].removesuffix(" \n")
 
 
@@ -55,7 +60,8 @@ def test_what_is_written_is_what_the_dump_program_takes(tmp_path: Path, value: s
     assert as_programs_see_it(path) == f"--user={value}"
 
 
-@hypothesis_settings(max_examples=150, deadline=None)
+# A program takes long to start on Windows.
+@hypothesis_settings(max_examples=15 if sys.platform == "win32" else 150, deadline=None)
 @given(st.text("ab \t\\'\"#;=[]!ntrbs", max_size=16))
 def test_a_value_is_read_as_the_dump_program_reads_it(value: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -75,8 +81,7 @@ def test_a_written_password_logs_in(server: private_server.PrivateServer, tmp_pa
         cursor.execute("CREATE OR REPLACE USER nasty@'%' IDENTIFIED BY %s", (password,))
     login = {"host": server.host, "port": str(server.port), "user": "nasty", "password": password}
     path = written(tmp_path, option_file.text(login))
-    client = shutil.which("mysql") or shutil.which("mariadb")
-    assert client, "this test needs mysql or mariadb"
+    client = find_client_program(None).path
     asked = subprocess.run(
         [client, f"--defaults-file={path}", "--protocol=tcp", "-NBe", "SELECT USER()"], capture_output=True, check=False
     )

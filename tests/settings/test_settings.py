@@ -41,6 +41,11 @@ def load(flags: Mapping[str, object], environment: Mapping[str, str], config: Pa
         return chosen.settings(command.make_context("race-day", args))
 
 
+def at_home(folder: Path) -> dict[str, str]:
+    """Return the variables by which Linux and Windows know a user's folder."""
+    return {"HOME": str(folder), "USERPROFILE": str(folder)}
+
+
 def from_file(folder: Path, text: str, **environment: str) -> Settings:
     path = folder / "club.toml"
     path.write_text(text, "utf-8", newline="")
@@ -230,7 +235,7 @@ def test_variables_that_are_no_text() -> None:
 
 def test_relative_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = tmp_path / "home"
-    environment = {"HOME": str(home), "USERPROFILE": str(home)}
+    environment = at_home(home)
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     (tmp_path / "club.toml").write_text(
@@ -296,15 +301,18 @@ def test_a_higher_source_ends_a_contradiction(tmp_path: Path) -> None:
     assert settings == Settings(verbose=True, ask_password=True, all_races=True)
 
 
+SOCKET = Path("/s").absolute()
+
+
 @pytest.mark.parametrize(
     ("flags", "text", "expected"),
     [
-        ({}, "socket = '/s'", Settings(socket=Path("/s").absolute())),
-        ({}, "socket = '/s'\nport = 3307", Settings(socket=Path("/s").absolute(), port=3307)),
-        ({}, "socket = '/s'\nhost = 'db'", Settings(host="db")),
-        ({"host": "db"}, "socket = '/s'", Settings(host="db")),
-        ({"port": 3307}, "socket = '/s'\nhost = 'localhost'", Settings(port=3307)),
-        ({"socket": "/s"}, "host = 'db'\nport = 3307", Settings(socket=Path("/s").absolute())),
+        ({}, f"socket = '{SOCKET}'", Settings(socket=SOCKET)),
+        ({}, f"socket = '{SOCKET}'\nport = 3307", Settings(socket=SOCKET, port=3307)),
+        ({}, f"socket = '{SOCKET}'\nhost = 'db'", Settings(host="db")),
+        ({"host": "db"}, f"socket = '{SOCKET}'", Settings(host="db")),
+        ({"port": 3307}, f"socket = '{SOCKET}'\nhost = 'localhost'", Settings(port=3307)),
+        ({"socket": SOCKET}, "host = 'db'\nport = 3307", Settings(socket=SOCKET)),
     ],
 )
 def test_a_socket_never_stands_in_for_the_server_that_was_named(
@@ -389,22 +397,22 @@ def own_file(tmp_path: Path) -> Path:
 
 
 def test_the_users_own_option_file_is_the_last_source(tmp_path: Path, own_file: Path) -> None:
-    found = load({"host": "h1"}, {"HOME": str(tmp_path)}, None)
+    found = load({"host": "h1"}, at_home(tmp_path), None)
     assert (found.user, found.password, found.host, found.port) == ("anna", "p0", "h1", 3300)
     for flags in ({"user": "meos"}, {"ask_password": True}):
-        assert load(flags, {"HOME": str(tmp_path)}, None).port == 3306
+        assert load(flags, at_home(tmp_path), None).port == 3306
     for variable, value in (("PASSWORD", "x"), ("USER", "meos")):
-        assert load({}, {"HOME": str(tmp_path), f"MEOSBACKUP_{variable}": value}, None).port == 3306
-    assert load({}, {"HOME": str(tmp_path), "MEOSBACKUP_ASK_PASSWORD": "no"}, None).user == "anna"
+        assert load({}, {**at_home(tmp_path), f"MEOSBACKUP_{variable}": value}, None).port == 3306
+    assert load({}, {**at_home(tmp_path), "MEOSBACKUP_ASK_PASSWORD": "no"}, None).user == "anna"
 
 
 def test_an_option_file_that_names_nobody_leaves_the_users_own_to_do_so(tmp_path: Path, own_file: Path) -> None:
     named = tmp_path / "club.cnf"
     named.write_text("[client]\nport=3301\n", "utf-8")
-    found = load({"defaults_file": named}, {"HOME": str(tmp_path)}, None)
+    found = load({"defaults_file": named}, at_home(tmp_path), None)
     assert (found.user, found.port) == ("anna", 3301)
     named.write_text("[meosbackup]\nuser=meos\n", "utf-8")
-    found = load({"defaults_file": named}, {"HOME": str(tmp_path)}, None)
+    found = load({"defaults_file": named}, at_home(tmp_path), None)
     assert (found.user, found.port) == ("meos", 3306)
 
 
@@ -413,7 +421,7 @@ def test_an_own_option_file_that_everyone_may_write_is_left_out_and_told(
     tmp_path: Path, own_file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     own_file.chmod(0o666)
-    assert load({}, {"HOME": str(tmp_path)}, None).user == "meos"
+    assert load({}, at_home(tmp_path), None).user == "meos"
     assert f"The option file {own_file} can't be used: everyone can change it" in caplog.text
     assert "meosbackup continues without it" in caplog.text
 

@@ -20,7 +20,7 @@ LIMIT = PATIENCE
 
 
 def python(code: str, *arguments: str) -> list[str]:
-    return [sys.executable, "-c", code, *arguments]
+    return [sys.executable, "-X", "utf8", "-c", code, *arguments]
 
 
 def test_a_program_that_ends_by_itself() -> None:
@@ -47,21 +47,23 @@ def test_of_long_output_the_end_is_kept_and_bytes_that_are_no_text_do_no_harm() 
 
 
 def test_a_program_that_takes_too_long_is_ended() -> None:
-    began = time.monotonic()
-    result = process.run(python("import time; print('begun', flush=True); time.sleep(600)"), limit=1.0)
+    began, seconds = time.monotonic(), limit(1.0)
+    result = process.run(python("import time; print('begun', flush=True); time.sleep(600)"), limit=seconds)
     assert result.timed_out
     assert result.code != 0
     assert result.output.strip() == "begun"
-    assert 1.0 <= time.monotonic() - began < limit(3.0)
+    assert seconds <= time.monotonic() - began < seconds + limit(2.0)
 
 
 def test_a_program_that_will_not_end_politely_is_ended_for_good() -> None:
+    if sys.platform == "win32":
+        pytest.skip("Windows asks no program to end")
     code = "import signal as s, time; s.signal(s.SIGTERM, s.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
-    began = time.monotonic()
-    result = process.run(python(code), limit=0.5)
+    began, seconds = time.monotonic(), limit(0.5)
+    result = process.run(python(code), limit=seconds)
     assert result.timed_out
     assert result.output.strip() == "deaf"
-    assert time.monotonic() - began < limit(3.0)
+    assert time.monotonic() - began < seconds + limit(2.5)
 
 
 def test_a_program_is_ended_when_the_user_asks_to_stop(tmp_path: Path) -> None:

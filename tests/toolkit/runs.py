@@ -10,6 +10,9 @@ from meosbackup.mysql.private_server import PrivateServer
 from tests.toolkit.servers import MEOS_PASSWORD, MEOS_USER
 from tests.toolkit.waiting import PATIENCE
 
+EXAMPLE_DRIVE = "E:" if sys.platform == "win32" else "/media/usb"
+"""The drive in the examples of --help."""
+
 
 def run_meosbackup(
     *arguments: str | Path,

@@ -11,7 +11,7 @@ Found = TypeVar("Found")
 PATIENCE = 100.0
 """Seconds after which a test gives up waiting for what should come at once; generous, for a slow and busy machine."""
 
-_USUAL = 0.015
+_USUAL = 0.15 if sys.platform == "win32" else 0.015
 """Seconds that a Python takes to start and to end on a usual computer with nothing else to do."""
 
 
