@@ -106,6 +106,9 @@ class PrivateServer:
             if sys.platform == "win32":
                 # Otherwise it runs as two processes, and the one started here is not the server.
                 arguments.append("--no-monitor")
+        elif sys.platform == "win32":
+            # Logins by Windows accounts: where they don't work, that would be the first complaint in its log.
+            arguments.append("--loose-gssapi=OFF")
         self.log_file.write_text("", "utf-8")
         try:
             self._process = process.start(arguments, folder=self.folder)
@@ -246,10 +249,18 @@ def free_port() -> int:
 
 def _answers(server: PrivateServer) -> bool:
     try:
-        connect(server).close()
+        with closing(connect(server)) as connection:
+            return sys.platform != "win32" or _is_at(connection, server.folder / "data")
     except (mysql.connector.Error, OSError):
         return False
-    return True
+
+
+def _is_at(connection: MySQLConnection, folder: Path) -> bool:
+    """Return whether a server has its data there; on a port, another one might answer. Raises OSError."""
+    with closing(connection.cursor()) as cursor:
+        cursor.execute("SELECT @@datadir")
+        [(place,)] = cursor.fetchall()
+    return Path(str(place)).samefile(folder)
 
 
 def _found(names: Sequence[str], folders: Sequence[str]) -> Iterator[Path]:

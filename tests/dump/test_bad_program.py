@@ -1,6 +1,5 @@
 """A dump program that is missing, too old, fails, lies or hangs; and Ctrl-C while it runs."""
 
-import os
 import re
 import sys
 import threading
@@ -18,7 +17,7 @@ from meosbackup.store import inventory
 from tests.toolkit.batches import assert_batches_are_whole, assert_no_backup, dump_file
 from tests.toolkit.place import Place, new_place, once
 from tests.toolkit.programs import dump_wrapper, shell_script
-from tests.toolkit.running import running
+from tests.toolkit.running import running, runs
 from tests.toolkit.runs import Completed, run_meosbackup, told
 from tests.toolkit.servers import FILES, INDIVIDUAL, INNODB, RELAY, query
 from tests.toolkit.waiting import wait_until
@@ -243,16 +242,8 @@ def is_read(spool: Path) -> bool:
 def is_alive(number: int) -> bool:
     """Tell whether a process runs; one that has ended and waits to be reaped doesn't."""
     if sys.platform != "linux":
-        return _exists(number)
+        return runs(number)
     try:
         return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
-
-
-def _exists(number: int) -> bool:
-    try:
-        os.kill(number, 0)
-    except OSError:
-        return False
-    return True

@@ -1,5 +1,6 @@
 """meosbackup at work in a process of its own, and what it says meanwhile."""
 
+import ctypes
 import os
 import re
 import signal
@@ -20,6 +21,8 @@ from tests.toolkit.runs import STOPS_WITHIN, Completed, in_one_line, server_opti
 from tests.toolkit.waiting import PATIENCE, limit, wait_until
 
 BELL = "\a"
+_SYNCHRONIZE = 0x100000
+"""The right to wait for a process's end."""
 _COLOUR = re.compile("\x1b\\[[0-9;]*m")
 
 
@@ -137,6 +140,20 @@ def running(
         tool.kill()
     assert "Traceback" not in tool.text, tool.text
     assert "unexpected error" not in tool.text, tool.text
+
+
+def runs(process_id: int) -> bool:
+    """Tell whether a process is there and hasn't ended."""
+    if sys.platform == "win32":  # there, what os.kill does to ask would end it
+        handle = ctypes.windll.kernel32.OpenProcess(_SYNCHRONIZE, False, process_id)
+        has_ended = not handle or ctypes.windll.kernel32.WaitForSingleObject(handle, 0) == 0
+        ctypes.windll.kernel32.CloseHandle(handle)
+        return not has_ended
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 @contextmanager
