@@ -212,6 +212,9 @@ def make_folder(folder: Path) -> None:
 
 def move(source: Path, target: Path) -> None:
     """Give a file or folder another name on its disk; a file may replace another one. Raises OSError."""
+    # Windows denies access then, as it does where a file is open.
+    if sys.platform == "win32" and is_folder(target) and not is_folder(source):
+        raise UnfitError(target, "it is not a regular file")
     patiently(lambda: source.replace(target), source, target)
 
 

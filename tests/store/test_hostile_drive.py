@@ -16,7 +16,7 @@ from meosbackup.errors import DriveFailedError
 from meosbackup.store import drive, inventory, retention, shipping, top_of_drive
 from meosbackup.store.drive import Place
 from meosbackup.store.shipping import Shipper
-from tests.toolkit.links import link, pipe
+from tests.toolkit.links import huge_file, link, pipe
 
 TAKEN = datetime(2026, 11, 22, 14, 3, tzinfo=timezone(timedelta(hours=1)))
 FOLDER = "2026-11-22/14-03-00"
@@ -124,18 +124,13 @@ def a_folder(path: Path) -> None:
     (path / "within").mkdir(parents=True)
 
 
-def a_huge_file(path: Path) -> None:
-    with path.open("wb") as file:
-        file.truncate(6 << 30)
-
-
 def deep_json(path: Path) -> None:
     path.write_bytes(b"[" * 9_000)
 
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("name", [*REFUSED[1:], *REPLACED, f"{FOLDER}/batch.json"])
-@pytest.mark.parametrize("make", [pipe, a_folder, a_huge_file, deep_json])
+@pytest.mark.parametrize("make", [pipe, a_folder, huge_file, deep_json])
 def test_what_is_no_plain_file_never_hangs_nor_crashes(
     scene: Scene, name: str, make: Callable[[Path], None]
 ) -> None:  # fmt: skip

@@ -11,7 +11,7 @@ import pytest
 
 from meosbackup.system import files
 from meosbackup.system.faults import UnfitError
-from tests.toolkit.links import link, pipe
+from tests.toolkit.links import huge_file, link, pipe
 
 
 @pytest.fixture
@@ -130,8 +130,7 @@ def test_what_is_no_plain_file_is_refused_at_once(tmp_path: Path, make: Callable
 
 def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "huge"
-    with path.open("wb") as file:
-        file.truncate(6 << 30)
+    huge_file(path)
     with pytest.raises(UnfitError, match="far too large"):
         files.read_short(path, 10_000)
     with pytest.raises(UnfitError, match="it is 6,442,450,944 bytes long, and was 7"):

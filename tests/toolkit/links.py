@@ -1,5 +1,6 @@
 """What lies on a drive in the place of a file, where a computer can make such a thing."""
 
+import ctypes
 import os
 import sys
 from pathlib import Path
@@ -24,3 +25,15 @@ def pipe(path: Path) -> None:
     if sys.platform == "win32":
         pytest.skip("Windows has no named pipes among its files")
     os.mkfifo(path)
+
+
+def huge_file(path: Path) -> None:
+    """Make a file of 6 GB, of which nothing is written."""
+    with path.open("wb") as file:
+        if sys.platform == "win32":  # there, truncate() writes each byte
+            import msvcrt  # noqa: PLC0415 - Linux has none
+
+            file.seek(6 << 30)
+            ctypes.windll.kernel32.SetEndOfFile(ctypes.c_void_p(msvcrt.get_osfhandle(file.fileno())))
+        else:
+            file.truncate(6 << 30)
