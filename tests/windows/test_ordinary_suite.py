@@ -12,12 +12,15 @@ LONGEST = 900.0
 PURE = ("backup", "batch", "dump", "guide", "meos", "meosxml", "mysql", "restore", "settings")
 """The folders of one half; the tests of all others are the other half, which starts more processes."""
 
+NOT_FOR_WINDOWS = ("windows", "test_toolkit.py", "test_documents.py")
+"""Those that need this computer, and those that read texts of the project, which are the same everywhere."""
+
 
 @pytest.mark.parametrize(
     ("chosen", "at_least"),
     [
         ([f"tests/{name}" for name in PURE], 500),
-        (["tests", "--ignore=tests/windows", *(f"--ignore=tests/{name}" for name in PURE)], 300),
+        (["tests", *(f"--ignore=tests/{name}" for name in (*PURE, *NOT_FOR_WINDOWS))], 300),
     ],
     ids=["pure", "others"],
 )
