@@ -91,7 +91,7 @@ def _counters(session: Session, database: str, names: Collection[str]) -> dict[T
     tables = [(database, name) for name in names]
     try:
         with _timed(f"the counters of {database}"):
-            row = session.rows(f"SELECT CONCAT_WS(' ', {each}) AS signs")[0]
+            row = session.rows(f"SELECT CONVERT(CONCAT_WS(' ', {each}) USING utf8mb4) AS signs")[0]
     except ServerUnreachableError:
         raise
     except MeosBackupError as error:

@@ -15,9 +15,11 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import click
 import mysql.connector
+from mysql.connector.connection import MySQLConnection
 
 from meosbackup.backup.backup import Backup
 from meosbackup.batch.model import StoredBatch
@@ -51,20 +53,24 @@ _SETTLED = 2.1
 
 def set_engine(server: PrivateServer, database: str, engine: str) -> None:
     """Have all tables of a race kept by an engine, and each of them written to, so that its times are known."""
-    for (table,) in query(server, f"SHOW TABLES FROM {quoted(database)}"):
-        query(server, f"ALTER TABLE {quoted(database)}.{quoted(str(table))} ENGINE = {engine}")
-        touch(server, database, str(table))
+    with closing(connect(server, database)) as connection:
+        for (table,) in query(server, f"SHOW TABLES FROM {quoted(database)}"):
+            connection.cmd_query(f"ALTER TABLE {quoted(str(table))} ENGINE = {engine}")
+            _touch(connection, str(table))
 
 
 def touch(server: PrivateServer, database: str, table: str) -> None:
     """Add a row to a table; change the one of oEvent, which has no other."""
-    name = f"{quoted(database)}.{quoted(table)}"
+    with closing(connect(server, database)) as connection:
+        _touch(connection, table)
+
+
+def _touch(connection: MySQLConnection, table: str) -> None:
     if table.lower() in _KEPT:
-        query(server, f"UPDATE {name} SET Annotation = %s", f"{time.monotonic()}")
+        connection.cmd_query(f"UPDATE {quoted(table)} SET Annotation = '{time.monotonic()}'")
         return
-    with closing(connect(server)) as connection:
-        connection.cmd_query("SET SESSION sql_mode = ''")  # whatever has no default gets one
-        connection.cmd_query(f"INSERT INTO {name} () VALUES ()")
+    connection.cmd_query("SET SESSION sql_mode = ''")  # whatever has no default gets one
+    connection.cmd_query(f"INSERT INTO {quoted(table)} () VALUES ()")
 
 
 # What the writers do
@@ -223,13 +229,22 @@ def picture(server: PrivateServer, database: str, *, with_empty: bool) -> dict[s
     Reference tables that hold no rows at all are in no dump, since MeOS makes them by itself.
     """
     found = {}
-    for (table,) in query(server, f"SHOW TABLES FROM {quoted(database)}"):
-        name = f"{quoted(database)}.{quoted(str(table))}"
-        [(_, definition)] = query(server, f"SHOW CREATE TABLE {name}")
-        [(_, checksum)] = query(server, f"CHECKSUM TABLE {name}")
-        is_left_out = not with_empty and changes.is_reference(str(table)) and checksum == 0
-        if str(table).lower() != changes.MONITOR_TABLE and not is_left_out:
-            found[str(table)] = (re.sub(r" AUTO_INCREMENT=\d+|COLLATE=\w+|COLLATE \w+", "", str(definition)), checksum)
+    tables = [str(table) for (table,) in query(server, f"SHOW TABLES FROM {quoted(database)}")]
+    with closing(connect(server, database)) as connection, closing(connection.cursor()) as cursor:
+
+        def answer(statement: str) -> Any:
+            cursor.execute(statement)
+            [(_, answered)] = list[Any](cursor.fetchall())
+            return answered
+
+        pictures = [
+            (name, answer(f"SHOW CREATE TABLE {quoted(name)}"), answer(f"CHECKSUM TABLE {quoted(name)}"))
+            for name in tables
+        ]
+    for table, definition, checksum in pictures:
+        is_left_out = not with_empty and changes.is_reference(table) and checksum == 0
+        if table.lower() != changes.MONITOR_TABLE and not is_left_out:
+            found[table] = (re.sub(r" AUTO_INCREMENT=\d+|COLLATE=\w+|COLLATE \w+", "", str(definition)), checksum)
     return found
 
 
