@@ -3,7 +3,6 @@
 import re
 import time
 from contextlib import closing
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -13,9 +12,8 @@ from meosbackup.batch import names
 from meosbackup.commands.simulation import Laptop, delete_race
 from meosbackup.guide import restore_txt
 from meosbackup.meos import changes
-from meosbackup.meos.changes import DatabaseState, TableState, states
+from meosbackup.meos.changes import DatabaseState, TableState
 from meosbackup.mysql.private_server import PrivateServer, load
-from meosbackup.mysql.sessions import session
 from meosbackup.settings.model import Settings
 from meosbackup.store import inventory
 from tests.toolkit.batches import assert_batches_are_whole, dump_file
@@ -35,6 +33,7 @@ from tests.toolkit.servers import (
     list_race,
     query,
 )
+from tests.toolkit.states import is_changed, look
 from tests.toolkit.waiting import wait_until
 from tests.tools import equality
 from tests.tools.equality import set_engine, touch
@@ -142,17 +141,6 @@ def test_whatever_is_done_to_a_table_shows(server: PrivateServer, engine: str) -
     restarted = look(settings)
     assert all(is_changed(before[table], restarted[table]) for table in TOUCHED)
     assert {is_changed(after[table], restarted[table]) for table in UNTOUCHED} == {engine == "InnoDB"}
-
-
-def look(settings: Settings) -> dict[str, DatabaseState]:
-    """Return the state of each table of a race, as if it was the only one."""
-    with session(settings) as asked:
-        whole = states(asked, [INDIVIDUAL])[INDIVIDUAL]
-    return {table.name: replace(whole, tables=(table,)) for table in whole.tables}
-
-
-def is_changed(before: DatabaseState, now: DatabaseState) -> bool:
-    return changes.race_tables_changed(before, now) or changes.reference_tables_changed(before, now)
 
 
 NOON = datetime(2026, 11, 22, 12)  # noqa: DTZ001 - as the server tells it: UTC without a zone

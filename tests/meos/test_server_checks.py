@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from meosbackup.mysql.private_server import PrivateServer, ServerProgram, private_server
-from tests.toolkit.place import Place, new_place, once
-from tests.toolkit.runs import run_meosbackup, server_options, told, with_password
-from tests.toolkit.servers import FILES, RACE_LIST, RELAY, make_pristine, query
+from tests.toolkit.place import Place, checked, new_place, once
+from tests.toolkit.runs import told
+from tests.toolkit.servers import FILES, RACE_LIST, RELAY, having, make_pristine, query
 
 TOO_LARGE = "SET GLOBAL max_allowed_packet=1073741824"
 
@@ -18,24 +18,6 @@ TOO_LARGE = "SET GLOBAL max_allowed_packet=1073741824"
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     return new_place(tmp_path)
-
-
-def checked(place: Place, server: PrivateServer, code: int, *words: str) -> str:
-    result = run_meosbackup("check", *place.options, *server_options(server), env=with_password())
-    return told(result, code, *words)
-
-
-@contextmanager
-def having(server: PrivateServer, **settings: str | int) -> Iterator[None]:
-    """Change settings of a server for a while."""
-    before = {name: query(server, f"SELECT @@GLOBAL.{name}")[0][0] for name in settings}
-    try:
-        for name, value in settings.items():
-            query(server, f"SET GLOBAL {name} = %s", value)
-        yield
-    finally:
-        for name, value in before.items():
-            query(server, f"SET GLOBAL {name} = %s", value)
 
 
 def test_a_usual_server_has_table_names_to_tell_of_alone(place: Place, server: PrivateServer) -> None:

@@ -16,9 +16,8 @@ from meosbackup.meos.changes import DatabaseState, TableState
 from meosbackup.mysql.private_server import PrivateServer, connect
 from meosbackup.mysql.sessions import session
 from meosbackup.settings.model import Settings
-from tests.meos.test_server_checks import checked, having
-from tests.toolkit.place import Place, new_place
-from tests.toolkit.servers import INDIVIDUAL, MEOS_PASSWORD, MEOS_USER, RELAY, query
+from tests.toolkit.place import Place, checked, new_place
+from tests.toolkit.servers import INDIVIDUAL, MEOS_PASSWORD, MEOS_USER, RELAY, having, query
 from tests.toolkit.waiting import wait_until
 from tests.tools import unseen
 

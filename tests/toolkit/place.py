@@ -6,7 +6,7 @@ from pathlib import Path
 
 from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.store import drive
-from tests.toolkit.runs import Completed, run_meosbackup, server_options, with_password
+from tests.toolkit.runs import Completed, run_meosbackup, server_options, told, with_password
 from tests.toolkit.waiting import PATIENCE
 
 
@@ -70,3 +70,9 @@ def once(
         *place.options, "--once", *server_options(server), *more, env={**with_password(), **(env or {})},
         timeout=timeout,
     )  # fmt: skip
+
+
+def checked(place: Place, server: PrivateServer, code: int, *words: str) -> str:
+    """Run check, see that it ends with this code and says these words, and return all that it says."""
+    result = run_meosbackup("check", *place.options, *server_options(server), env=with_password())
+    return told(result, code, *words)

@@ -149,3 +149,16 @@ def damaged(server: PrivateServer, database: str, file: str, at: int) -> Iterato
     finally:
         query(server, f"DROP DATABASE {quoted(database)}")  # the next test finds a new one
         assert not path.exists()
+
+
+@contextmanager
+def having(server: PrivateServer, **settings: str | int) -> Iterator[None]:
+    """Change settings of a server for a while."""
+    before = {name: query(server, f"SELECT @@GLOBAL.{name}")[0][0] for name in settings}
+    try:
+        for name, value in settings.items():
+            query(server, f"SET GLOBAL {name} = %s", value)
+        yield
+    finally:
+        for name, value in before.items():
+            query(server, f"SET GLOBAL {name} = %s", value)

@@ -8,8 +8,9 @@ import pytest
 
 from meosbackup.mysql.private_server import PrivateServer
 from tests.toolkit import windows_parts
-from tests.toolkit.drives import Slot, slot
-from tests.toolkit.servers import FILES, make_pristine
+from tests.toolkit.drives import EXFAT, Slot, make_drive, slot
+from tests.toolkit.runs import server_options
+from tests.toolkit.servers import FILES, INDIVIDUAL, make_pristine, query
 from tests.toolkit.windows import LetteredSlot, Windows, WindowsPlace, windows, windows_server
 from tests.toolkit.windows_parts import Parts
 
@@ -85,3 +86,15 @@ def plugged_in(tmp_path: Path, machine: Windows) -> Iterator[WindowsPlace]:
     machine.plug("E", folder)
     yield WindowsPlace(tmp_path, mounted=folder, letter="E")
     machine.pull("E")
+
+
+@pytest.fixture
+def named_drive(machine: Windows, server: PrivateServer, stick: Slot, tmp_path: Path) -> WindowsPlace:
+    """A stick with one batch; one of its four races is called Långdistans."""
+    stick.plug(make_drive(EXFAT, tmp_path / "image"))
+    query(server, "UPDATE meosmain.oevent SET Name = 'Långdistans' WHERE Id = 1")
+    query(server, f"UPDATE `{INDIVIDUAL}`.oevent SET Name = 'Långdistans'")
+    found = WindowsPlace(tmp_path, mounted=stick.place, letter="E")
+    made = machine.meosbackup("--once", *found.options, *server_options(server))
+    assert made.returncode == 0, made.stdout + made.stderr
+    return found

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.settings.model import Settings
-from tests.meos import test_changes
 from tests.toolkit.runs import run_meosbackup, server_options, told, with_password
 from tests.toolkit.servers import INDIVIDUAL, MEOS_PASSWORD, MEOS_USER, RELAY, query
+from tests.toolkit.states import is_changed, look
 from tests.toolkit.waiting import wait_until
 from tests.tools import equality, unseen
 
@@ -39,7 +39,7 @@ def test_innodb_keeps_its_times_itself(server: PrivateServer) -> None:
     equality.set_engine(server, INDIVIDUAL, "InnoDB")
     time.sleep(unseen.SETTLED)
     settings = Settings(host=server.host, port=server.port, user=MEOS_USER, password=MEOS_PASSWORD)
-    before = test_changes.look(settings)
+    before = look(settings)
     query(server, f"UPDATE {INDIVIDUAL}.orunner SET Status = Status + 1 ORDER BY Id LIMIT 1")
-    after = test_changes.look(settings)
-    assert {table for table in before if test_changes.is_changed(before[table], after[table])} == {"orunner"}
+    after = look(settings)
+    assert {table for table in before if is_changed(before[table], after[table])} == {"orunner"}

@@ -1,6 +1,5 @@
 """Each way in which Windows ends a program: the last line, the newest batch on the drive, and no login left behind."""
 
-import json
 import re
 from pathlib import Path
 
@@ -9,19 +8,11 @@ import pytest
 from meosbackup.mysql import private_server
 from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.system import login_file
-from tests.toolkit import windows_events
 from tests.toolkit.runs import server_options, told
 from tests.toolkit.servers import INDIVIDUAL, query
 from tests.toolkit.waiting import wait_until
 from tests.toolkit.windows import Windows, WindowsPlace
-
-
-def end(machine: Windows, event: str) -> None:
-    """Have an event end meosbackup in order, in the time that Windows gives it."""
-    locks = machine.home() / "AppData/Local/meosbackup/locks"
-    holder = max(locks.glob("*.json"), key=lambda path: path.stat().st_mtime)  # one that was killed leaves its own
-    process_id = json.loads(holder.read_text())["process"]
-    told(machine.python(Path(windows_events.__file__), event, str(process_id)), 0, "exit 0 after ")
+from tests.toolkit.windows_day import end
 
 
 def left_behind(plugged_in: WindowsPlace) -> list[Path]:

@@ -14,7 +14,7 @@ from tests.toolkit.runs import server_options, with_password
 from tests.toolkit.servers import INDIVIDUAL, query
 from tests.toolkit.waiting import wait_until
 from tests.toolkit.windows import Windows, WindowsPlace
-from tests.windows.test_closing import end
+from tests.toolkit.windows_day import end
 
 
 def test_escape_codes_are_on_and_quick_edit_is_off_until_the_end(

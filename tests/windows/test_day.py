@@ -1,19 +1,16 @@
 """A race day on Windows, on sticks that are real file systems and a removable drive there."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.store import inventory
-from tests.toolkit.batches import assert_batches_are_whole, dump_of, waiting
+from tests.toolkit.batches import assert_batches_are_whole
 from tests.toolkit.drives import EXFAT, FAT32, Slot, make_drive
 from tests.toolkit.runs import run_meosbackup, server_options, told, with_password
-from tests.toolkit.servers import INDIVIDUAL, INNODB, RELAY, counts
+from tests.toolkit.servers import RELAY
 from tests.toolkit.tent import work_on
-from tests.toolkit.waiting import wait_until
 from tests.toolkit.windows import Windows, WindowsPlace
-
-EVERY_FEW_SECONDS = ("--interval", "3")
+from tests.toolkit.windows_day import EVERY_FEW_SECONDS, have_a_day
 
 
 def test_a_day_in_a_console(machine: Windows, server: PrivateServer, stick: Slot, tmp_path: Path) -> None:
@@ -23,44 +20,6 @@ def test_a_day_in_a_console(machine: Windows, server: PrivateServer, stick: Slot
 def test_a_day_on_fat32(machine: Windows, server: PrivateServer, stick: Slot, tmp_path: Path) -> None:
     # Linux writes FAT32's folders late unless it is asked to, as no program for Windows can; Windows doesn't.
     have_a_day(FAT32, machine, server, stick, tmp_path, pull=stick.leave)
-
-
-def have_a_day(
-    kind: str, machine: Windows, server: PrivateServer, stick: Slot, folder: Path, pull: Callable[[], None]
-) -> None:
-    """Change races, pull the stick out, change more, plug it in again, and press Ctrl-C: all batches are on it."""
-    used = make_drive(kind, folder / "image")
-    stick.plug(used)
-    place = WindowsPlace(folder, mounted=stick.place, letter="E")
-    options = [*place.options, *server_options(server), *EVERY_FEW_SECONDS]
-    with machine.console(*machine.tool, *options) as screen:
-        screen.wait_for(r"Drive E:\\, [0-9.]+ MB free")
-        screen.wait_for("Höstmedeln «Осень» O'Cup")
-        screen.wait_for("OK race list [+] 4 races, .*, 4 changed")
-        work_on(server, INDIVIDUAL, INNODB)
-        screen.wait_for("OK race list [+] 4 races, .*, [12] changed")
-        pull()
-        screen.wait_for(r"FAIL The drive is missing from E:\\.*Backups continue on this computer. Plug it in again.")
-        stick.leave()
-        work_on(server, RELAY)
-        screen.wait_for("Still saved, on this computer: race list [+] 4 races, .*, 1 changed")
-        stick.plug(used)
-        screen.wait_for("OK all is well again; trouble from [0-9:]+ to [0-9:]+")
-        wait_until(lambda: not waiting(place.spool), "all batches on the drive")
-        screen.press("C-c")
-        [made] = screen.wait_for(
-            "OK stopped; ([3-9]) batches made, the newest is from [0-9:]+, all of them on the drive"
-        )
-        screen.wait_for(r"To bring the races back, open E:\\meosbackup\\RESTORE.txt")
-        assert screen.wait_for_end()[0] == 0
-    assert_batches_are_whole(place)
-    told(machine.meosbackup("verify", *place.folders), 0, f"{made} batches, ", "all good")
-    newest = inventory.find(place.root).newest
-    assert newest is not None
-    for database in (INDIVIDUAL, INNODB, RELAY):
-        freshness = dump_of(newest.batch, database).freshness
-        assert freshness is not None
-        assert freshness.entries == counts(server, database)[0], "the newest batch has all changes"
 
 
 def test_two_at_once_and_a_stick_that_is_write_protected(

@@ -10,17 +10,15 @@ import pytest
 
 import meosbackup
 from meosbackup.mysql.private_server import PrivateServer
-from tests.toolkit import exe
+from tests.toolkit import close_window, exe
 from tests.toolkit.drives import EXFAT, Slot, make_drive
 from tests.toolkit.runs import server_options, told
 from tests.toolkit.waiting import limit, wait_until
 from tests.toolkit.windows import Windows, WindowsPlace, spelled, windows
+from tests.toolkit.windows_day import have_a_day, readme_helps
 from tests.toolkit.windows_parts import Parts
-from tests.windows import test_day, test_readme_commands
 
 pytestmark = pytest.mark.timeout(900)  # the exe may have to be made
-
-_SCRIPT = Path(__file__).with_name("close_window.py")
 
 
 @pytest.fixture(scope="session")
@@ -28,11 +26,6 @@ def machine(parts: Parts) -> Iterator[Windows]:
     """A Windows computer where meosbackup is the exe, and where Python has no meosbackup."""
     with windows(parts) as found:
         yield replace(found, tool=(spelled(exe.have(found)),), environment={})
-
-
-test_a_day_in_a_console = test_day.test_a_day_in_a_console
-drive = test_readme_commands.drive
-test_restores_and_an_export = test_readme_commands.test_when_something_goes_wrong
 
 
 def unpacked(machine: Windows) -> list[Path]:
@@ -49,6 +42,16 @@ def test_it_starts_within_two_seconds_and_leaves_nothing(machine: Windows) -> No
 
     assert min(seconds() for _ in range(3)) < limit(2)
     assert unpacked(machine) == []
+
+
+def test_a_day_in_a_console(machine: Windows, server: PrivateServer, stick: Slot, tmp_path: Path) -> None:
+    have_a_day(EXFAT, machine, server, stick, tmp_path, pull=stick.pull)
+
+
+def test_restores_and_an_export(
+    machine: Windows, server: PrivateServer, spare: PrivateServer, named_drive: WindowsPlace
+) -> None:
+    readme_helps(machine, server, spare, named_drive)
 
 
 def test_the_demo(machine: Windows) -> None:
@@ -80,7 +83,7 @@ def test_a_closed_window_ends_it_in_order(
     with machine.console("cmd", "/k", *machine.tool, *place.options, *server_options(server)) as screen:
         screen.wait_for("OK race list [+] 4 races")
         wait_until(lambda: place.batch_folders, "the batch on the drive")
-        closed = machine.python(_SCRIPT, "meosbackup.exe", order)
+        closed = machine.python(Path(close_window.__file__), "meosbackup.exe", order)
         assert closed.returncode == 0, closed.stderr
     assert "OK stopped; 1 batch made" in place.log.read_text("utf-8")
     assert len(place.batch_folders) == 1

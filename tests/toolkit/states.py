@@ -1,0 +1,20 @@
+"""What a server tells of a race's tables, table by table."""
+
+from dataclasses import replace
+
+from meosbackup.meos import changes
+from meosbackup.meos.changes import DatabaseState, states
+from meosbackup.mysql.sessions import session
+from meosbackup.settings.model import Settings
+from tests.toolkit.servers import INDIVIDUAL
+
+
+def look(settings: Settings) -> dict[str, DatabaseState]:
+    """Return the state of each table of a race, as if it was the only one."""
+    with session(settings) as asked:
+        whole = states(asked, [INDIVIDUAL])[INDIVIDUAL]
+    return {table.name: replace(whole, tables=(table,)) for table in whole.tables}
+
+
+def is_changed(before: DatabaseState, now: DatabaseState) -> bool:
+    return changes.race_tables_changed(before, now) or changes.reference_tables_changed(before, now)
