@@ -4,11 +4,12 @@ from pathlib import Path
 
 from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.store import inventory
-from tests.toolkit.batches import assert_batches_are_whole
+from tests.toolkit.batches import assert_batches_are_whole, waiting
 from tests.toolkit.drives import EXFAT, FAT32, Slot, make_drive
 from tests.toolkit.runs import run_meosbackup, server_options, told, with_password
 from tests.toolkit.servers import RELAY
 from tests.toolkit.tent import work_on
+from tests.toolkit.waiting import wait_until
 from tests.toolkit.windows import Windows, WindowsPlace
 from tests.toolkit.windows_day import EVERY_FEW_SECONDS, have_a_day
 
@@ -34,16 +35,17 @@ def test_two_at_once_and_a_stick_that_is_write_protected(
             machine.meosbackup(*options, "--once"), 1, "Another meosbackup is still running, and is already using",
             "(process ", "That one keeps running; this one did nothing.", "or stop it with Ctrl-C in its window",
         )  # fmt: skip
+        wait_until(lambda: not waiting(place.spool), "the first batch on the drive")
         stick.protect()
         work_on(server, RELAY)
         # Windows says that a volume is write-protected; wine says "access denied".
         day.expect(r"FAIL  The drive at E:\\ ")
-        day.waits_for("1 batch is waiting on this computer")
+        day.waits_for("waiting on this computer")
         stick.protect(protect=False)
         day.expect("OK    all is well again")
-        day.waits_for("the batch that waited is on the drive now")
+        wait_until(lambda: not waiting(place.spool), "all batches on the drive")
     assert_batches_are_whole(place)
-    assert len(place.batch_folders) == 2
+    assert len(place.batch_folders) >= 2
 
 
 def test_a_stick_that_another_computer_used(
