@@ -2,7 +2,7 @@
 
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
@@ -17,7 +17,9 @@ from meosbackup.commands.common import command
 from meosbackup.console import Console
 from meosbackup.day import daemon
 from meosbackup.dump import fingerprint
+from meosbackup.dump.fingerprint import TableDigest
 from meosbackup.errors import MeosBackupError
+from meosbackup.meos import changes
 from meosbackup.mysql import private_server
 from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.mysql.programs import Program
@@ -132,7 +134,7 @@ def _accident(console: Console, stage: Stage, program: Program) -> bool:
     found = inventory.find(drive.root(stage.target))
     is_done = restore.run(_settings(stage), found, stage.target, stage.spool, options, console)
     after = rehearsal.database_digests(lost.database, stage.server, program, threading.Event())
-    is_same = is_done and not fingerprint.differing_tables(before, after)
+    is_same = is_done and _are_same(before, after)
     console.say()
     console.say("The race is exactly as it was." if is_same else "The race is NOT as it was.")
     return is_same
@@ -147,11 +149,16 @@ def _loss(console: Console, stage: Stage, program: Program) -> bool:
     is_same = rehearse.rehearse(newest, program, console)
     for entry in newest.batch.databases:
         there = rehearsal.database_digests(entry.database, stage.server, program, threading.Event())
-        is_same &= not fingerprint.differing_tables(there, rehearsal.stored_digests(newest, entry))
+        is_same &= _are_same(there, rehearsal.stored_digests(newest, entry))
     console.say(
         "The second server has what the first one has." if is_same else "The second server does NOT have what was lost."
     )
     return is_same
+
+
+def _are_same(before: Mapping[str, TableDigest], after: Mapping[str, TableDigest]) -> bool:
+    """Compare two states of a database, but for oMonitor, which no batch is made for."""
+    return set(fingerprint.differing_tables(before, after)) <= {changes.MONITOR_TABLE}
 
 
 def _newest(stage: Stage) -> StoredBatch:
