@@ -92,6 +92,20 @@ def test_a_table_that_somebody_has_locked_is_not_waited_for(
     assert f"{INDIVIDUAL}.oevent counts as changed: it is locked" in caplog.text
 
 
+def test_mysql_waits_for_a_second_at_most(mysql_server: PrivateServer, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    tables = {(RELAY, table): 1000 for table in ("oevent", "ocounter", "orunner", "oclub")}
+    with closing(connect(mysql_server, RELAY)) as laptop, session(login(mysql_server)) as asked:
+        free = signs.read(asked, tables)
+        laptop.cmd_query("LOCK TABLES oevent WRITE")
+        assert signs.read(asked, tables) == {**free, (RELAY, "oevent"): None}
+        laptop.cmd_query("UNLOCK TABLES")
+        assert signs.read(asked, tables) == free
+        assert signs.untimed(asked) is None
+    assert None not in free.values()
+    assert "s for a checksum" in caplog.text
+
+
 def test_a_large_table_of_another_program_has_no_sign(server: PrivateServer) -> None:
     query(server, f"CREATE TABLE {RELAY}.maps (Id INT) ENGINE = MyISAM")
     with session(login(server)) as asked:
