@@ -8,7 +8,7 @@ table (MySQL, WL#6658); after that it reports none, which counts as a change.
 
 import logging
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 from meosbackup.errors import MeosBackupError, ServerUnreachableError
@@ -25,6 +25,9 @@ _COUNTED = frozenset({"ocard", "oclass", "oclub", "ocontrol", "ocourse", "opunch
 
 _SMALL = 16 << 10
 """The bytes of which a checksum takes half a millisecond at most; other programs' changes show in it, too."""
+
+_AT_ONCE = 400
+"""Tables of which one statement asks at most."""
 
 _LOCKED = 1205
 _WORTH_TELLING = 0.1
@@ -53,11 +56,16 @@ def read(session: Session, sizes: Mapping[Table, int]) -> dict[Table, str | None
     """
     counted = [table for table in sizes if table[1].lower() in _COUNTED]
     small = [table for table, size in sizes.items() if table not in counted and size <= _SMALL]
+    by_database = [
+        [table for table in counted if table[0] == name] for name in dict.fromkeys(name for name, _ in counted)
+    ]
     found: dict[Table, str | None] = dict.fromkeys(sizes, "")
-    with _hardly_waiting(session):
+    with _hardly_waiting(session) as waits:
         found |= _checksums(session, small)
-        for database in {database for database, _ in counted}:
-            found |= _counters(session, database, [name for place, name in counted if place == database])
+        if waits or not _try_counters(session, counted, found):
+            for tables in by_database:
+                found |= dict.fromkeys(tables)
+                _try_counters(session, tables, found)
     return found
 
 
@@ -82,37 +90,44 @@ def _checksums(session: Session, tables: Collection[Table]) -> dict[Table, str |
     return found
 
 
-def _counters(session: Session, database: str, names: Collection[str]) -> dict[Table, str | None]:
-    """Return the highest Counter and the number of rows of MeOS's tables, from their indexes."""
-    each = ", ".join(
-        f"(SELECT CONCAT(COALESCE(MAX(Counter), 0), ',', COUNT(*)) FROM {quoted(database)}.{quoted(name)})"
-        for name in names
-    )
-    tables = [(database, name) for name in names]
+def _try_counters(session: Session, tables: Sequence[Table], found: dict[Table, str | None]) -> bool:
+    """Find the highest Counter and the number of rows of MeOS's tables, from their indexes; return whether it worked.
+
+    While a statement waits for one table, others wait for all that it reads. So it reads many only if it never waits.
+    """
     try:
-        with _timed(f"the counters of {database}"):
-            row = session.rows(f"SELECT CONVERT(CONCAT_WS(' ', {each}) USING utf8mb4) AS signs")[0]
+        for start in range(0, len(tables), _AT_ONCE):
+            some = tables[start : start + _AT_ONCE]
+            statement = " UNION ALL ".join(
+                f"SELECT {place} AS place, MAX(Counter) AS highest, COUNT(*) AS number"
+                f" FROM {quoted(database)}.{quoted(name)}"
+                for place, (database, name) in enumerate(some)
+            )
+            with _timed(f"the counters of {some[0][0]}"):
+                rows = session.rows(statement)
+            found |= {some[row["place"]]: f"{row['highest']},{row['number']}" for row in rows}
     except ServerUnreachableError:
         raise
     except MeosBackupError as error:
-        locked = _locked(session, database) if getattr(error.__cause__, "errno", None) == _LOCKED else ()
-        log.info("%s counts as changed: %s", database, f"locked: {', '.join(locked)}" if locked else error)
-        return dict.fromkeys(tables)
-    return dict(zip(tables, str(row["signs"]).split(" "), strict=True))
+        names = list(dict.fromkeys(database for database, _ in tables))
+        locked = _locked(session, names) if getattr(error.__cause__, "errno", None) == _LOCKED else []
+        log.info("no counters of %s: %s", ", ".join(names), f"locked: {', '.join(locked)}" if locked else error)
+        return False
+    return True
 
 
-def _locked(session: Session, database: str) -> list[str]:
-    rows = session.rows(f"SHOW OPEN TABLES FROM {quoted(database)} WHERE In_use > 0")
-    return [str(row["table"]) for row in rows]
+def _locked(session: Session, databases: Collection[str]) -> list[str]:
+    rows = session.rows("SHOW OPEN TABLES WHERE In_use > 0")
+    return [f"{row['database']}.{row['table']}" for row in rows if row["database"] in databases]
 
 
 @contextmanager
-def _hardly_waiting(session: Session) -> Iterator[None]:
-    """Have statements fail rather than wait for a lock: while they wait, others wait for what they hold."""
+def _hardly_waiting(session: Session) -> Iterator[bool]:
+    """Have statements fail rather than wait for a lock; yield whether they wait for a second before that."""
     session.rows("SET SESSION lock_wait_timeout = 1")
-    with suppress(MeosBackupError):  # MySQL, and MariaDB before 10.3, wait for a second at least
+    with suppress(MeosBackupError):  # MySQL, and MariaDB before 10.3, don't do with less
         session.rows("SET SESSION lock_wait_timeout = 0")
-    yield
+    yield bool(session.rows("SELECT @@lock_wait_timeout AS seconds")[0]["seconds"])
     session.rows("SET SESSION lock_wait_timeout = DEFAULT")
 
 

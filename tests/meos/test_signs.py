@@ -88,7 +88,7 @@ def test_a_table_that_somebody_has_locked_is_not_waited_for(
         assert time.monotonic() - began < 5
     assert locked == {**free, (INDIVIDUAL, "orunner"): None, (INDIVIDUAL, "oclub"): None}
     assert None not in free.values()
-    assert f"{INDIVIDUAL} counts as changed: locked: orunner" in caplog.text
+    assert f"no counters of {INDIVIDUAL}: locked: {INDIVIDUAL}.orunner" in caplog.text
     assert f"{INDIVIDUAL}.oevent counts as changed: it is locked" in caplog.text
 
 
