@@ -235,15 +235,16 @@ class Ticks:
         root, limit = self.spool, self.settings.spool_mb << 20
         try:
             spool.thin(root, now)
-            removed = retention.make_room(root, retention.used_bytes(root) - limit, now).removed
+            used = retention.used_bytes(root)
+            removed = retention.make_room(root, used - limit, now).removed
             if removed:
                 count = wording.number(len(removed), "batch that no drive has was", "batches that no drive has were")
                 self.report.note(now, f"the waiting room is full: {count} deleted, oldest first")
-            is_over = retention.used_bytes(root) > limit
+                used = retention.used_bytes(root)
         except OSError as error:
             log.warning("the spool can't be thinned", exc_info=True)
             return spool.unusable(root, error)
-        return spool.full(root, limit) if is_over else None
+        return spool.full(root, limit) if used > limit else None
 
     def _look_ahead(self, now: datetime) -> Iterator[Trouble]:
         """Report how long the room on the drive lasts; yield the trouble that it is full within an hour."""
