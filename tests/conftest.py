@@ -3,6 +3,7 @@
 import inspect
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -112,6 +113,21 @@ def spare(_empty_server: PrivateServer) -> PrivateServer:
     """Another running server, without a race list or any race, with the user meos."""
     make_pristine(_empty_server, {}, {})
     return _empty_server
+
+
+@pytest.fixture(scope="session")
+def _exact_server(server_program: ServerProgram) -> Iterator[PrivateServer]:
+    if sys.platform == "win32":
+        pytest.skip("Windows tells no file names apart by their case")
+    with private_server(program=server_program, lower_case_table_names=0) as server:
+        yield server
+
+
+@pytest.fixture
+def exact(_exact_server: PrivateServer) -> PrivateServer:
+    """A server that tells the case of names apart, without a race list or any race."""
+    make_pristine(_exact_server, {}, {})
+    return _exact_server
 
 
 @pytest.fixture(scope="session")

@@ -21,8 +21,8 @@ from meosbackup.store import drive, inventory, keeping, shipping, top_of_drive
 from meosbackup.store.drive import Place
 from meosbackup.store.keeping import Keep
 from meosbackup.store.shipping import Shipper
+from tests.toolkit.waiting import PATIENCE
 
-_SECONDS = 10.0
 _MOMENT = datetime(2026, 11, 22, 14, 3, tzinfo=UTC)
 
 
@@ -36,7 +36,7 @@ def shipping_to(folder: Path) -> Iterator[ShippingThread]:
     thread.start()
     yield thread
     thread.send(Leave())
-    thread.join(_SECONDS)
+    thread.join(PATIENCE)
 
 
 def test_a_proof_that_comes_while_another_is_written_is_noted_too(
@@ -49,17 +49,17 @@ def test_a_proof_that_comes_while_another_is_written_is_noted_too(
     def note(_: Place, __: StoredBatch | None, proof: Proof) -> None:
         noted.append(proof)
         is_writing.set()
-        assert may_end.wait(_SECONDS)
+        assert may_end.wait(PATIENCE)
 
     monkeypatch.setattr(top_of_drive, "note_proof", note)
     with shipping_to(tmp_path) as thread:
         thread.send(NoteProof(first))
         thread.ship()
-        assert is_writing.wait(_SECONDS)
+        assert is_writing.wait(PATIENCE)
         thread.send(NoteProof(second))
         thread.ship()
         may_end.set()
-        assert thread.settled(_SECONDS)
+        assert thread.settled(PATIENCE)
     assert noted == [first, second]
 
 
@@ -77,7 +77,7 @@ def test_it_has_settled_only_when_all_that_waited_is_shipped(tmp_path: Path, mon
                 time.sleep(chance.uniform(0, 0.03))
                 waiting.append(number + 1)
                 thread.ship()
-                assert thread.settled(_SECONDS)
+                assert thread.settled(PATIENCE)
                 assert shipped == waiting
     finally:
         threading.settrace(None)
@@ -94,14 +94,14 @@ def _dawdle(frame: FrameType, event: str, _: Any) -> Any:
 
 def test_a_drive_that_hangs_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     comes_back = threading.Event()
-    monkeypatch.setattr(shipping, "ship_waiting", lambda *_: comes_back.wait(_SECONDS) and None)
+    monkeypatch.setattr(shipping, "ship_waiting", lambda *_: comes_back.wait(PATIENCE) and None)
     with shipping_to(tmp_path) as thread:
         began = time.monotonic()
         thread.ship()
         assert not thread.settled(0.1)
         thread.send(Leave())
         thread.join(0.1)
-        assert time.monotonic() - began < _SECONDS / 2
+        assert time.monotonic() - began < PATIENCE / 2
         comes_back.set()
 
 
@@ -110,7 +110,7 @@ def test_whoever_waits_for_a_shipping_after_the_end_is_told(tmp_path: Path) -> N
         thread.send(Leave())
         thread.ship()
         with pytest.raises(StoppedError):
-            thread.settled(_SECONDS)
+            thread.settled(PATIENCE)
 
 
 def test_a_batch_that_left_the_spool_is_kept_on_the_drive_once_that_is_back(tmp_path: Path) -> None:
@@ -125,9 +125,9 @@ def test_a_batch_that_left_the_spool_is_kept_on_the_drive_once_that_is_back(tmp_
         until = keeping.evening_after(datetime.now().astimezone())
         thread.send(KeepBatch(StoredBatch(tmp_path / "spool" / name, batch), Keep(until, "Långdistans was deleted")))
         thread.ship()
-        assert thread.settled(_SECONDS)
+        assert thread.settled(PATIENCE)
         assert thread.latest.trouble
         (tmp_path / "pulled out").rename(tmp_path / "drive")
         thread.ship()
-        assert thread.settled(_SECONDS)
+        assert thread.settled(PATIENCE)
     assert str(keeping.read(folder, until)).endswith("evening: Långdistans was deleted")

@@ -1,9 +1,7 @@
 """A race's dump alone: fed with the plain `mysql` client, it brings the race back and lists it."""
 
 import re
-import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,27 +12,15 @@ from hypothesis import strategies as st
 from meosbackup.batch.model import Batch, Race
 from meosbackup.commands.simulation import delete_race
 from meosbackup.meos import changes, relisting
-from meosbackup.mysql.private_server import PrivateServer, ServerProgram, private_server
+from meosbackup.mysql.private_server import PrivateServer
+from meosbackup.mysql.programs import find_client_program
 from meosbackup.store import inventory
 from tests.toolkit.batches import dump_file
 from tests.toolkit.runs import run_meosbackup, server_options, with_password
-from tests.toolkit.servers import EMPTY, INDIVIDUAL, INNODB, RACE_LIST, RELAY, contents, databases, make_pristine, query
+from tests.toolkit.servers import EMPTY, INDIVIDUAL, INNODB, RACE_LIST, RELAY, contents, databases, query
 
 RACES = (INDIVIDUAL, RELAY, EMPTY, INNODB)
 OTHER_RACE = ("Ungdomens dag", "meos_20261121_080000_1")
-
-
-@pytest.fixture(scope="module")
-def _exact_server(server_program: ServerProgram) -> Iterator[PrivateServer]:
-    with private_server(program=server_program, lower_case_table_names=0) as server:
-        yield server
-
-
-@pytest.fixture
-def exact(_exact_server: PrivateServer) -> PrivateServer:
-    """A server that tells the case of names apart, without a race list or any race."""
-    make_pristine(_exact_server, {}, {})
-    return _exact_server
 
 
 @pytest.fixture
@@ -53,8 +39,7 @@ def dumps(server: PrivateServer, tmp_path: Path) -> dict[str, Path]:
 
 def feed(server: PrivateServer, entry: Path) -> None:
     """Do what a helper without meosbackup does: mysql < dump."""
-    client = shutil.which("mysql") or shutil.which("mariadb")
-    assert client is not None
+    client = find_client_program(None).path
     address = [f"--socket={server.socket}"] if server.socket else [f"--host={server.host}", f"--port={server.port}"]
     with entry.open("rb") as statements:
         done = subprocess.run(

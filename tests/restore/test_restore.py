@@ -2,8 +2,6 @@
 
 import hashlib
 import re
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,7 @@ import pytest
 from meosbackup.batch.model import StoredBatch
 from meosbackup.commands.common import STATE_FOLDER
 from meosbackup.commands.simulation import Laptop, delete_race, open_lost_race
-from meosbackup.mysql.private_server import PrivateServer, ServerProgram, load, private_server
+from meosbackup.mysql.private_server import PrivateServer, load
 from meosbackup.store import inventory
 from meosbackup.system import lock
 from tests.toolkit.batches import dump_file
@@ -27,7 +25,6 @@ from tests.toolkit.servers import (
     RELAY,
     databases,
     everything,
-    make_pristine,
     query,
     rows_of,
 )
@@ -62,21 +59,6 @@ def rich(server: PrivateServer, tent: Tent) -> StoredBatch:
     work_on(server, INDIVIDUAL, INNODB)
     query(server, f"INSERT INTO `{RELAY}`.oimage (Filename, Image) VALUES ('map', %s)", "\n\\'\x1a" * 5000)
     return tent.back_up(server)
-
-
-@pytest.fixture(scope="module")
-def _exact_server(server_program: ServerProgram) -> Iterator[PrivateServer]:
-    if sys.platform == "win32":
-        pytest.skip("Windows tells no file names apart by their case")
-    with private_server(program=server_program, lower_case_table_names=0) as server:
-        yield server
-
-
-@pytest.fixture
-def exact(_exact_server: PrivateServer) -> PrivateServer:
-    """A server that tells the case of names apart, without a race list or any race."""
-    make_pristine(_exact_server, {}, {})
-    return _exact_server
 
 
 # On a spare server
