@@ -45,7 +45,9 @@ def feed(server: PrivateServer, entry: Path) -> None:
         done = subprocess.run(
             [client, "--no-defaults", *address, "--user=root"], stdin=statements, capture_output=True, check=False
         )
-    assert (done.returncode, done.stderr) == (0, b"")
+    # MariaDB's client since 11.4 says what it thinks of a root without a password.
+    said = [line for line in done.stderr.splitlines() if b"passwordless login" not in line]
+    assert (done.returncode, said) == (0, [])
 
 
 def race_list(server: PrivateServer) -> list[dict[str, Any]]:
