@@ -57,6 +57,7 @@ def test_after_a_change_without_a_sign_everything_is_dumped(
 ) -> None:
     told: list[str] = []
     notices.listen(told.append)
+    told.clear()  # of what other tests left untold
     with unseen.ground(server, spare, tmp_path, limit=3) as ground:
         query(server, f"UPDATE meosmain.oevent SET Name = 'Untold' WHERE NameId = '{INDIVIDUAL}'")
         for database in (INDIVIDUAL, RELAY):
