@@ -1,14 +1,12 @@
 """The ordinary tests that need no Linux, run by the Python for Windows as they stand.
 
-All that need no server, and some that do: these find the MariaDB that is installed there.
+Only those that need no server.
 """
 
 import re
-from collections.abc import Sequence
 
 import pytest
 
-from tests.toolkit.servers import INDIVIDUAL, INNODB
 from tests.toolkit.windows import Windows, spelled
 from tests.toolkit.windows_parts import PROJECT
 
@@ -19,23 +17,6 @@ PURE = ("backup", "batch", "dump", "guide", "meos", "meosxml", "mysql", "restore
 
 NOT_FOR_WINDOWS = ("windows", "test_toolkit.py", "test_documents.py")
 """Those that need this computer, and those that read texts of the project, which are the same everywhere."""
-
-BACKUP = (
-    "tests/mysql/test_private_server.py",
-    "tests/backup/test_backup.py",
-    "tests/backup/test_bad_names.py::test_databases_of_any_name_are_dumped_and_restored",
-    "tests/backup/test_bad_server.py::test_a_login_that_is_refused",
-    "tests/backup/test_bad_server.py::test_a_missing_right_is_named_with_the_line_that_cures_it[tables unread]",
-    "tests/backup/test_bad_server.py::test_a_damaged_table_fails_alone[rows]",
-)
-RESTORE = (
-    f"tests/meos/test_relisting.py::test_a_deleted_race_comes_back_and_is_listed[{INDIVIDUAL}]",
-    f"tests/meos/test_relisting.py::test_a_deleted_race_comes_back_and_is_listed[{INNODB}]",
-    "tests/restore/test_restore.py::test_all_races_come_back_on_an_empty_server",
-    "tests/restore/test_restore.py::test_one_race_is_set_back_and_all_others_are_left_alone",
-    "tests/restore/test_restore.py::test_what_is_replaced_is_saved_first_and_comes_back_by_another_restore",
-    "tests/store/test_older_version.py::test_its_races_are_restored",
-)
 
 
 @pytest.mark.parametrize(
@@ -49,13 +30,6 @@ RESTORE = (
 @pytest.mark.timeout(LONGEST + 60)
 def test_what_needs_no_server(machine: Windows, chosen: list[str], at_least: int) -> None:
     said = pytest_there(machine, *chosen, "-m", "not server")
-    assert passed(said) >= at_least, said
-
-
-@pytest.mark.parametrize(("chosen", "at_least"), [(BACKUP, 21), (RESTORE, 6)], ids=["backup", "restore"])
-@pytest.mark.timeout(LONGEST + 60)
-def test_what_needs_a_server_of_windows(machine: Windows, chosen: Sequence[str], at_least: int) -> None:
-    said = pytest_there(machine, *chosen, "-m", "server")
     assert passed(said) >= at_least, said
 
 
