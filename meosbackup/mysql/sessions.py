@@ -49,10 +49,8 @@ class Session:
     def rows(self, statement: str, parameters: Sequence[object] = ()) -> list[dict[str, Any]]:
         """Run one statement and return its rows, by column name in lower case."""
         try:
-            if self._cursor is None:
-                self._cursor = (
-                    self._connection.cursor()
-                )  # which takes a round trip: it asks whether the server is there
+            if self._cursor is None:  # a new one takes a round trip: it asks whether the server is there
+                self._cursor = self._connection.cursor()
             self._cursor.execute(statement, tuple(parameters))  # type: ignore[arg-type]  # any value is escaped
             names = [str(column[0]).lower() for column in self._cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in self._cursor.fetchall()] if names else []

@@ -197,6 +197,8 @@ def _plugged_in() -> str:
     return f"Plugged in: {found}."
 
 
+CLOSE_IT = "Close it in that program: an editor, a preview, a virus scanner. It will retry automatically."
+
 _WORDS = {
     Fault.IN_THE_WAY: (
         "On the drive, {path} is in the way: {reason}.",
@@ -206,7 +208,7 @@ _WORDS = {
     Fault.HELD: (
         "Another program has {path} open.",
         "No batch is copied to the drive until it is closed; backups continue on this computer.",
-        "Close it in that program: an editor, a preview, a virus scanner. It will retry automatically.",
+        CLOSE_IT,
     ),
     Fault.WRITE_PROTECTED: (
         "The drive at {target} is write-protected.",

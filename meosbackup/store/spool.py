@@ -12,6 +12,7 @@ from meosbackup.batch import names
 from meosbackup.batch.model import StoredBatch
 from meosbackup.errors import MeosBackupError, WrongUsageError
 from meosbackup.store import inventory, keeping
+from meosbackup.store.drive import CLOSE_IT
 from meosbackup.store.inventory import Inventory
 from meosbackup.system import disks, faults, files
 from meosbackup.system.faults import Fault, HeldError
@@ -224,7 +225,7 @@ def unusable(root: Path, error: OSError) -> MeosBackupError:
         return MeosBackupError(
             f"Another program has {error.filename} open.",
             "This backup failed, since each batch is made there first; earlier batches are unchanged.",
-            "Close it in that program: an editor, a preview, a virus scanner. It will retry automatically.",
+            CLOSE_IT,
         )
     return MeosBackupError(
         f"The spool {root} can't be used ({error.strerror or error}).",

@@ -133,7 +133,14 @@ def running(
         stdin=subprocess.DEVNULL, stdout=writing, stderr=writing, start_new_session=True,
     )  # fmt: skip
     os.close(writing)
-    tool = Running(process, os.fdopen(reading, "rb"))
+    with watched(process, reading) as tool:
+        yield tool
+
+
+@contextmanager
+def watched(process: "subprocess.Popen[bytes]", reading: int, encoding: str = "utf-8") -> Iterator[Running]:
+    """Read what a process of meosbackup shows until the block ends and it is killed; no unexpected error may come."""
+    tool = Running(process, os.fdopen(reading, "rb"), encoding)
     try:
         yield tool
     finally:

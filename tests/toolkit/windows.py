@@ -15,7 +15,7 @@ from pathlib import Path
 from meosbackup.mysql.private_server import PrivateServer, ServerProgram, free_port
 from tests.toolkit.drives import Drive, Slot
 from tests.toolkit.place import Place
-from tests.toolkit.running import Running
+from tests.toolkit.running import Running, watched
 from tests.toolkit.runs import Completed, with_password
 from tests.toolkit.terminals import Screen, tmux
 from tests.toolkit.waiting import PATIENCE
@@ -88,13 +88,8 @@ class Windows:
             stdin=subprocess.DEVNULL, stdout=writing, stderr=writing, cwd=self.prefix,
         )  # fmt: skip
         os.close(writing)
-        tool = Running(process, os.fdopen(reading, "rb"), ANSI)
-        try:
+        with watched(process, reading, ANSI) as tool:
             yield tool
-        finally:
-            tool.kill()
-        assert "Traceback" not in tool.text, tool.text
-        assert "unexpected error" not in tool.text, tool.text
 
     @contextmanager
     def console(
