@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -47,6 +48,7 @@ def to_json(batch: Batch) -> str:
     return json.dumps(document, ensure_ascii=False, indent=1, default=datetime.isoformat) + "\n"
 
 
+@lru_cache(maxsize=8)  # each tick reads the newest one several times, in the spool and on the drive
 def from_json(text: str) -> Batch:
     """Return the batch that the text of a `batch.json` describes; keys that this version doesn't know are ignored.
 

@@ -120,14 +120,15 @@ class Ticks:
         self._note_unchanged(now, outcome)
         self.shipping.ship()
         is_shipped = self.shipping.settled(self._patience(time.monotonic() - began))
-        troubles += [Trouble("", error) for error in (self.shipping.latest.trouble, self._thin_spool(now)) if error]
+        used, full = self._thin_spool(now)
+        troubles += [Trouble("", error) for error in (self.shipping.latest.trouble, full) if error]
         if not self.is_only_tick and is_shipped:
             troubles += self._look_ahead(now)
         if verdict is not None and verdict.error is not None:
             troubles.append(Trouble("rehearsal", verdict.error))
         proof = verdict.proof if verdict else None
         self.report.ticked(
-            now, outcome, self._space(is_shipped), troubles, self._backups(), proof,
+            now, outcome, self._space(used, is_shipped), troubles, self._backups(), proof,
             is_alarmed=bool(self.alarms.standing),
         )  # fmt: skip
         return Ended(tuple(troubles))
@@ -230,8 +231,8 @@ class Ticks:
         interval = self.settings.interval
         return None if self.is_only_tick else (interval - used % interval) * _SHARE_FOR_SHIPPING
 
-    def _thin_spool(self, now: datetime) -> MeosBackupError | None:
-        """Keep the spool within its limit; return what prevents that."""
+    def _thin_spool(self, now: datetime) -> tuple[int, MeosBackupError | None]:
+        """Keep the spool within its limit; return the bytes that it takes, and what prevents that."""
         root, limit = self.spool, self.settings.spool_mb << 20
         try:
             spool.thin(root, now)
@@ -243,8 +244,8 @@ class Ticks:
                 used = retention.used_bytes(root)
         except OSError as error:
             log.warning("the spool can't be thinned", exc_info=True)
-            return spool.unusable(root, error)
-        return spool.full(root, limit) if used > limit else None
+            return limit, spool.unusable(root, error)
+        return used, spool.full(root, limit) if used > limit else None
 
     def _look_ahead(self, now: datetime) -> Iterator[Trouble]:
         """Report how long the room on the drive lasts; yield the trouble that it is full within an hour."""
@@ -262,11 +263,11 @@ class Ticks:
             on_drive.batch if on_drive else None, on_computer.batch if on_computer else None, self._unchanged_until
         )
 
-    def _space(self, is_shipped: bool) -> Space:
+    def _space(self, used: int, is_shipped: bool) -> Space:
         root, limit = self.spool, self.settings.spool_mb << 20
         waiting = {stored.name for stored in spool.waiting(inventory.find(root))}
         arrived = set() if waiting else self._waited & self.shipping.latest.brought.keys()
         self._waited = self._waited | waiting if waiting else set()
-        left = min(max(0, limit - retention.used_bytes(root)), disks.free_bytes(root))
+        left = min(max(0, limit - used), disks.free_bytes(root))
         free = self.shipping.latest.free if is_shipped else None
         return Space(free, len(waiting), left, is_shipped, len(arrived))

@@ -1,8 +1,9 @@
 """Which tables may have changed since they were last dumped, judged by what the server reports. In doubt: changed."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from meosbackup.errors import MeosBackupError
 from meosbackup.meos import other_objects, signs
@@ -60,38 +61,35 @@ def states(session: Session, names: Sequence[str], *, are_timed: bool = True) ->
     _set_if_known(session, "SET SESSION information_schema_stats_expiry = 0")
     session.rows("SET SESSION time_zone = '+00:00'")
     asked: datetime = session.rows("SELECT UTC_TIMESTAMP() AS now")[0]["now"]
-    found: dict[str, list[TableState]] = {name: [] for name in names}
-    others = other_objects.found(session, names)
     marks = ", ".join(["%s"] * len(names))
-    for row in session.rows(
-        "SELECT TABLE_SCHEMA, TABLE_NAME, ENGINE, TABLE_ROWS, DATA_LENGTH, AUTO_INCREMENT, CREATE_TIME, UPDATE_TIME"
-        " FROM information_schema.TABLES"
-        f" WHERE TABLE_TYPE NOT IN {other_objects.NOT_TABLES} AND TABLE_SCHEMA IN ({marks})", names,
-    ) if names else ():  # fmt: skip
-        if row["table_schema"] in found:
-            found[row["table_schema"]].append(TableState(
-                name=row["table_name"], engine=row["engine"], rows=row["table_rows"], data_bytes=row["data_length"],
-                next_id=row["auto_increment"], created=row["create_time"], updated=row["update_time"],
-            ))  # fmt: skip
-    if not are_timed:
-        found = _signed(session, found)
+    listed = session.rows(
+        "SELECT TABLE_SCHEMA, TABLE_TYPE, TABLE_NAME, ENGINE, TABLE_ROWS, DATA_LENGTH, AUTO_INCREMENT, CREATE_TIME,"
+        f" UPDATE_TIME FROM information_schema.TABLES WHERE TABLE_SCHEMA IN ({marks})", names,
+    ) if names else []  # fmt: skip
+    found: dict[str, list[TableState]] = {name: [] for name in names}
+    tables = [
+        row for row in listed if row["table_schema"] in found and row["table_type"] not in other_objects.NOT_TABLES
+    ]
+    read = {} if are_timed else _signs(session, tables)
+    for row in tables:
+        found[row["table_schema"]].append(TableState(
+            name=row["table_name"], engine=row["engine"], rows=row["table_rows"], data_bytes=row["data_length"],
+            next_id=row["auto_increment"], created=row["create_time"], updated=row["update_time"],
+            sign=read.get((row["table_schema"], row["table_name"]), ""),
+        ))  # fmt: skip
+    others = other_objects.found(session, names, listed)
     return {
-        name: DatabaseState(name, asked, tuple(sorted(tables, key=lambda table: table.name)), others[name], are_timed)
-        for name, tables in found.items()
+        name: DatabaseState(name, asked, tuple(sorted(states, key=lambda table: table.name)), others[name], are_timed)
+        for name, states in found.items()
     }
 
 
-def _signed(session: Session, found: Mapping[str, list[TableState]]) -> dict[str, list[TableState]]:
-    """Return these tables with signs. Reference tables are too large for any but their rows, bytes and next Id."""
-    sizes = {
-        (database, table.name): table.data_bytes or 0 for database, tables in found.items() for table in tables
-        if _is_timed_by_its_file(table) and _is_of_race(table)
-    }  # fmt: skip
-    read = signs.read(session, sizes)
-    return {
-        database: [replace(table, sign=read.get((database, table.name), "")) for table in tables]
-        for database, tables in found.items()
-    }
+def _signs(session: Session, tables: Sequence[Mapping[str, Any]]) -> Mapping[signs.Table, str | None]:
+    """Return the signs of tables. Reference tables are too large for any but their rows, bytes and next Id."""
+    return signs.read(session, {
+        (row["table_schema"], row["table_name"]): row["data_length"] or 0 for row in tables
+        if _is_timed_by_its_file(row["engine"]) and _is_of_race(row["table_name"])
+    })  # fmt: skip
 
 
 def is_reference(table: str) -> bool:
@@ -106,7 +104,7 @@ def race_tables_changed(before: DatabaseState | None, now: DatabaseState) -> boo
 
 def reference_tables_changed(before: DatabaseState | None, now: DatabaseState) -> bool:
     """Return whether a reference table may have changed since `before`."""
-    return _changed(before, now, lambda table: is_reference(table.name))
+    return _changed(before, now, is_reference)
 
 
 def transactional(state: DatabaseState) -> bool:
@@ -114,19 +112,19 @@ def transactional(state: DatabaseState) -> bool:
     return bool(state.tables) and all((table.engine or "").lower() == "innodb" for table in state.tables)
 
 
-def _is_of_race(table: TableState) -> bool:
-    return not is_reference(table.name) and table.name.lower() != MONITOR_TABLE
+def _is_of_race(table: str) -> bool:
+    return not is_reference(table) and table.lower() != MONITOR_TABLE
 
 
-def _is_timed_by_its_file(table: TableState) -> bool:
-    return (table.engine or "").lower() in signs.TIMED_BY_FILES
+def _is_timed_by_its_file(engine: str | None) -> bool:
+    return (engine or "").lower() in signs.TIMED_BY_FILES
 
 
-def _changed(before: DatabaseState | None, now: DatabaseState, concerns: Callable[[TableState], bool]) -> bool:
+def _changed(before: DatabaseState | None, now: DatabaseState, concerns: Callable[[str], bool]) -> bool:
     if before is None or now.asked < before.asked:  # the server's clock was set back: its times mean nothing
         return True
-    then = [table for table in before.tables if concerns(table)]
-    return then != [table for table in now.tables if concerns(table)] or any(
+    then = [table for table in before.tables if concerns(table.name)]
+    return then != [table for table in now.tables if concerns(table.name)] or any(
         _may_have_changed(table, before) for table in then
     )
 
@@ -139,7 +137,7 @@ def _may_have_changed(table: TableState, state: DatabaseState) -> bool:
     or created in the second of the reading, or just before, may have been written or created again since.
     Signs are read after the time that was `asked`, and hold to the moment.
     """
-    if not state.is_timed and _is_timed_by_its_file(table):
+    if not state.is_timed and _is_timed_by_its_file(table.engine):
         return table.sign is None or (table.created or state.asked) >= state.asked - _RESOLUTION
     if table.updated is None or (table.engine or "").lower() not in _ENGINES_WITH_TIMES:
         return True

@@ -2,8 +2,9 @@
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from meosbackup.errors import MeosBackupError
 from meosbackup.mysql.sessions import Session
@@ -15,15 +16,9 @@ log = logging.getLogger(__name__)
 NOT_TABLES = ("VIEW", "SEQUENCE")
 """What information_schema.TABLES lists besides tables."""
 
-_QUERY = """
-SELECT TABLE_SCHEMA AS db, LOWER(TABLE_TYPE) AS kind, TABLE_NAME AS name FROM information_schema.TABLES
-WHERE TABLE_SCHEMA IN ({marks}) AND TABLE_TYPE IN ('VIEW', 'SEQUENCE')
-UNION ALL SELECT TRIGGER_SCHEMA, 'trigger', TRIGGER_NAME FROM information_schema.TRIGGERS
-WHERE TRIGGER_SCHEMA IN ({marks})
-UNION ALL SELECT ROUTINE_SCHEMA, LOWER(ROUTINE_TYPE), ROUTINE_NAME FROM information_schema.ROUTINES
-WHERE ROUTINE_SCHEMA IN ({marks})
-UNION ALL SELECT EVENT_SCHEMA, 'event', EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA IN ({marks})
-"""
+_LISTED = (("TABLE", "TABLE_TYPE"),)
+_UNLISTED = (("TRIGGER", "'trigger'"), ("ROUTINE", "ROUTINE_TYPE"), ("EVENT", "'event'"))
+"""Of each table of information_schema, how it calls what it lists, and what says of which kind that is."""
 
 
 @dataclass(frozen=True, order=True)
@@ -37,19 +32,35 @@ class OtherObject:
         return clean(f"{self.kind} {self.name}", 60)
 
 
-def found(session: Session, databases: Sequence[str]) -> Mapping[str, tuple[OtherObject, ...]]:
-    """Return what the user may see of such objects, by database. Nothing is locked, and no view is opened."""
+def found(
+    session: Session, databases: Sequence[str], listed: Iterable[Mapping[str, Any]] | None = None
+) -> Mapping[str, tuple[OtherObject, ...]]:
+    """Return what the user may see of such objects, by database. Nothing is locked, and no view is opened.
+
+    `listed` are the rows of information_schema.TABLES if somebody has them, since to ask for them takes longest.
+    """
     every: dict[str, list[OtherObject]] = {name: [] for name in databases}
-    query = _QUERY.format(marks=", ".join(["%s"] * len(databases)))
     try:
-        rows = session.rows(query, [*databases] * 4) if databases else ()
+        if listed is None:
+            listed = _asked(session, _LISTED, databases)
+        rows = [*(row for row in listed if row["table_type"] in NOT_TABLES), *_asked(session, _UNLISTED, databases)]
     except MeosBackupError:  # no backup fails for them
         log.warning("it is not known whether there are triggers or views", exc_info=True)
-        rows = ()
+        rows = []
     for row in rows:
-        if row["db"] in every:
-            every[row["db"]].append(OtherObject(str(row["kind"]), str(row["name"])))
+        if row["table_schema"] in every:
+            every[row["table_schema"]].append(OtherObject(str(row["table_type"]).lower(), str(row["table_name"])))
     return {name: tuple(sorted(objects)) for name, objects in every.items()}
+
+
+def _asked(session: Session, what: Sequence[tuple[str, str]], databases: Sequence[str]) -> list[Mapping[str, Any]]:
+    marks = ", ".join(["%s"] * len(databases))
+    return [
+        row for name, kind in what for row in session.rows(
+            f"SELECT {name}_SCHEMA AS table_schema, {kind} AS table_type, {name}_NAME AS table_name"
+            f" FROM information_schema.{name}S WHERE {name}_SCHEMA IN ({marks})", databases,
+        )
+    ] if databases else []  # fmt: skip
 
 
 def in_words(objects: Sequence[OtherObject]) -> str:

@@ -28,6 +28,8 @@ _SMALL = 16 << 10
 
 _AT_ONCE = 400
 """Tables of which one statement asks at most."""
+_IN_A_ROW = 16
+"""Tables of which one row of the answer tells: each row takes the connector some time."""
 
 _LOCKED = 1205
 _WORTH_TELLING = 0.1
@@ -55,17 +57,17 @@ def read(session: Session, sizes: Mapping[Table, int]) -> dict[Table, str | None
     do without. It is empty where there is none: a large table that isn't MeOS's. Raises ServerUnreachableError.
     """
     counted = [table for table in sizes if table[1].lower() in _COUNTED]
-    small = [table for table, size in sizes.items() if table not in counted and size <= _SMALL]
+    small = [table for table in sizes.keys() - counted if sizes[table] <= _SMALL]
     by_database = [
         [table for table in counted if table[0] == name] for name in dict.fromkeys(name for name, _ in counted)
     ]
     found: dict[Table, str | None] = dict.fromkeys(sizes, "")
-    with _hardly_waiting(session) as waits:
-        found |= _checksums(session, small)
-        if waits or not _try_counters(session, counted, found):
-            for tables in by_database:
-                found |= dict.fromkeys(tables)
-                _try_counters(session, tables, found)
+    waits = _waits_for_locks(session)
+    found |= _checksums(session, small)
+    if waits or not _try_counters(session, counted, found):
+        for tables in by_database:
+            found |= dict.fromkeys(tables)
+            _try_counters(session, tables, found)
     return found
 
 
@@ -98,14 +100,11 @@ def _try_counters(session: Session, tables: Sequence[Table], found: dict[Table, 
     try:
         for start in range(0, len(tables), _AT_ONCE):
             some = tables[start : start + _AT_ONCE]
-            statement = " UNION ALL ".join(
-                f"SELECT {place} AS place, MAX(Counter) AS highest, COUNT(*) AS number"
-                f" FROM {quoted(database)}.{quoted(name)}"
-                for place, (database, name) in enumerate(some)
-            )
             with _timed(f"the counters of {some[0][0]}"):
-                rows = session.rows(statement)
-            found |= {some[row["place"]]: f"{row['highest']},{row['number']}" for row in rows}
+                rows = session.rows(_asking_for_counters(some))
+            for row in rows:
+                told = some[row["place"] : row["place"] + _IN_A_ROW]
+                found |= zip(told, str(row["counters"]).split(";"), strict=True)
     except ServerUnreachableError:
         raise
     except MeosBackupError as error:
@@ -116,19 +115,29 @@ def _try_counters(session: Session, tables: Sequence[Table], found: dict[Table, 
     return True
 
 
+def _asking_for_counters(tables: Sequence[Table]) -> str:
+    """Return the statement that asks for the counters of tables: in each row, those of several from a `place` on."""
+    counters = [
+        f"(SELECT CONCAT_WS(',', COUNT(*), MAX(Counter)) FROM {quoted(database)}.{quoted(name)})"
+        for database, name in tables
+    ]
+    return " UNION ALL ".join(
+        f"SELECT {place} AS place, CONCAT_WS(';', {', '.join(counters[place : place + _IN_A_ROW])}) AS counters"
+        for place in range(0, len(counters), _IN_A_ROW)
+    )
+
+
 def _locked(session: Session, databases: Collection[str]) -> list[str]:
     rows = session.rows("SHOW OPEN TABLES WHERE In_use > 0")
     return [f"{row['database']}.{row['table']}" for row in rows if row["database"] in databases]
 
 
-@contextmanager
-def _hardly_waiting(session: Session) -> Iterator[bool]:
-    """Have statements fail rather than wait for a lock; yield whether they wait for a second before that."""
+def _waits_for_locks(session: Session) -> bool:
+    """Have this session's statements fail rather than wait for a lock; return whether they wait for a second first."""
     session.rows("SET SESSION lock_wait_timeout = 1")
     with suppress(MeosBackupError):  # MySQL, and MariaDB before 10.3, don't do with less
         session.rows("SET SESSION lock_wait_timeout = 0")
-    yield bool(session.rows("SELECT @@lock_wait_timeout AS seconds")[0]["seconds"])
-    session.rows("SET SESSION lock_wait_timeout = DEFAULT")
+    return bool(session.rows("SELECT @@lock_wait_timeout AS seconds")[0]["seconds"])
 
 
 @contextmanager

@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 from meosbackup.commands.simulation import run_laptops
+from meosbackup.meos import signs
 from meosbackup.meos.changes import REFERENCE_TABLES
 from meosbackup.mysql.private_server import PrivateServer
 from tests.toolkit.drives import EXT4, Slot, make_drive, slot
@@ -124,20 +126,32 @@ def _dump_seconds(server: PrivateServer, name: str) -> float:
 
 
 def quiet_tick(folder: Path) -> Iterator[Row]:
-    """Measure a tick in which no race changed, beside a backup of all by the others."""
+    """Measure a tick in which no race changed, with the server's times trusted and not, beside backups by the others.
+
+    This server's times can be trusted: meosbackup takes it for one on Windows for a while.
+    """
     with races(30, runners=200) as (server, names), _fast(folder / "quiet") as target, \
             meosbackup_day(server, target) as back_up:  # fmt: skip
+        ours: dict[str | None, list[float]] = {None: [], "the server runs on Windows": []}
+        for turn in range(4):
+            for untimed, seconds in ours.items():
+                with patch.object(signs, "untimed", return_value=untimed):
+                    back_up()
+                    time.sleep(_CALM)
+                    back_up()
+                    seconds += [_seconds(back_up) for _ in range(10)]
+            if turn == 1:
+                others = [_backups(side, server, names, target, 3) for side in RIVALS]
+        for untimed, seconds in ours.items():
+            tick = statistics.median(seconds)
+            yield Row(
+                f"tick with 30 races, none changed{', times not trusted' if untimed else ''}",
+                f"1/20 of (a): {_ms(others[0] / 20)}", tick <= others[0] / 20, _ms(tick), "",
+                [_ms(each) for each in others], tick / others[0],
+            )  # fmt: skip
         back_up()
         time.sleep(_CALM)
         back_up()
-        ours = [_seconds(back_up) for _ in range(15)]
-        others = [_backups(side, server, names, target, 3) for side in RIVALS]
-        ours += [_seconds(back_up) for _ in range(15)]
-        tick = statistics.median(ours)
-        yield Row(
-            "tick with 30 races, none changed", f"1/20 of (a): {_ms(others[0] / 20)}", tick <= others[0] / 20,
-            _ms(tick), "", [_ms(each) for each in others], tick / others[0],
-        )  # fmt: skip
         locks = _locks(server, back_up)
         yield Row("locks that the server's general log tells of it", "none", locks == 0, str(locks))
 

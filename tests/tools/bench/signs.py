@@ -1,4 +1,4 @@
-"""What it costs not to trust the times of a server's tables: both ways in turns, on one server.
+"""How long not trusting the times of a server's tables keeps laptops waiting: both ways in turns, on one server.
 
 python -m tests.tools.bench.signs
 """
@@ -24,9 +24,6 @@ from tests.toolkit.servers import MEOS_PASSWORD, MEOS_USER
 from tests.tools.bench.ground import races
 from tests.tools.bench.sides import meosbackup_day
 
-_CALM = 2.2
-"""Seconds after which nothing that happened before is in doubt."""
-
 _TURNS = 5
 _WAYS = (None, "the server runs on Windows")
 """Why times aren't trusted: this server's can be, and for a while meosbackup takes it for one on Windows."""
@@ -34,11 +31,9 @@ _WAYS = (None, "the server runs on Windows")
 
 @click.command()
 def main() -> None:
-    """Print how long a tick takes, and how long laptops wait, with times trusted and not."""
+    """Print how long laptops wait, with times trusted and not."""
     logging.disable(logging.WARNING)
     click.echo(f"{'milliseconds':<52} {'trusted':>8} {'not':>8} {'ratio':>6}")
-    with races(30, runners=200) as (server, _), tempfile.TemporaryDirectory() as folder:
-        _tell("a tick with 30 races, none changed, median", *_quiet_ticks(server, Path(folder)))
     with races(3) as (server, names), tempfile.TemporaryDirectory() as folder:
         settings = Settings(host=server.host, port=server.port, user=MEOS_USER, password=MEOS_PASSWORD, all_races=True)
         _tell("longest wait of 3 laptops, surveys one after another", *_waits(
@@ -46,19 +41,6 @@ def main() -> None:
         ))  # fmt: skip
         with meosbackup_day(server, Path(folder)) as back_up:
             _tell("longest wait of 3 laptops, ticks one after another", *_waits(server, names, back_up))
-
-
-def _quiet_ticks(server: PrivateServer, target: Path) -> list[float]:
-    found: dict[str | None, list[float]] = {way: [] for way in _WAYS}
-    with meosbackup_day(server, target) as back_up:
-        for _ in range(_TURNS):
-            for way in _WAYS:
-                with patch.object(signs, "untimed", return_value=way):
-                    back_up()
-                    time.sleep(_CALM)
-                    back_up()
-                    found[way] += [_seconds(back_up) for _ in range(15)]
-    return [statistics.median(found[way]) for way in _WAYS]
 
 
 def _waits(server: PrivateServer, names: Sequence[str], act: Callable[[], object]) -> list[float]:
@@ -82,12 +64,6 @@ def _waits(server: PrivateServer, names: Sequence[str], act: Callable[[], object
 
 def _tell(what: str, trusted: float, untrusted: float) -> None:
     click.echo(f"{what:<52} {trusted * 1000:>8.1f} {untrusted * 1000:>8.1f} {untrusted / trusted:>6.2f}")
-
-
-def _seconds(act: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    act()
-    return time.perf_counter() - began
 
 
 if __name__ == "__main__":
