@@ -64,9 +64,15 @@ class Windows:
         )
         return Completed([], result.returncode, output, errors)
 
-    def python(self, *arguments: Value, **more: object) -> Completed:
+    def python(
+        self,
+        *arguments: Value,
+        env: Mapping[str, str] | None = None,
+        timeout: float = PATIENCE,
+        folder: Path | None = None,
+    ) -> Completed:
         """Run Python."""
-        return self.run(self.parts.python / "python.exe", *arguments, **more)  # type: ignore[arg-type]
+        return self.run(self.parts.python / "python.exe", *arguments, env=env, timeout=timeout, folder=folder)
 
     def meosbackup(
         self, *arguments: Value, env: Mapping[str, str] | None = None, timeout: float = PATIENCE
@@ -140,21 +146,39 @@ def spelled(value: Value) -> str:
 def windows(parts: Parts) -> Iterator[Windows]:
     """Give a computer with nothing on its drive C: but Windows, until the block ends."""
     # Beside the one that it is a copy of: its files, which are never written again, are shared with it.
-    folder = Path(tempfile.mkdtemp(prefix="in-use-", dir=parts.home))
-    prefix = folder / "prefix"
-    shutil.copytree(parts.prefix, prefix, symlinks=True, copy_function=_link_or_copy)
+    with tempfile.TemporaryDirectory(prefix="in-use-", dir=parts.home, ignore_cleanup_errors=True) as folder:
+        found = Windows(
+            parts, Path(folder, "prefix"), (spelled(parts.python / "python.exe"), "-m", "meosbackup"),
+            {"PYTHONPATH": spelled(PROJECT)},
+        )  # fmt: skip
+        _build(found)
+        with _switched_on(found):
+            try:
+                yield found
+            finally:
+                found.shut_down()
+
+
+def _build(machine: Windows) -> None:
+    shutil.copytree(machine.parts.prefix, machine.prefix, symlinks=True, copy_function=_link_or_copy)
     for letter in LETTERS:  # wine lists as drives what it finds here when it starts; nothing is plugged in yet
-        (prefix / f"dosdevices/{letter.lower()}:").symlink_to(folder / "nothing")
+        machine.plug(letter, machine.prefix / "nothing")
     # Where its installer puts it.
-    (prefix / "drive_c/Program Files/MariaDB 11.4").symlink_to(parts.mariadb)
-    found = Windows(
-        parts, prefix, (spelled(parts.python / "python.exe"), "-m", "meosbackup"), {"PYTHONPATH": spelled(PROJECT)}
-    )
-    try:
-        yield found
-    finally:
-        found.shut_down()
-        shutil.rmtree(folder, ignore_errors=True)
+    (machine.prefix / "drive_c/Program Files/MariaDB 11.4").symlink_to(machine.parts.mariadb)
+
+
+@contextmanager
+def _switched_on(machine: Windows) -> Iterator[None]:
+    """Have a program run all the time: with the last program wine ends as well, and takes 5 s to start again."""
+    waiting = subprocess.Popen(
+        machine.command("cmd.exe"), env=machine.environment_of(None), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    with waiting:
+        # Wine's services are running then. Any that were started by a later program would keep that one's pipes open.
+        assert waiting.stdout
+        assert waiting.stdout.readline()
+        yield
 
 
 def _link_or_copy(source: str, destination: str) -> None:

@@ -1,12 +1,13 @@
 """The ordinary tests that need no Linux, run by the Python for Windows as they stand.
 
-Only those that need no server.
+All that need no server, and some that do: these find the MariaDB that is installed there.
 """
 
 import re
 
 import pytest
 
+from tests.toolkit.servers import INDIVIDUAL
 from tests.toolkit.windows import Windows, spelled
 from tests.toolkit.windows_parts import PROJECT
 
@@ -18,6 +19,15 @@ PURE = ("backup", "batch", "dump", "guide", "meos", "meosxml", "mysql", "restore
 NOT_FOR_WINDOWS = ("windows", "test_toolkit.py", "test_documents.py")
 """Those that need this computer, and those that read texts of the project, which are the same everywhere."""
 
+WITH_A_SERVER = (
+    "tests/backup/test_bad_names.py::test_databases_of_any_name_are_dumped_and_restored",
+    "tests/backup/test_bad_server.py::test_a_login_that_is_refused",
+    "tests/backup/test_bad_server.py::test_a_damaged_table_fails_alone[rows]",
+    f"tests/meos/test_relisting.py::test_a_deleted_race_comes_back_and_is_listed[{INDIVIDUAL}]",
+    "tests/store/test_older_version.py::test_its_races_are_restored",
+)
+"""Some that no other test of Windows is like."""
+
 
 @pytest.mark.parametrize(
     ("chosen", "at_least"),
@@ -27,10 +37,18 @@ NOT_FOR_WINDOWS = ("windows", "test_toolkit.py", "test_documents.py")
     ],
     ids=["pure", "others"],
 )
+@pytest.mark.long
 @pytest.mark.timeout(LONGEST + 60)
 def test_what_needs_no_server(machine: Windows, chosen: list[str], at_least: int) -> None:
     said = pytest_there(machine, *chosen, "-m", "not server")
     assert passed(said) >= at_least, said
+
+
+@pytest.mark.long
+@pytest.mark.timeout(LONGEST + 60)
+def test_what_needs_a_server_of_windows(machine: Windows) -> None:
+    said = pytest_there(machine, *WITH_A_SERVER, "-m", "server")
+    assert passed(said) == len(WITH_A_SERVER) + 1, said  # the login is refused in two ways
 
 
 def passed(said: str) -> int:
