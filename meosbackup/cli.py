@@ -4,6 +4,7 @@ import importlib
 import logging
 import os
 import sys
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -88,7 +89,10 @@ def main() -> None:
     with console_modes.escapes() as has_escapes:
         console.begin(has_escapes=has_escapes)
         signals.take_closed_window_as_ctrl_c()
-        _end(_run())
+        code = _run()
+        if code and not signals.asked.is_set() and console_modes.closes_at_once():
+            _let_read()
+        _end(code)
 
 
 def _run() -> int:
@@ -114,6 +118,14 @@ def _run() -> int:
             log.exception("ended by an unexpected error")
             Console().error(errors.unexpected(error, "meosbackup", "The backups on the drive are unchanged."))
     return code if isinstance(code, int) else 0
+
+
+def _let_read() -> None:
+    """Keep the window open until what is in it was read."""
+    Console().say()
+    Console().say("Press Enter to close this window.")
+    with suppress(KeyboardInterrupt):
+        sys.stdin.readline()
 
 
 def _end(code: int) -> None:

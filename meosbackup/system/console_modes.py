@@ -38,6 +38,18 @@ def no_quick_edit() -> Iterator[None]:
         yield
 
 
+def closes_at_once() -> bool:
+    """Return whether the window was opened by a double click on `meosbackup.exe`, so that it closes with the program.
+
+    The exe is two processes. If there is a third, such as a Command Prompt, the window stays open.
+    """
+    if sys.platform == "win32" and getattr(sys, "frozen", False) and len(sys.argv) == 1:
+        processes = (ctypes.c_ulong * 3)()
+        number: int = ctypes.windll.kernel32.GetConsoleProcessList(processes, len(processes))
+        return 0 < number <= 2
+    return False
+
+
 if sys.platform == "win32":
 
     @contextmanager
