@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import click
@@ -100,51 +101,35 @@ class Ground:
             began = time.monotonic()
         kind.by_the_rest.append(began - changed)
 
-    def of_meos(self, database: str) -> Iterator[tuple[str, Callable[[], None]]]:
+    def of_meos(self, database: str) -> Iterator[tuple[str, Callable[[], object]]]:
         """Give what MeOS itself does."""
         laptop = Laptop(self.stage.server, database, seed=self.chance.getrandbits(30))
         for change in (laptop.read_card, laptop.enter_late, laptop.change_status, laptop.add_punch):
+            yield change.__name__, partial(_act, laptop, change)
 
-            def act(change: Callable[[], None] = change) -> None:
-                with closing(laptop):
-                    change()
-
-            yield change.__name__, act
-
-    def uploads(self, database: str) -> Iterator[tuple[str, Callable[[], None]]]:
+    def uploads(self, database: str) -> Iterator[tuple[str, Callable[[], object]]]:
         """Give uploads of a race in which one number of a row is another: all rows go, and come back."""
         for table, column in (("orunner", "StartNo"), ("ocourse", "Length"), ("oevent", "ZeroTime")):
-            yield (
-                f"another {column} in {table}",
-                lambda table=table, column=column: upload(self.stage.server, database, table, column),  # type: ignore[misc]
-            )
+            yield f"another {column} in {table}", partial(upload, self.stage.server, database, table, column)
 
-    def of_others(self, database: str) -> Iterator[tuple[str, Callable[[], None]]]:
+    def of_others(self, database: str) -> Iterator[tuple[str, Callable[[], object]]]:
         """Give what other programs may do, which raise no Counter."""
         writer = Writer(self.stage.server, database, random.Random(self.chance.random()))
         for change in (writer.update, writer.insert, writer.delete, writer.truncate, writer.drop_and_create,
                        writer.empty_and_refill, writer.alter, writer.rename_race):  # fmt: skip
             yield change.__name__, change
         for table, column in (
-            ("orunner", "Status"),
-            ("ocard", "ReadId"),
-            ("ocounter", "oRunner"),
-            ("dbrunner", "CardNo"),
-        ):
-            yield (
-                f"a number in {table}",
-                lambda table=table, column=column: query(  # type: ignore[misc]
-                    self.stage.server, f"UPDATE {database}.{table} SET {column} = {column} + 1 LIMIT 1"
-                ),
-            )
-        yield (
-            "a map",
-            lambda: query(  # type: ignore[misc]
-                self.stage.server,
-                f"UPDATE {INDIVIDUAL}.maps SET Map = REPEAT(%s, 100000)",
-                self.chance.choice("abcdefghi"),
-            ),
-        )
+            ("orunner", "Status"), ("ocard", "ReadId"), ("ocounter", "oRunner"), ("dbrunner", "CardNo"),
+        ):  # fmt: skip
+            statement = f"UPDATE {database}.{table} SET {column} = {column} + 1 LIMIT 1"
+            yield f"a number in {table}", partial(query, self.stage.server, statement)
+        statement = f"UPDATE {INDIVIDUAL}.maps SET Map = REPEAT(%s, 100000)"
+        yield "a map", partial(query, self.stage.server, statement, self.chance.choice("abcdefghi"))
+
+
+def _act(laptop: Laptop, change: Callable[[], None]) -> None:
+    with closing(laptop):
+        change()
 
 
 def hold_still(server: PrivateServer) -> None:
