@@ -170,5 +170,7 @@ def _newest(stage: Stage) -> StoredBatch:
 
 def _no_batch() -> MeosBackupError:
     return MeosBackupError(
-        "The demo made no batch.", "Your races and backups are untouched.", "The log file has the details."
+        "No batch of the demo reached its drive.",
+        "Your races and backups are untouched.",
+        "The log file has the details.",
     )
