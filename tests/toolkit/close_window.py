@@ -9,8 +9,6 @@ import sys
 import threading
 from ctypes import wintypes
 
-_CLOSE = 2
-_ALL_ACCESS = 0x1FFFFF
 _PATIENCE, _MORE_PATIENCE = 5_000, 60_000
 _PROCESSES = 2
 
@@ -26,36 +24,28 @@ class _Entry(ctypes.Structure):
 
 
 if sys.platform == "win32":
-    _kernel = ctypes.WinDLL("kernel32")
-    for _function in (_kernel.CreateToolhelp32Snapshot, _kernel.OpenProcess, _kernel.CreateRemoteThread):
-        _function.restype = wintypes.HANDLE
-    _kernel.GetModuleHandleW.restype = _kernel.GetProcAddress.restype = ctypes.c_void_p
-    _kernel.GetProcAddress.argtypes = (ctypes.c_void_p, ctypes.c_char_p)
-    _kernel.CreateRemoteThread.argtypes = (
-        wintypes.HANDLE, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_void_p, wintypes.DWORD,
-        ctypes.c_void_p,
-    )  # fmt: skip
-    _kernel.WaitForSingleObject.argtypes = _kernel.TerminateProcess.argtypes = (wintypes.HANDLE, wintypes.DWORD)
+    from tests.toolkit.windows_events import EVENTS, have_handled, kernel32, opened
+
+    kernel32.CreateToolhelp32Snapshot.restype = wintypes.HANDLE
 
     def processes(name: str) -> list[int]:
         """Return the processes of a name, each after its parent."""
-        snapshot = wintypes.HANDLE(_kernel.CreateToolhelp32Snapshot(_PROCESSES, 0))
+        snapshot = wintypes.HANDLE(kernel32.CreateToolhelp32Snapshot(_PROCESSES, 0))
         entry, parents = _Entry(size=ctypes.sizeof(_Entry)), {}
-        is_there = _kernel.Process32FirstW(snapshot, ctypes.byref(entry))
+        is_there = kernel32.Process32FirstW(snapshot, ctypes.byref(entry))
         while is_there:
             if entry.name.lower() == name.lower():
                 parents[entry.process] = entry.parent
-            is_there = _kernel.Process32NextW(snapshot, ctypes.byref(entry))
+            is_there = kernel32.Process32NextW(snapshot, ctypes.byref(entry))
         return sorted(parents, key=lambda process: parents[process] in parents)
 
     def close(process: int, patience: int) -> None:
         """Tell a process, end it if it is still there after so many milliseconds."""
-        handle = _kernel.OpenProcess(_ALL_ACCESS, False, process)
-        routine = _kernel.GetProcAddress(_kernel.GetModuleHandleW("kernelbase"), b"CtrlRoutine")
-        _kernel.CreateRemoteThread(handle, None, 0, routine, _CLOSE, 0, None)
-        if _kernel.WaitForSingleObject(handle, patience):
-            _kernel.TerminateProcess(handle, 1)
-            _kernel.WaitForSingleObject(handle, patience)
+        handle = opened(process)
+        have_handled(handle, EVENTS["close"])
+        if kernel32.WaitForSingleObject(handle, patience):
+            kernel32.TerminateProcess(handle, 1)
+            kernel32.WaitForSingleObject(handle, patience)
 
     def main(name: str, order: str) -> None:
         """Close the window of these processes."""

@@ -40,16 +40,13 @@ if sys.platform == "win32":
     kernel32.GetExitCodeThread.argtypes = kernel32.GetExitCodeProcess.argtypes = (wintypes.HANDLE, ctypes.c_void_p)
 
     def send(event: str, process_id: int) -> None:
-        process = kernel32.OpenProcess(0x1FFFFF, False, process_id)
-        assert process, ctypes.get_last_error()
+        process = opened(process_id)
         began = time.monotonic()
         code = wintypes.DWORD()
         if event == "log off":
             tell_window(process_id)
         else:
-            routine = kernel32.GetProcAddress(kernel32.GetModuleHandleW("kernelbase"), b"CtrlRoutine")
-            thread = kernel32.CreateRemoteThread(process, None, 0, routine, EVENTS[event], 0, None)
-            assert thread, ctypes.get_last_error()
+            thread = have_handled(process, EVENTS[event])
             kernel32.WaitForSingleObject(thread, LIMIT)
             kernel32.GetExitCodeThread(thread, ctypes.byref(code))
             if event == "close" and code.value in (RETURNED, STILL_ACTIVE):  # not if it ended with its process
@@ -57,6 +54,19 @@ if sys.platform == "win32":
         kernel32.WaitForSingleObject(process, LIMIT)
         kernel32.GetExitCodeProcess(process, ctypes.byref(code))
         sys.stdout.write(f"exit {code.value} after {time.monotonic() - began:.1f} s\n")
+
+    def opened(process_id: int) -> int:
+        """Return a handle of a process, with which anything may be done to it."""
+        process: int = kernel32.OpenProcess(0x1FFFFF, False, process_id)
+        assert process, ctypes.get_last_error()
+        return process
+
+    def have_handled(process: int, event: int) -> int:
+        """Begin a thread in a process that calls its handlers of an event; return a handle of the thread."""
+        routine = kernel32.GetProcAddress(kernel32.GetModuleHandleW("kernelbase"), b"CtrlRoutine")
+        thread: int = kernel32.CreateRemoteThread(process, None, 0, routine, event, 0, None)
+        assert thread, ctypes.get_last_error()
+        return thread
 
     def tell_window(process_id: int) -> None:
         """Tell a program's window that its user logs off."""

@@ -15,7 +15,7 @@ from tests.toolkit.runs import server_options, told
 from tests.toolkit.waiting import wait_until
 from tests.toolkit.windows import Windows, WindowsPlace, spelled, windows
 from tests.toolkit.windows_day import have_a_day, readme_helps
-from tests.toolkit.windows_parts import Parts
+from tests.toolkit.windows_parts import PROJECT, Parts
 
 pytestmark = pytest.mark.timeout(900)  # the exe may have to be made
 
@@ -88,7 +88,7 @@ def test_a_closed_window_ends_it_in_order(
     with machine.console("cmd", "/k", *machine.tool, *place.options, *server_options(server)) as screen:
         screen.wait_for("OK race list [+] 4 races")
         wait_until(lambda: place.batch_folders, "the batch on the drive")
-        closed = machine.python(Path(close_window.__file__), "meosbackup.exe", order)
+        closed = machine.python("-m", close_window.__name__, "meosbackup.exe", order, folder=PROJECT)
         assert closed.returncode == 0, closed.stderr
     assert "OK stopped; 1 batch made" in place.log.read_text("utf-8")
     assert len(place.batch_folders) == 1
