@@ -120,7 +120,7 @@ class Ticks:
         self._note_unchanged(now, outcome)
         self.shipping.ship()
         is_shipped = self.shipping.settled(self._patience(time.monotonic() - began))
-        used, full = self._thin_spool(now)
+        spool_bytes, full = self._thin_spool(now)
         troubles += [Trouble("", error) for error in (self.shipping.latest.trouble, full) if error]
         if not self.is_only_tick and is_shipped:
             troubles += self._look_ahead(now)
@@ -128,7 +128,7 @@ class Ticks:
             troubles.append(Trouble("rehearsal", verdict.error))
         proof = verdict.proof if verdict else None
         self.report.ticked(
-            now, outcome, self._space(used, is_shipped), troubles, self._backups(), proof,
+            now, outcome, self._space(spool_bytes, is_shipped), troubles, self._backups(), proof,
             is_alarmed=bool(self.alarms.standing),
         )  # fmt: skip
         return Ended(tuple(troubles))
@@ -263,11 +263,11 @@ class Ticks:
             on_drive.batch if on_drive else None, on_computer.batch if on_computer else None, self._unchanged_until
         )
 
-    def _space(self, used: int, is_shipped: bool) -> Space:
+    def _space(self, spool_bytes: int, is_shipped: bool) -> Space:
         root, limit = self.spool, self.settings.spool_mb << 20
         waiting = {stored.name for stored in spool.waiting(inventory.find(root))}
         arrived = set() if waiting else self._waited & self.shipping.latest.brought.keys()
         self._waited = self._waited | waiting if waiting else set()
-        left = min(max(0, limit - used), disks.free_bytes(root))
+        left = min(max(0, limit - spool_bytes), disks.free_bytes(root))
         free = self.shipping.latest.free if is_shipped else None
         return Space(free, len(waiting), left, is_shipped, len(arrived))

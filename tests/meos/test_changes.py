@@ -33,7 +33,7 @@ from tests.toolkit.servers import (
     list_race,
     query,
 )
-from tests.toolkit.states import is_changed, look
+from tests.toolkit.states import NOON, is_changed, look
 from tests.toolkit.waiting import wait_until
 from tests.tools import equality
 from tests.tools.equality import set_engine, touch
@@ -143,7 +143,6 @@ def test_whatever_is_done_to_a_table_shows(server: PrivateServer, engine: str) -
     assert {is_changed(after[table], restarted[table]) for table in UNTOUCHED} == {engine == "InnoDB"}
 
 
-NOON = datetime(2026, 11, 22, 12)  # noqa: DTZ001 - as the server tells it: UTC without a zone
 SECOND = timedelta(seconds=1)
 
 

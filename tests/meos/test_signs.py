@@ -4,7 +4,7 @@ import logging
 import time
 from contextlib import closing
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -18,10 +18,10 @@ from meosbackup.mysql.sessions import session
 from meosbackup.settings.model import Settings
 from tests.toolkit.place import Place, checked, new_place
 from tests.toolkit.servers import INDIVIDUAL, MEOS_PASSWORD, MEOS_USER, RELAY, having, query
+from tests.toolkit.states import NOON
 from tests.toolkit.waiting import wait_until
-from tests.tools import unseen
+from tests.tools import equality, unseen
 
-NOON = datetime(2026, 11, 22, 12)  # noqa: DTZ001 - as the server tells it: UTC without a zone
 TODAY = NOON.date()
 BY_NOW = timedelta(seconds=181)
 """Three minutes and a second later; a minute after that is the next tick."""
@@ -45,7 +45,7 @@ def test_check_says_how_changes_are_seen(place: Place, server: PrivateServer) ->
 
 def test_what_meos_does_is_in_the_next_batch(server: PrivateServer, spare: PrivateServer, tmp_path: Path) -> None:
     with unseen.ground(server, spare, tmp_path, limit=59) as ground:
-        time.sleep(unseen.SETTLED)
+        time.sleep(equality.SETTLED)
         assert ground.tick()
         for name, change in ground.of_meos(RELAY):
             change()
@@ -62,7 +62,7 @@ def test_after_a_change_without_a_sign_everything_is_dumped(
         query(server, f"UPDATE meosmain.oevent SET Name = 'Untold' WHERE NameId = '{INDIVIDUAL}'")
         for database in (INDIVIDUAL, RELAY):
             unseen.upload(server, database)  # from now on another upload takes as many bytes
-        time.sleep(unseen.SETTLED)
+        time.sleep(equality.SETTLED)
         assert ground.tick()
         unseen.upload(server, INDIVIDUAL, "orunner", "StartNo")
         wait_until(ground.tick, "a batch with the change")

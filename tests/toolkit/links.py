@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+if sys.platform == "win32":
+    import msvcrt
+
 
 def link(path: Path, target: Path) -> None:
     """Make a symbolic link; the test is skipped where Windows doesn't let this user make one."""
@@ -31,8 +34,6 @@ def huge_file(path: Path) -> None:
     """Make a file of 6 GB, of which nothing is written."""
     with path.open("wb") as file:
         if sys.platform == "win32":  # there, truncate() writes each byte
-            import msvcrt  # noqa: PLC0415 - Linux has none
-
             file.seek(6 << 30)
             ctypes.windll.kernel32.SetEndOfFile(ctypes.c_void_p(msvcrt.get_osfhandle(file.fileno())))
         else:

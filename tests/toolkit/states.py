@@ -1,12 +1,15 @@
 """What a server tells of a race's tables, table by table."""
 
 from dataclasses import replace
+from datetime import datetime
 
 from meosbackup.meos import changes
 from meosbackup.meos.changes import DatabaseState, states
 from meosbackup.mysql.sessions import session
 from meosbackup.settings.model import Settings
 from tests.toolkit.servers import INDIVIDUAL
+
+NOON = datetime(2026, 11, 22, 12)  # noqa: DTZ001 - as the server tells it: UTC without a zone
 
 
 def look(settings: Settings) -> dict[str, DatabaseState]:

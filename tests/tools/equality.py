@@ -47,7 +47,7 @@ RACES = (INDIVIDUAL, RELAY, EMPTY)
 _KEPT = frozenset({"oevent"})
 """Without its row there a race is an empty shell, which is no race."""
 
-_SETTLED = 2.1
+SETTLED = 2.1
 """Seconds after which a table's times tell all that happens to it from then on."""
 
 
@@ -295,7 +295,7 @@ def settled_round(stage: Stage) -> None:
         for race in RACES:
             for (table,) in query(stage.server, f"SHOW TABLES FROM {quoted(race)}"):
                 touch(stage.server, race, str(table))
-    time.sleep(_SETTLED)
+    time.sleep(SETTLED)
     stage.tick()
     quiet = stage.figures["batches"]
     stage.tick()

@@ -26,7 +26,7 @@ from tests.toolkit import windows_parts
 from tests.toolkit.servers import INDIVIDUAL, query
 from tests.toolkit.windows import windows, windows_server
 from tests.tools import equality
-from tests.tools.equality import RACES, Stage, Writer
+from tests.tools.equality import RACES, SETTLED, Stage, Writer
 
 _LIMIT = 10
 _MOST = 59
@@ -34,9 +34,6 @@ _MOST = 59
 
 _CLOCK = 1
 """The server's clock tells seconds."""
-
-SETTLED = 2.1
-"""Seconds after which a table's times tell nothing of what happened before."""
 
 _OLD = 1_700_000_000
 

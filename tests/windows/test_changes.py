@@ -24,7 +24,7 @@ def test_no_change_is_missed(server: PrivateServer, spare: PrivateServer, tmp_pa
     """What MeOS changes has a sign; an upload that takes as many bytes as the one before has none."""
     with unseen.ground(server, spare, tmp_path, limit=59) as ground:
         unseen.upload(server, INDIVIDUAL)
-        time.sleep(unseen.SETTLED)
+        time.sleep(equality.SETTLED)
         assert ground.tick()
         change = dict(ground.of_meos(RELAY))["change_status"]
         change()
@@ -37,7 +37,7 @@ def test_no_change_is_missed(server: PrivateServer, spare: PrivateServer, tmp_pa
 
 def test_innodb_keeps_its_times_itself(server: PrivateServer) -> None:
     equality.set_engine(server, INDIVIDUAL, "InnoDB")
-    time.sleep(unseen.SETTLED)
+    time.sleep(equality.SETTLED)
     settings = Settings(host=server.host, port=server.port, user=MEOS_USER, password=MEOS_PASSWORD)
     before = look(settings)
     query(server, f"UPDATE {INDIVIDUAL}.orunner SET Status = Status + 1 ORDER BY Id LIMIT 1")

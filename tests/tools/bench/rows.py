@@ -22,13 +22,12 @@ from tests.toolkit.servers import query
 from tests.tools.bench import sides
 from tests.tools.bench.ground import REGISTER, change_all, races
 from tests.tools.bench.sides import RIVALS, meosbackup_day
+from tests.tools.equality import SETTLED
 
 SLOW = 2e6
 """Bytes a second that a slow target takes."""
 
 _CHANGED = r"  OK    race list "
-_CALM = 2.2
-"""Seconds after which nothing that happened before is in doubt."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +136,7 @@ def quiet_tick(folder: Path) -> Iterator[Row]:
             for untimed, seconds in ours.items():
                 with patch.object(signs, "untimed", return_value=untimed):
                     back_up()
-                    time.sleep(_CALM)
+                    time.sleep(SETTLED)
                     back_up()
                     seconds += [_seconds(back_up) for _ in range(10)]
             if turn == 1:
@@ -150,7 +149,7 @@ def quiet_tick(folder: Path) -> Iterator[Row]:
                 [_ms(each) for each in others], tick / others[0],
             )  # fmt: skip
         back_up()
-        time.sleep(_CALM)
+        time.sleep(SETTLED)
         back_up()
         locks = _locks(server, back_up)
         yield Row("locks that the server's general log tells of it", "none", locks == 0, str(locks))
