@@ -12,6 +12,7 @@ ROOT_FOLDER = "meosbackup"
 """The folder on a drive that holds everything that meosbackup writes to it."""
 BATCH_FILE = "batch.json"
 GUIDE_FILE = "RESTORE.txt"
+PAGE_FILE = "RESTORE.html"
 RESTORE_FILE = "restore.sql"
 PIN_FILE = "PINNED"
 """A file of this name in a batch's folder keeps the batch for good."""
@@ -27,6 +28,7 @@ MEOSXML = ".meosxml"
 """What the name of a race's file in MeOS's own format ends with."""
 
 _LONGEST_STEM = 60
+_DUMP_NAME = re.compile(r"_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d\.dump\.sql$", re.ASCII)
 LONGEST = len(f"{ROOT_FOLDER}/2026-11-22/14-03-00_2.partial/{'x' * _LONGEST_STEM}_2026-11-22_14-03-00{DUMP}")
 """Characters below a target or in a spool, unless two races have the same long name."""
 
@@ -42,6 +44,12 @@ def folder_name(taken: datetime) -> str:
     return f"{taken:%Y-%m-%d/%H-%M-%S}"
 
 
+def is_folder_name(text: str) -> bool:
+    """Tell whether a text is a batch's folder below the root."""
+    day, _, time = text.partition("/")
+    return bool(DAY_FOLDER.fullmatch(day) and TIME_FOLDER.fullmatch(time))
+
+
 def first_free(stem: str, is_free: Callable[[str], bool], ending: str = "") -> str:
     """Return the first free one of `stem`, `stem_2`, `stem_3` and so on, each with the ending."""
     return next(name for number in count(1) if is_free(name := f"{stem}{f'_{number}' if number > 1 else ''}{ending}"))
@@ -50,6 +58,11 @@ def first_free(stem: str, is_free: Callable[[str], bool], ending: str = "") -> s
 def dump_name(stem: str, taken: datetime) -> str:
     """Return the file name of a dump of this moment."""
     return f"{stem}_{taken:%Y-%m-%d_%H-%M-%S}{DUMP}"
+
+
+def stem_of(dump: str) -> str:
+    """Return what the name of a dump, and of other files of its race, begins with; empty if it isn't a dump's name."""
+    return _DUMP_NAME.sub("", dump) if _DUMP_NAME.search(dump) else ""
 
 
 def meosxml_name(dump: str) -> str:

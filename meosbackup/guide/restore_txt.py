@@ -23,9 +23,9 @@ _LONGEST_REASON = 400
 _CHECK_LINE = "\r\n\r\n(For meosbackup verify:\r\n{})\r\n"
 _HELD = "Nothing had changed by {}, when the server was last asked."
 # In quotation marks, cmd takes slashes in a path, as bash does. PowerShell has no `<`.
-_LOAD = 'mysql -u meos -p --default-character-set=utf8mb4 < "{}"'
+LOAD = 'mysql -u meos -p --default-character-set=utf8mb4 < "{}"'
 # The packet limit is raised to the most that a server takes: half the default is too little for some maps.
-_MAKE_USER = (
+MAKE_USER = (
     "CREATE USER IF NOT EXISTS 'meos'@'%' IDENTIFIED BY 'PASSWORD'; GRANT ALL ON *.* TO 'meos'@'%';"
     " SET GLOBAL max_allowed_packet=1073741824;"
 )
@@ -45,7 +45,7 @@ _RESTORE_ONE_BY_ONE = """\
    the lines of PART C, one after the other: the race list's first."""
 _CHECK_IN_MEOS = """\
 Open each race in MeOS (STEP 5). You see as many entries as in the list above."""
-_VERSIONS = {"mariadb": "10.11", "mysql": "8.4"}
+VERSIONS = {"mariadb": "10.11", "mysql": "8.4"}
 """The versions to install: MeOS refuses MariaDB 11 and newer. Their folders on Windows are named after them."""
 
 
@@ -64,13 +64,13 @@ def restore_text(batch: Batch, folder: str | None, proof: Proof | None = None, h
         "races": "\n".join(_races(batch)),
         "quick": _quick(batch, folder),
         "lower_case": _wrapped(_lower_case(batch)),
-        "make_user": _MAKE_USER,
+        "make_user": MAKE_USER,
         "enter": "" if folder is None else _ENTER.format(folder),
         "restore": _RESTORE.format(file_count(batch)) if has_sql else _RESTORE_ONE_BY_ONE,
         "check": "\n".join(_check(batch)) if has_sql else _CHECK_IN_MEOS,
         "earlier": _wrapped(_earlier(folder)),
         "alone": "\n".join(_alone(batch)),
-        **_VERSIONS,
+        **VERSIONS,
     }
     text = template.substitute(values).replace("\n", "\r\n")
     return text if folder is None else f"{text}{_CHECK_LINE.format(_checksum(text))}"
@@ -206,15 +206,15 @@ def _alone(batch: Batch) -> Iterator[str]:
     """Yield the line that restores the race list alone, and those of each race; its dump also puts it on the list."""
     if batch.race_list and batch.race_list.dump:
         yield "Race list (only if MeOS shows no races at all)"
-        yield _command(_LOAD.format(batch.race_list.dump.file))
+        yield _command(LOAD.format(batch.race_list.dump.file))
     for title, entry in _titled(batch):
         yield title
         if entry.dump is None:
             yield "It is missing from this batch: see PART B."
             continue
-        yield _command(_LOAD.format(entry.dump.file))
+        yield _command(LOAD.format(entry.dump.file))
         if entry.reference is not None:
-            yield _command(_LOAD.format(entry.reference.file))
+            yield _command(LOAD.format(entry.reference.file))
 
 
 def _command(line: str) -> str:

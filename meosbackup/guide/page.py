@@ -1,0 +1,103 @@
+"""RESTORE.html: RESTORE.txt and the picture of the day as one file for a browser, which needs nothing else."""
+
+import base64
+import hashlib
+import json
+import re
+from datetime import timedelta, timezone
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from jinja2 import DictLoader, Environment, StrictUndefined
+from markupsafe import Markup
+
+from meosbackup.batch.names import PAGE_FILE
+from meosbackup.guide import day_data, languages, page_data, restore_txt
+from meosbackup.guide.day import Day
+from meosbackup.guide.page_data import PageFacts
+
+LARGEST = 4_000_000
+"""Bytes that a page may have; one of a long day has 300,000."""
+
+_DATA = re.compile(r'<script type="application/json" id="data">(.*?)</script>', re.DOTALL)
+_CHECK_LINE = "\n<!-- For meosbackup verify: {} -->\n"
+_UNSAFE = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&'\u2028\u2029"}
+
+
+def page_html(facts: PageFacts) -> str:
+    """Return the page for a drive, to be written in UTF-8. It forbids its browser to load or send anything."""
+    text = _rendered(page_data.document(facts), restore_txt.restore_text(
+        facts.batch, facts.folder, facts.proof, facts.held
+    ), is_live=False)  # fmt: skip
+    return f"{text}{_CHECK_LINE.format(_checksum(text))}"
+
+
+def is_damaged(page: str) -> bool:
+    """Return whether a page at the top of a drive differs from what was written, by its checksum."""
+    body = page.rpartition(_CHECK_LINE.partition("{")[0])[0]
+    return f"{body}{_CHECK_LINE.format(_checksum(body))}" != page
+
+
+def day_in(page: str) -> Day | None:
+    """Return the day that a page tells of, whoever wrote it; None if it tells of none."""
+    try:
+        found = json.loads(_DATA.search(page)[1])  # type: ignore[index]
+        return day_data.read(found["day"], timezone(timedelta(minutes=found["zone"])))
+    except (ValueError, TypeError, KeyError, IndexError, OverflowError, RecursionError):
+        return None
+
+
+def live_html() -> str:
+    """Return the page that a daemon serves: it asks for its data, again and again."""
+    return _rendered(None, "", is_live=True)
+
+
+def _rendered(data: dict[str, Any] | None, text: str, *, is_live: bool) -> str:
+    html: str = _template().render(
+        data=_json(data), languages=_languages(), style=_part("page.css"), script=_part("page.js"),
+        policy=policy(is_live=is_live), text=text.replace("\r\n", "\n"), is_live=is_live,
+    )  # fmt: skip
+    return html
+
+
+@cache
+def policy(*, is_live: bool) -> str:
+    """Return the Content-Security-Policy: only the page's own style and script, and, if live, its own daemon."""
+    style, script = (f"'sha256-{_digest(_part(name))}'" for name in ("page.css", "page.js"))
+    connect = "; connect-src 'self'" if is_live else ""
+    return f"default-src 'none'; style-src {style}; script-src {script}; base-uri 'none'; form-action 'none'{connect}"
+
+
+@cache
+def _template() -> Any:
+    found = DictLoader({PAGE_FILE: _read(PAGE_FILE)})
+    return Environment(loader=found, autoescape=True, undefined=StrictUndefined).get_template(PAGE_FILE)
+
+
+@cache
+def _part(name: str) -> Markup:
+    return Markup(_read(name))  # noqa: S704 - a file of ours
+
+
+@cache
+def _languages() -> Markup:
+    return _json(languages.every())
+
+
+def _json(data: object) -> Markup:
+    """Return JSON that can stand in a page's script: no letter of it can end that."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return Markup(text.translate(_UNSAFE))  # noqa: S704 - whatever could end it was replaced
+
+
+def _read(name: str) -> str:
+    return resources.files("meosbackup.guide").joinpath("templates", name).read_text("utf-8")
+
+
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _checksum(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
