@@ -20,6 +20,9 @@ from meosbackup.guide.page_data import PageFacts
 LARGEST = 4_000_000
 """Bytes that a page may have; one of a long day has 300,000."""
 
+_SCRIPTS = ("words.js", "data.js", "picture.js", "steps.js", "live.js", "page.js")
+_STYLES = ("page.css", "picture.css")
+
 _DATA = re.compile(r'<script type="application/json" id="data">(.*?)</script>', re.DOTALL)
 _CHECK_LINE = "\n<!-- For meosbackup verify: {} -->\n"
 _UNSAFE = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&'\u2028\u2029"}
@@ -55,7 +58,7 @@ def live_html() -> str:
 
 def _rendered(data: dict[str, Any] | None, text: str, *, is_live: bool) -> str:
     html: str = _template().render(
-        data=_json(data), languages=_languages(), style=_part("page.css"), script=_part("page.js"),
+        data=_json(data), languages=_languages(), style=_style(), script=_script(),
         policy=policy(is_live=is_live), text=text.replace("\r\n", "\n"), is_live=is_live,
     )  # fmt: skip
     return html
@@ -64,7 +67,7 @@ def _rendered(data: dict[str, Any] | None, text: str, *, is_live: bool) -> str:
 @cache
 def policy(*, is_live: bool) -> str:
     """Return the Content-Security-Policy: only the page's own style and script, and, if live, its own daemon."""
-    style, script = (f"'sha256-{_digest(_part(name))}'" for name in ("page.css", "page.js"))
+    style, script = (f"'sha256-{_digest(part)}'" for part in (_style(), _script()))
     connect = "; connect-src 'self'" if is_live else ""
     return f"default-src 'none'; style-src {style}; script-src {script}; base-uri 'none'; form-action 'none'{connect}"
 
@@ -76,8 +79,15 @@ def _template() -> Any:
 
 
 @cache
-def _part(name: str) -> Markup:
-    return Markup(_read(name))  # noqa: S704 - a file of ours
+def _style() -> Markup:
+    return Markup("".join(_read(f"page/{name}") for name in _STYLES))  # noqa: S704 - files of ours
+
+
+@cache
+def _script() -> Markup:
+    """Return the page's scripts as one; they share their names with one another, and with nothing else."""
+    parts = "".join(_read(f"page/{name}") for name in _SCRIPTS)
+    return Markup(f'(() => {{\n"use strict";\n{parts}}})();\n')  # noqa: S704 - files of ours
 
 
 @cache
@@ -92,7 +102,7 @@ def _json(data: object) -> Markup:
 
 
 def _read(name: str) -> str:
-    return resources.files("meosbackup.guide").joinpath("templates", name).read_text("utf-8")
+    return resources.files("meosbackup.guide").joinpath("templates", *name.split("/")).read_text("utf-8")
 
 
 def _digest(text: str) -> str:

@@ -1,0 +1,1 @@
+// What to do to get back to a batch.

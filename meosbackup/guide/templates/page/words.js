@@ -1,0 +1,116 @@
+// The page's words in its reader's language, and times and numbers as that writes them.
+
+const LANGUAGES = JSON.parse(document.getElementById("languages").textContent);
+const LOCALES = { en: "en-GB" }; // 24 hours, and the day before the month, as everywhere in orienteering
+let language = "en";
+let zone = 0; // minutes, of the computer with meosbackup: all times are its own, as the names of folders are
+
+// Return what was kept in the browser; null if that can't be, as some forbid it for files.
+function remembered(key) {
+  try {
+    return localStorage.getItem("meosbackup." + key);
+  } catch (error) {
+    return null;
+  }
+}
+
+// Keep a text in the browser, if it can be.
+function remember(key, value) {
+  try {
+    localStorage.setItem("meosbackup." + key, value);
+  } catch (error) {
+    // the page works without it
+  }
+}
+
+// Return the language chosen by hand once, or the first of the browser's that there is.
+function readersLanguage() {
+  const wanted = [remembered("language") || "", ...(navigator.languages || [])];
+  const codes = wanted.map((one) => one.toLowerCase().split("-")[0].replace(/^(no|nn)$/, "nb"));
+  return codes.find((code) => Object.keys(LANGUAGES).includes(code)) || "en";
+}
+
+function setLanguage(code) {
+  language = code;
+  document.documentElement.lang = code;
+  document.title = say("title");
+}
+
+// Return a text in the language. {name} stands for values.name, {meos_name} for the word that MeOS has on its button.
+function say(key, values) {
+  return template(key).replace(/\{(\w+)\}/g, (all, name) => (isOfMeos(name) ? say(name) : values[name]));
+}
+
+// Return a text as nodes: values may be elements, and MeOS's words stand out.
+function sentence(key, values) {
+  const nodes = document.createDocumentFragment();
+  template(key).split(/\{(\w+)\}/).forEach((part, place) => {
+    if (place % 2 === 0) nodes.append(part);
+    else nodes.append(isOfMeos(part) ? make("b", say(part)) : values[part]);
+  });
+  return nodes;
+}
+
+function template(key) {
+  return LANGUAGES[language][key] || LANGUAGES.en[key];
+}
+
+function isOfMeos(name) {
+  return name.startsWith("meos_");
+}
+
+// Return a new element with text or other elements in it; properties are those of the element.
+function make(tag, content, properties) {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(...(Array.isArray(content) ? content : content === undefined ? [] : [content]));
+  return element;
+}
+
+// Return text of strangers as an element that keeps its direction of writing to itself.
+function stranger(text) {
+  return make("bdi", text);
+}
+
+// Return a number: 1,284.
+function numberText(number) {
+  return new Intl.NumberFormat(locale()).format(number);
+}
+
+// Return a time of day: 14:03.
+function clockText(seconds) {
+  return momentText(seconds, { hour: "2-digit", minute: "2-digit" });
+}
+
+// Return a time of day to the second: 14:03:00.
+function exactClockText(seconds) {
+  return momentText(seconds, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+}
+
+// Return a date: Sunday 22 November 2026.
+function dateText(seconds) {
+  return momentText(seconds, { weekday: "long", day: "numeric", month: "long", year: "numeric" });
+}
+
+// Return a length of time in words: 3 minutes; 2 hours 5 minutes.
+function lengthText(seconds) {
+  const minutes = Math.floor(seconds / 60);
+  const hours = Math.floor(minutes / 60);
+  if (seconds < 60) return unitText(Math.floor(seconds), "second");
+  if (minutes < 100) return unitText(minutes, "minute");
+  if (hours >= 48) return unitText(Math.floor(hours / 24), "day");
+  return unitText(hours, "hour") + (minutes % 60 ? " " + unitText(minutes % 60, "minute") : "");
+}
+
+function unitText(number, unit) {
+  return new Intl.NumberFormat(locale(), { style: "unit", unit, unitDisplay: "long" }).format(number);
+}
+
+// Return a moment, in seconds since 1970, as the computer with meosbackup would write it.
+function momentText(seconds, options) {
+  const shown = { ...options, hourCycle: "h23", timeZone: "UTC" };
+  return new Intl.DateTimeFormat(locale(), shown).format(new Date((seconds + zone * 60) * 1000));
+}
+
+function locale() {
+  return LOCALES[language] || language;
+}
