@@ -14,7 +14,9 @@ KINDS = (START, TROUBLE, ALARM)
 """What can happen: meosbackup was started; something was wrong; a race lost something."""
 
 _LONGEST = timedelta(hours=24)
-_MOST_BATCHES = 1500
+MOST_BATCHES = 1500
+MOST_STATES = 300_000
+"""Of all races in all batches of a day together."""
 _MOST_HAPPENINGS = 300
 
 
@@ -93,7 +95,7 @@ class Day:
     def with_batch(self, batch: Batch, name: str) -> "Day":
         """Return the day with a batch whose folder has this name."""
         added = _day_batch(batch, name, self.batches[-1] if self.batches else None)
-        batches = sorted((*self.batches, added), key=lambda one: one.taken)[-_MOST_BATCHES:]
+        batches = sorted((*self.batches, added), key=lambda one: one.taken)[-MOST_BATCHES:]
         kept = tuple(one for one in batches if batches[-1].taken - one.taken <= _LONGEST)
         return replace(self, races=self._known(batch, kept), batches=kept, happenings=_recent(self.happenings, kept))
 

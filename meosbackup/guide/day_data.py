@@ -1,41 +1,59 @@
 """The picture of the day as JSON, for the page that draws it and for the next run, which reads it back.
 
-A day of 600 batches and 30 races must be small, so points are texts of differences: `1,2,3;,,1`. Points are separated
-by `;`, the numbers of one by `,`; a number that is left out is 0, or 1 where that is said.
+A day of 600 batches and 30 races must be small, so `batches` and the `track` of a race are texts of numbers: base64
+VLQ, as in source maps, with `-_` as the last two letters. A number from -15 to 15 takes one letter.
 
-- `batches`: for each the seconds since the batch before (the first one: since 1970), the seconds that it held, its
-  flags (1: a safety batch, 2: not complete), and its folder if that isn't named after its time.
-- `track` of a race: for each batch in which it differs from the batch before, how many batches after the last such one
-  that is (left out: 1; counted from before the first batch), by how much its entries, finished and cards differ, and
-  its flags if they differ (1: it has a dump, 2: a .meosxml, 4: its dump is older); 0 if the batch lacks it.
+- `batches`: for each the seconds since the batch before (the first one: since 1970), the seconds that it held, and its
+  flags (1: a safety batch, 2: not complete). `names` has the folders of those that aren't named after their time, by
+  their places.
+- `track` of a race: four numbers for each batch in which it differs from the batch before. The first is eight times the
+  number of batches since the last such one, plus what changes of its flags (1: the batch has a dump of it, 2: a
+  .meosxml, 4: the dump is older than the batch). The others are the differences of its entries, finished and cards. A
+  batch without a dump of it has 0 of all.
 """
 
+import string
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
+from itertools import islice, pairwise
 from typing import Any
 
 from meosbackup.batch import names
-from meosbackup.guide.day import KINDS, Day, DayBatch, DayRace, Happening, RaceState
+from meosbackup.guide.day import KINDS, MOST_BATCHES, MOST_STATES, Day, DayBatch, DayRace, Happening, RaceState
+from meosbackup.text import clean
+
+_LETTERS = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
+_VALUES = {letter: value for value, letter in enumerate(_LETTERS)}
+_BITS, _MORE = 5, 32
+_MOST_BITS = 60
 
 _SAFETY, _INCOMPLETE = 1, 2
 _DUMP, _MEOSXML, _OLDER = 1, 2, 4
-_MOST = 5_000
-_LONGEST_TEXT = 2_000
-_COUNTS = range(-(2**53), 2**53)
+
+_COUNTS = range(2**53)
+_INTERVALS = range(1, 86_401)
+_LONGEST_NAME = 60
+_LONGEST_TEXT = 1_000
 
 
 def document(day: Day, zone: timezone) -> dict[str, Any]:
     """Return what JSON says of a day, with all times in seconds since 1970; `zone` is that of the folders' names."""
     return {
         "interval": day.interval,
-        "batches": _joined(_batch_points(day.batches, zone)),
+        "batches": _written(_batch_numbers(day.batches)),
+        "names": {
+            str(place): batch.name
+            for place, batch in enumerate(day.batches)
+            if batch.name != names.folder_name(batch.taken.astimezone(zone))
+        },
         "races": [
-            {"key": race.key, "name": race.name, "date": race.date, "stem": race.stem,
-             "track": _joined(_track(race.key, day.batches))}
+            {"key": race.key, "name": clean(race.name, _LONGEST_NAME), "date": clean(race.date, _LONGEST_NAME),
+             "stem": race.stem, "track": _written(_track_numbers(race.key, day.batches))}
             for race in day.races
         ],
         "happenings": [
-            {"kind": one.kind, "key": one.key, "what": one.what, "means": one.means, "do": one.do,
+            {"kind": one.kind, "key": clean(one.key), "what": clean(one.what, _LONGEST_TEXT),
+             "means": clean(one.means, _LONGEST_TEXT), "do": clean(one.do, _LONGEST_TEXT),
              "from": _seconds(one.began), "to": _seconds(one.ended) if one.ended else None}
             for one in day.happenings
         ],
@@ -47,96 +65,105 @@ def read(document: Mapping[str, Any], zone: timezone) -> Day:
 
     Raises ValueError, TypeError, KeyError, OverflowError for whatever `document` would not return.
     """
-    races = tuple(_race(found) for found in _listed(document["races"]))
-    tracks = [dict(_states(_split(found["track"]))) for found in document["races"]]
-    batches, taken, before = list[DayBatch](), 0, dict[str, RaceState]()
-    for place, point in enumerate(_split(document["batches"])):
-        taken += _at(point, 0)
-        flags, moment = _at(point, 2), _moment(taken, zone)
-        changed = {race.key: track[place] for race, track in zip(races, tracks, strict=True) if place in track}
-        before = {key: state for key, state in {**before, **changed}.items() if state is not None}
-        name = point[3] if len(point) > 3 else names.folder_name(moment)
-        if not names.is_folder_name(name):
-            raise ValueError(f"{name!r:.40} is not a batch's folder")
-        batches.append(DayBatch(
-            moment, _moment(taken + _at(point, 1), zone), name,
-            not flags & _SAFETY, not flags & _INCOMPLETE, before,
-        ))  # fmt: skip
-    happenings = tuple(_happening(found, zone) for found in _listed(document["happenings"]))
-    interval = document["interval"]
-    if not isinstance(interval, int) or not 0 < interval <= 86_400:
-        raise ValueError("no interval")
-    return Day(interval, races, tuple(batches), happenings)
+    times = list(islice(_times(_read(document["batches"]), zone), MOST_BATCHES))
+    states: list[dict[str, RaceState]] = [{} for _ in times]
+    races, room = list[DayRace](), MOST_STATES
+    for found in document["races"]:
+        races.append(DayRace(*(_text(found[key]) for key in ("key", "name", "date", "stem"))))
+        changes = islice(_changes(_read(found["track"])), len(times))
+        for (first, state), (end, _) in pairwise([*changes, (len(times), None)]):
+            room -= end - first
+            if not 0 <= first < end <= len(times) or room < 0:
+                raise ValueError("not a track of ours")
+            if state is not None:
+                for place in range(first, end):
+                    states[place][races[-1].key] = state
+    if document["interval"] not in _INTERVALS:
+        raise ValueError("not an interval of ours")
+    folders = {**document["names"]}
+    batches = tuple(
+        DayBatch(
+            taken, held, _folder(folders.get(str(place)), taken),
+            not flags & _SAFETY, not flags & _INCOMPLETE, states[place],
+        )
+        for place, (taken, held, flags) in enumerate(times)
+    )  # fmt: skip
+    happenings = tuple(_happening(found, zone) for found in document["happenings"])
+    return Day(int(document["interval"]), tuple(races), batches, happenings)
 
 
-def _batch_points(batches: Sequence[DayBatch], zone: timezone) -> Iterator[list[int | str]]:
+def _batch_numbers(batches: Sequence[DayBatch]) -> Iterator[int]:
     before = 0
     for batch in batches:
         taken, held = _seconds(batch.taken), _seconds(batch.held)
         flags = _SAFETY * (not batch.is_backup) + _INCOMPLETE * (not batch.is_complete)
-        name = "" if batch.name == names.folder_name(batch.taken.astimezone(zone)) else batch.name
-        yield [taken - before, held - taken, flags, name]
+        yield from (taken - before, held - taken, flags)
         before = taken
 
 
-def _track(key: str, batches: Iterable[DayBatch]) -> Iterator[list[int | str]]:
+def _times(numbers: Iterator[int], zone: timezone) -> Iterator[tuple[datetime, datetime, int]]:
+    """Yield when each batch was taken, until when it held, and its flags."""
+    taken = 0
+    for step, held, flags in zip(numbers, numbers, numbers, strict=True):
+        taken += step
+        yield _moment(taken, zone), _moment(taken + held, zone), flags
+
+
+def _track_numbers(key: str, batches: Iterable[DayBatch]) -> Iterator[int]:
     last, before, known = -1, None, (0, 0, 0, 0)
     for place, batch in enumerate(batches):
         state = batch.states.get(key)
-        if state is before:
+        if state is before:  # as most are
             continue
-        numbers = _numbers(state)
+        before, numbers = state, _state_numbers(state)
         if numbers != known:
-            steps, flags = place - last, "" if numbers[3] == known[3] else str(numbers[3])
-            yield [
-                "" if steps == 1 else steps,
-                *(now - was for now, was in zip(numbers[:3], known, strict=False)),
-                flags,
-            ]
+            yield 8 * (place - last - 1) + (numbers[0] ^ known[0])
+            yield from (now - was for now, was in zip(numbers[1:], known[1:], strict=True))
             last, known = place, numbers
-        before = state
 
 
-def _numbers(state: RaceState | None) -> tuple[int, int, int, int]:
+def _state_numbers(state: RaceState | None) -> tuple[int, int, int, int]:
     if state is None:
         return 0, 0, 0, 0
     flags = _DUMP + _MEOSXML * state.has_meosxml + _OLDER * state.is_older
-    return state.entries, state.finished, state.cards, flags
+    return flags, state.entries, state.finished, state.cards
 
 
-def _states(track: Sequence[Sequence[str]]) -> Iterator[tuple[int, RaceState | None]]:
-    """Yield where a race differs from the batch before, and how it is there; None where it isn't there any more."""
-    place, entries, finished, cards, flags = -1, 0, 0, 0, 0
-    for point in track:
-        place += _at(point, 0) or 1
-        entries, finished, cards = entries + _at(point, 1), finished + _at(point, 2), cards + _at(point, 3)
-        flags = int(point[4]) if len(point) > 4 else flags
-        there = RaceState(entries, finished, cards, bool(flags & _MEOSXML), bool(flags & _OLDER))
+def _changes(numbers: Iterator[int]) -> Iterator[tuple[int, RaceState | None]]:
+    """Yield where a race differs from the batch before, and how it is there; None if that has no dump of it."""
+    place, flags, counts = -1, 0, (0, 0, 0)
+    for head, *steps in zip(numbers, numbers, numbers, numbers, strict=True):
+        place, flags = place + 1 + head // 8, flags ^ head % 8
+        counts = (counts[0] + steps[0], counts[1] + steps[1], counts[2] + steps[2])
+        if any(count not in _COUNTS for count in counts):
+            raise ValueError("not counts of ours")
+        there = RaceState(*counts, has_meosxml=bool(flags & _MEOSXML), is_older=bool(flags & _OLDER))
         yield place, there if flags & _DUMP else None
 
 
-def _joined(points: Iterable[Sequence[int | str]]) -> str:
-    return ";".join(",".join("" if item == 0 else str(item) for item in point).rstrip(",") for point in points)
+def _written(numbers: Iterable[int]) -> str:
+    letters = []
+    for number in numbers:
+        rest = -number << 1 | 1 if number < 0 else number << 1
+        while rest >= _MORE:
+            letters.append(_LETTERS[rest % _MORE + _MORE])
+            rest >>= _BITS
+        letters.append(_LETTERS[rest])
+    return "".join(letters)
 
 
-def _split(text: object) -> list[list[str]]:
-    if not isinstance(text, str):
-        raise TypeError("not a text")
-    points = [point.split(",") for point in text.split(";")] if text else []
-    if len(points) > _MOST:
-        raise ValueError("too long")
-    return points
-
-
-def _at(point: Sequence[str], place: int) -> int:
-    number = int(point[place]) if len(point) > place and point[place] else 0
-    if number not in _COUNTS:
-        raise ValueError("not a number of ours")
-    return number
-
-
-def _race(found: Mapping[str, Any]) -> DayRace:
-    return DayRace(*(_text(found[key]) for key in ("key", "name", "date", "stem")))
+def _read(text: str) -> Iterator[int]:
+    """Yield the numbers of a text. Raises KeyError or ValueError if it has other letters or too long a number."""
+    number = bits = 0
+    for letter in text:
+        value = _VALUES[letter]
+        number |= value % _MORE << bits
+        bits += _BITS
+        if value < _MORE:
+            yield -(number >> 1) if number & 1 else number >> 1
+            number = bits = 0
+        elif bits >= _MOST_BITS:
+            raise ValueError("not a number of ours")
 
 
 def _happening(found: Mapping[str, Any], zone: timezone) -> Happening:
@@ -147,15 +174,17 @@ def _happening(found: Mapping[str, Any], zone: timezone) -> Happening:
     return Happening(kind, key, what, means, do, _moment(found["from"], zone), ended)
 
 
-def _listed(found: object) -> list[Any]:
-    if not isinstance(found, list) or len(found) > _MOST:
-        raise TypeError("not a list of ours")
-    return found
+def _folder(found: object, taken: datetime) -> str:
+    name = names.folder_name(taken) if found is None else _text(found)
+    if not names.is_folder_name(name):
+        raise ValueError("not a batch's folder")
+    return name
 
 
 def _text(found: object) -> str:
-    if not isinstance(found, str) or len(found) > _LONGEST_TEXT:
-        raise TypeError("not a text of ours")
+    if not isinstance(found, str):
+        raise TypeError("not a text")
+    found.encode()  # raises ValueError for what no file can hold
     return found
 
 
@@ -163,5 +192,5 @@ def _seconds(moment: datetime) -> int:
     return int(moment.timestamp())
 
 
-def _moment(seconds: Any, zone: timezone) -> datetime:
-    return datetime.fromtimestamp(0, zone) + timedelta(seconds=int(seconds))
+def _moment(seconds: int, zone: timezone) -> datetime:
+    return datetime.fromtimestamp(0, zone) + timedelta(seconds=seconds)
