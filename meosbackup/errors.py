@@ -84,6 +84,10 @@ class BadBatchError(MeosBackupError):
     """A `batch.json` can't be trusted."""
 
 
+class PageUnavailableError(MeosBackupError):
+    """The live page can't be served."""
+
+
 class StoppedError(Exception):
     """Work was given up because the user asked to stop; not a failure, and never shown."""
 
