@@ -37,6 +37,7 @@ _BAR_WIDTH = 36
 _ASKED_AGAIN = 2
 _NARROW = 60
 _PATIENCE = 0.1
+_WHITE_ON_BLACK, _PLAIN = "\x1b[97;40m", "\x1b[0m"
 _MOST_WAITING = 10_000
 """Lines that wait for a screen that stands still: a long day's, and more than any command prints."""
 
@@ -195,6 +196,14 @@ class Console:
                 padded = (text + " " * (width - columns(text)) for text, width in zip(row, widths, strict=True))
                 self.show("  ".join(padded).rstrip())
 
+    def drawing(self, rows: Sequence[str]) -> None:
+        """Print rows of blocks in white on black, in whatever colours the terminal is; nothing if they don't fit."""
+        room = shutil.get_terminal_size()
+        fits = len(rows) < room.lines and max(map(len, rows)) < room.columns
+        if not self._quiet and self._is_terminal and self._printer.has_escapes and fits and _has_blocks(self._stream):
+            for row in rows:
+                self.show(f"{_WHITE_ON_BLACK}{row}{_PLAIN}")
+
     @property
     def height(self) -> int:
         """How many lines the terminal has; those of an old terminal if the output goes elsewhere."""
@@ -325,6 +334,14 @@ def _write(stream: TextIO, text: str, has_escapes: bool) -> None:
         # So does what it still holds, which Python writes when the program ends.
         with suppress(OSError, ValueError), Path(os.devnull).open("w") as nowhere:
             os.dup2(nowhere.fileno(), stream.fileno())
+
+
+def _has_blocks(stream: TextIO) -> bool:
+    try:
+        "▀▄█".encode(stream.encoding)
+    except UnicodeError:
+        return False
+    return True
 
 
 def _ring() -> str:

@@ -10,7 +10,7 @@ from meosbackup.backup.backup import Outcome
 from meosbackup.backup.survey import Survey
 from meosbackup.batch.model import Batch, Proof, Race, StoredBatch
 from meosbackup.console import Console
-from meosbackup.day import closing
+from meosbackup.day import closing, qr_code
 from meosbackup.day.alarms import Alarm, Kind
 from meosbackup.day.closing import Closing
 from meosbackup.day.trouble import Backups, Trouble
@@ -56,15 +56,20 @@ class Report:
         self._arrived = 0
         self._hours_told: int | None = None
 
-    def started(self, settings: Settings, target: Path, spool: Path, free: int | None) -> None:
-        """Print the block at the start."""
+    def started(
+        self, settings: Settings, target: Path, spool: Path, free: int | None, addresses: Sequence[str] = ()
+    ) -> None:
+        """Print the block at the start; at the `addresses` is the live page."""
         where = settings.socket or f"{settings.host}, port {settings.port}"
         self._console.block([
             ("Server", f"{where}, as user {clean(settings.user)}"),
             ("Drive", str(target) if free is None else f"{target}, {wording.size(free)} free"),
             ("Waiting room", f"{spool} (on this computer)"),
             ("Interval", f"{wording.number(settings.interval, 'second')}; stop with Ctrl-C"),
+            *_headed("Page", [" or ".join(addresses)] if addresses else []),
         ])  # fmt: skip
+        if addresses:
+            self._console.drawing(qr_code.rows(addresses[0]))
 
     def surveyed(
         self, now: datetime, seen: Survey, left_out: Sequence[LeftOutRace], told: Collection[str] = ()

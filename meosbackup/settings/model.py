@@ -44,6 +44,7 @@ class Settings:
     alarm: bool = True
     stay_awake: bool = True
     rehearse_every: int | None = None
+    page_port: int | None = None
     log_file: Path | None = None
     quiet: bool = False
     verbose: bool = False

@@ -81,6 +81,7 @@ SETTINGS = (
     Setting("backup", "days", DAYS, "Back up races dated within the last N days or later."),
     Setting("backup", "race", NAMES, "Back up only this race; may be repeated."),
     Setting("backup", "all_races", SWITCH, "Back up every race, however old."),
+    Setting("backup", "page_port", PORT, "Serve a page that shows to the network how things stand, at this port."),
     Setting("programs", "spool", FOLDER, "The waiting room on this computer, where batches are made."),
     Setting("programs", "mysqldump", PROGRAM, "The dump program."),
     Setting("programs", "mysql", PROGRAM, "The client program."),
