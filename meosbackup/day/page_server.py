@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from hashlib import sha256
 from http import HTTPStatus
@@ -147,6 +147,7 @@ def _document(status: DayStatus) -> dict[str, Any]:
     """Return what JSON says of a status, with all times in seconds since 1970."""
     return {
         "moment": _seconds(status.moment),
+        "zone": (status.moment.utcoffset() or timedelta()) // timedelta(minutes=1),
         "interval": status.interval,
         "wrong": [
             {"kind": one.kind, "key": one.key, "what": one.what, "means": one.means, "do": one.do,

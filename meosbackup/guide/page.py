@@ -21,7 +21,7 @@ LARGEST = 4_000_000
 """Bytes that a page may have; one of a long day has 300,000."""
 
 _SCRIPTS = ("words.js", "data.js", "picture.js", "steps.js", "live.js", "page.js")
-_STYLES = ("page.css", "picture.css")
+_STYLES = ("page.css", "picture.css", "live.css")
 
 _DATA = re.compile(r'<script type="application/json" id="data">(.*?)</script>', re.DOTALL)
 _CHECK_LINE = "\n<!-- For meosbackup verify: {} -->\n"
@@ -53,7 +53,7 @@ def day_in(page: str) -> Day | None:
 
 def live_html() -> str:
     """Return the page that a daemon serves: it asks for its data, again and again."""
-    return _rendered(None, "", is_live=True)
+    return _rendered(None, "This page needs JavaScript.", is_live=True)
 
 
 def _rendered(data: dict[str, Any] | None, text: str, *, is_live: bool) -> str:
