@@ -31,7 +31,7 @@ class Backups:
     def _age(self, batch: Batch, now: datetime) -> str:
         time, until = wording.when(batch.taken, now), self.unchanged_until
         if batch == self.on_computer and until is not None and until > batch.taken:
-            return f"{time}, current as of {_ago(until, now)}"
+            return f"{time}, still current" if until >= now else f"{time}, current as of {_ago(until, now)}"
         return f"{time}, {_ago(batch.taken, now)}"
 
 
@@ -59,4 +59,5 @@ class Trouble:
 
 
 def _ago(moment: datetime, now: datetime) -> str:
-    return f"{wording.span((now - moment).total_seconds())} ago"
+    seconds = round((now - moment).total_seconds())
+    return f"{wording.span(seconds)} ago" if seconds > 0 else "just now"

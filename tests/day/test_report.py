@@ -65,9 +65,10 @@ def test_how_old_the_newest_good_backup_is() -> None:
         "Newest good backup on the drive: 13:58:00, 5 minutes ago; on this computer: 14:00:00."
     )
     unchanged_until = _NOW - timedelta(seconds=60)
-    assert Backups(newer, newer, unchanged_until).told(_NOW) == (
-        "Newest good backup on the drive: 14:00:00, current as of 60 seconds ago."
-    )
+    for now, current in ((unchanged_until, "still current"), (_NOW, "current as of 60 seconds ago")):
+        told = Trouble("", drive.gone(_USB)).newest(Backups(newer, newer, unchanged_until), now)
+        assert told == f"Newest good backup on the drive: 14:00:00, {current}."
+    assert Backups(newer, newer).told(newer.taken) == "Newest good backup on the drive: 14:00:00, just now."
     assert Backups(None, newer).told(_NOW) == ("The drive has no backup yet; on this computer: 14:00:00.")
     assert Backups().told(_NOW) == "The drive has no backup yet."
 
