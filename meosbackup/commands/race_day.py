@@ -15,7 +15,7 @@ def run(settings: Settings, console: Console, *, once: bool) -> int:
     spool_root = spool_of(settings)
     try:
         ready = daemon.prepare(settings, spool_root)
-        with lock.held(STATE_FOLDER / "locks", [ready.place.target, ready.spool]):
+        with lock.held(STATE_FOLDER / "locks", [ready.place.target, ready.spool], "--once" if once else ""):
             if once:
                 return daemon.run_once(ready, console)
             daemon.run(ready, console)

@@ -38,7 +38,7 @@ def restore_command(
     words = ["restore", *given(batch, options.races, *(["--whole-list"] if whole_list else []))]
     try:
         with (
-            lock.held(STATE_FOLDER / "locks", [spool, *([target] if target else [])]),
+            lock.held(STATE_FOLDER / "locks", [spool, *([target] if target else [])], "restore"),
             batches_for(settings, *words) as found,
         ):
             return restore.run(settings, found, target, spool, options, console)

@@ -321,7 +321,8 @@ def test_a_server_that_stops_and_starts_again_needs_no_hand(day: Day) -> None:
         screen.wait_for(r"FAIL The server at \S+ port \d+ doesn't answer", times=4)
         screen.wait_for(
             rf"FAIL The server at \S+ port \d+ doesn't (?:answer\.|\S*…)"
-            rf" Newest good backup on the drive: {day.batches()[-1].taken:%H:%M:%S}, current as of [1-9]\d* seconds? ago\."
+            rf" Newest good backup on the drive: {day.batches()[-1].taken:%H:%M:%S}, current as of"
+            r" [1-9]\d* seconds? ago\."
         )
         assert max(lines_after_banners(screen.text)) <= 2, screen.text
         assert len(re.findall(banner, screen.words)) <= 2  # how it went, and then that it is gone

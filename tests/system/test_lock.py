@@ -5,15 +5,18 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from meosbackup.errors import MeosBackupError
-from meosbackup.system.lock import AlreadyRunningError, held
+from meosbackup.system.lock import AlreadyRunningError, Holder, held, holder, holds
 from tests.toolkit.links import link
+from tests.toolkit.waiting import wait_until
 
 # Hold the places until the standard input ends; a child, where one is wanted, answers from the same input.
 HOLDER = """
@@ -164,14 +167,17 @@ def test_an_exception_gives_the_place_back(locks: Path, place: Path) -> None:
     "garbage",
     [
         b"", b'{"process": 12', b"[]", b"null", b"\xff\x00", b'{"process": "1; rm", "since": 5}', b"[" * 100_000,
-        b'{"process": 12, "since": "yesterday"}', b'{"process": 1e999, "since": "2026-11-22T14:03:00+01:00"}',
+        b'{"process": 12, "since": "yesterday", "command": "", "places": []}',
+        b'{"process": 1e999, "since": "2026-11-22T14:03:00+01:00", "command": "", "places": []}',
     ],
 )  # fmt: skip
 def test_garbage_about_the_first_one_still_refuses(locks: Path, place: Path, garbage: bytes) -> None:
     with held(locks, [place]):
+        assert holder(locks, place) != Holder()
         (note,) = locks.glob("*.json")
         assert json.loads(note.read_bytes())["process"] == os.getpid()
         note.write_bytes(garbage)
+        assert holder(locks, place) == Holder()
         assert refusal(locks, place).what == f"Another meosbackup is still running, and is already using {place}."
 
 
@@ -188,6 +194,44 @@ def test_a_note_that_cannot_be_written_is_no_obstacle(locks: Path, place: Path) 
     note.mkdir()
     with held(locks, [place]):
         refusal(locks, place)
+
+
+def test_who_looks_learns_who_holds_a_place_and_creates_nothing(locks: Path, place: Path, start: Start) -> None:
+    assert holder(locks, place) is None
+    assert not locks.parent.exists()
+    first = start(place)
+    found = holder(locks, place / ".." / place.name)
+    assert found is not None
+    assert (found.process, found.command) == (first.pid, "")
+    assert found.since is not None
+    assert timedelta() <= datetime.now().astimezone() - found.since < timedelta(minutes=2)
+    assert holds(found, place / ".." / place.name)
+    assert not holds(found, place.parent)
+    assert holder(locks, place.parent) is None
+    first.kill()
+    first.wait()
+    before = sorted(locks.iterdir())
+    assert holder(locks, place) is None
+    assert sorted(locks.iterdir()) == before
+
+
+def test_who_looks_again_and_again_keeps_nobody_from_starting(locks: Path, place: Path) -> None:
+    stop, seen = threading.Event(), list[str | None]()
+
+    def look() -> None:
+        while not stop.wait(0.01):
+            found = holder(locks, place)
+            seen.append(found.command if found else None)
+
+    looker = threading.Thread(target=look)
+    looker.start()
+    try:
+        for number in map(str, range(5)):
+            with held(locks, [place], number):
+                wait_until(partial(seen.__contains__, number), "a look at who holds the place")
+    finally:
+        stop.set()
+        looker.join()
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path, place: Path) -> None:
