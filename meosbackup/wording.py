@@ -40,6 +40,12 @@ def when(moment: datetime, now: datetime) -> str:
     return f"{local:%H:%M:%S}" if local.date() == now.date() else f"{local:%Y-%m-%d %H:%M:%S}"
 
 
+def ago(moment: datetime, now: datetime) -> str:
+    """Return how long ago a moment was: `37 seconds ago`, `just now`."""
+    seconds = round((now - moment).total_seconds())
+    return f"{span(seconds)} ago" if seconds > 0 else "just now"
+
+
 def answer(typed: str) -> bool | None:
     """Return whether an answer is a yes or a no; None if it is neither."""
     letters = unicodedata.normalize("NFKD", typed.casefold())

@@ -31,8 +31,8 @@ class Backups:
     def _age(self, batch: Batch, now: datetime) -> str:
         time, until = wording.when(batch.taken, now), self.unchanged_until
         if batch == self.on_computer and until is not None and until > batch.taken:
-            return f"{time}, still current" if until >= now else f"{time}, current as of {_ago(until, now)}"
-        return f"{time}, {_ago(batch.taken, now)}"
+            return f"{time}, still current" if until >= now else f"{time}, current as of {wording.ago(until, now)}"
+        return f"{time}, {wording.ago(batch.taken, now)}"
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,5 @@ class Trouble:
         """Return how old the newest good backup is, of what this concerns or of everything, as a sentence."""
         if self.newest_good is None:
             return backups.told(now)
-        return f"Its newest good dump is from {wording.when(self.newest_good, now)}, {_ago(self.newest_good, now)}."
-
-
-def _ago(moment: datetime, now: datetime) -> str:
-    seconds = round((now - moment).total_seconds())
-    return f"{wording.span(seconds)} ago" if seconds > 0 else "just now"
+        age = f"{wording.when(self.newest_good, now)}, {wording.ago(self.newest_good, now)}"
+        return f"Its newest good dump is from {age}."
