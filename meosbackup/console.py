@@ -124,12 +124,12 @@ class Printer:
 
     def _next(self) -> tuple[TextIO, str]:
         """Return what is written next: a text, which removes the bar, or the bar."""
-        erased = "\r\x1b[K" if self._shown_bar else ""
-        if not self._texts:
-            self._shown_bar = self._bar
-            return self._bar_stream, f"\r\x1b[K{self._bar}"
+        is_elsewhere = bool(self._texts) and self._texts[0][0] is not self._bar_stream
+        if not self._texts or (self._shown_bar and is_elsewhere):
+            self._shown_bar = "" if self._texts else self._bar
+            return self._bar_stream, f"\r\x1b[K{self._shown_bar}"
         stream, text = self._texts.popleft()
-        self._shown_bar = ""
+        erased, self._shown_bar = "\r\x1b[K" if self._shown_bar else "", ""
         lost, self._dropped = self._dropped, 0
         missing = f"… {lost:,} lines were not shown; they are in the log\n" if lost else ""
         return stream, erased + missing + text
@@ -219,19 +219,41 @@ class Console:
 
         Yields the function to call, from any thread, with the amount that each step did. Other lines appear above.
         """
-        if self._quiet or not self._is_terminal or not self._printer.has_escapes:
-            yield lambda _: None
-            return
         done = 0
 
         def advance(more: int) -> None:
             nonlocal done
             with self._lock:
                 done += more
-                self._printer.show_bar(self._stream, _bar(label, done, total))
+                show(_bar(label, done, total))
 
-        try:
+        with self._last_line() as show:
             yield advance
+
+    @contextmanager
+    def status_line(self) -> Iterator[Callable[[Sequence[str]], None]]:
+        """Have a status stay in the terminal's last line until the block ends.
+
+        Yields the function to call with the parts of the status, the most important first: as many as fit are shown.
+        Other lines appear above. Only a real terminal has a status, and none if `quiet`.
+        """
+
+        def show_parts(parts: Sequence[str]) -> None:
+            room = shutil.get_terminal_size().columns - 1
+            fitting = (", ".join(parts[:count]) for count in range(len(parts), 0, -1))
+            show(next((text for text in map(clean, fitting) if columns(text) <= room), ""))
+
+        with self._last_line() as show:
+            yield show_parts
+
+    @contextmanager
+    def _last_line(self) -> Iterator[Callable[[str], None]]:
+        """Yield the function that shows a text in the terminal's last line, if there is one, until the block ends."""
+        if self._quiet or not self._is_terminal or not self._printer.has_escapes:
+            yield lambda _: None
+            return
+        try:
+            yield lambda text: self._printer.show_bar(self._stream, text)
         finally:
             self._printer.show_bar(self._stream, "")
 

@@ -80,6 +80,37 @@ def test_without_escape_codes_there_are_no_colours_and_no_bar(monkeypatch: pytes
         assert ("\x1b" in said, "Reading" in said) == (has_escapes, has_escapes)
 
 
+def test_a_status_stays_in_one_line_below_all_others_and_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen, errors, now = Screen(), io.StringIO(), datetime(2026, 11, 22, 14, 3, tzinfo=UTC)
+    monkeypatch.setattr("sys.stdout", screen)
+    monkeypatch.setattr("sys.stderr", errors)
+    monkeypatch.setattr("meosbackup.console._printer", Printer(at_once=True))
+    parts = ["next backup in 23 s", "newest good backup 14:03:00 (37 s old)", "room for about 9 hours"]
+    one, two, three = (", ".join(parts[:count]) for count in (1, 2, 3))
+    with Console().status_line() as show:
+        for columns in (len(three) + 1, len(three), len(two) + 1, len(two), len(one) + 1, len(one)):
+            monkeypatch.setenv("COLUMNS", str(columns))
+            show(parts)
+        monkeypatch.setenv("COLUMNS", "40")
+        show(["Höst\x1b[2J", "日本" * 20])
+        Console().line(now, "OK", "what happened")
+        Console().error(MeosBackupError("what", "means", "do"))
+    Console().say("after")
+    assert "\x1b[K" not in errors.getvalue()
+    written = [click.unstyle(text) for text in screen.getvalue().split("\r\x1b[K")]
+    above = ["14:03:00  OK    what happened\n", "Höst\ufffd[2J"]
+    assert written == ["", three, two, one, "", "Höst\ufffd[2J", *above, "", "Höst\ufffd[2J", "after\n"]
+
+
+def test_what_is_no_terminal_has_no_status(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("meosbackup.console._printer", Printer(at_once=True))
+    for stream, quiet in ((io.StringIO(), False), (Screen(), True)):
+        monkeypatch.setattr("sys.stdout", stream)
+        with Console(quiet=quiet).status_line() as show:
+            show(["next backup in 23 s"])
+        assert stream.getvalue() == ""
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="makes a sound of Windows")
 @pytest.mark.parametrize("quiet", [True, False])
 def test_trouble_rings_unless_quiet(quiet: bool, monkeypatch: pytest.MonkeyPatch) -> None:

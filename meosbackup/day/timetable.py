@@ -40,7 +40,12 @@ class Timetable:
         if jump < 0:
             self._entry.next_run = wall + timedelta(seconds=self._due - steady)
         self._scheduler.run_pending()
-        return min(_LONGEST_NAP, max(_SHORTEST_NAP, self._due - time.monotonic()))
+        return min(_LONGEST_NAP, max(_SHORTEST_NAP, self.due_in))
+
+    @property
+    def due_in(self) -> float:
+        """The seconds until the job is due; 0 if it is."""
+        return max(0.0, self._due - time.monotonic())
 
     def _run(self) -> None:
         self._due = time.monotonic() + self._interval

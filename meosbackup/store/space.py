@@ -50,9 +50,9 @@ class Outlook:
 
     def __str__(self) -> str:
         if self.hours_keeping_all >= self.hours:
-            return f"enough for {_about(self.hours)}"
-        when = f"after {_about(self.hours_keeping_all)}" if self.hours_keeping_all else "from now on"
-        return f"enough for {_about(self.hours)} (old batches are deleted {when})"
+            return f"enough for {about(self.hours)}"
+        when = f"after {about(self.hours_keeping_all)}" if self.hours_keeping_all else "from now on"
+        return f"enough for {about(self.hours)} (old batches are deleted {when})"
 
 
 def on_drive(
@@ -108,6 +108,13 @@ def at_present(where: Place, reserve_mb: int | None, free: int, now: datetime) -
     return None if rate is None else on_drive(batches, rate, free, reserve, now)
 
 
+def about(hours: int) -> str:
+    """Return whole hours of an Outlook in words."""
+    if hours >= LONGEST:
+        return "more than a day"
+    return f"about {wording.number(hours, 'hour')}" if hours else "less than an hour"
+
+
 def _measured(batches: Sequence[Batch], now: datetime) -> float | None:
     recent = [batch for batch in batches if now - _HOUR <= batch.taken <= now]
     span = now - min((batch.taken for batch in recent), default=now)
@@ -125,9 +132,3 @@ def _coming(kept: Sequence[Kept], bytes_an_hour: float, hours: int, now: datetim
 
 def _size(batch: Batch) -> int:
     return sum(file.bytes + _SLACK for entry in batch.databases for file in entry.files) + 3 * _SLACK
-
-
-def _about(hours: int) -> str:
-    if hours >= LONGEST:
-        return "more than a day"
-    return f"about {wording.number(hours, 'hour')}" if hours else "less than an hour"
