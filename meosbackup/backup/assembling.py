@@ -11,6 +11,9 @@ from meosbackup.batch import batch_file, names
 from meosbackup.batch.model import RACE_LIST, Batch, Entry, StoredBatch, StoredFile
 from meosbackup.dump.dumping import GoodDump
 from meosbackup.guide import restore_sql, restore_txt
+from meosbackup.guide.day import Day
+from meosbackup.guide.page import page_html
+from meosbackup.guide.page_data import PageFacts
 from meosbackup.meosxml.batch_files import MeosFiles
 from meosbackup.store import spool
 from meosbackup.system import files
@@ -18,12 +21,13 @@ from meosbackup.system import files
 
 @dataclass(frozen=True)
 class BatchFolder:
-    """The folder where a batch is put together. `before` is the batch before, `now` the batch's time."""
+    """The folder where a batch is put together. `before` is the batch before, `day` the day until `now`, its time."""
 
     path: Path
     spool: Path
     before: StoredBatch | None
     now: datetime
+    day: Day
 
     def fill(
         self,
@@ -49,8 +53,10 @@ class BatchFolder:
         whole = self._with_guide(batch, names.RESTORE_FILE, restore_sql.restore_sql(batch).encode("ascii"))
         text = restore_txt.restore_text(whole, None)  # which sends to restore.sql
         whole = self._with_guide(whole, names.GUIDE_FILE, text.encode(restore_txt.ENCODING))
-        batch_file.write(self.path, whole)
         name = names.first_free(names.folder_name(self.now), lambda name: not (self.spool / name).exists())
+        page = page_html(PageFacts(whole, self.day.with_batch(whole, name), None, self.now))
+        whole = self._with_guide(whole, names.PAGE_FILE, page.encode())
+        batch_file.write(self.path, whole)
         return StoredBatch(spool.publish(self.spool, self.path, name), whole)
 
     def _with_guide(self, batch: Batch, name: str, text: bytes) -> Batch:

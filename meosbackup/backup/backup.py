@@ -22,6 +22,7 @@ from meosbackup.dump import mysqldump
 from meosbackup.dump.dumping import GoodDump
 from meosbackup.dump.mysqldump import DumpProgram
 from meosbackup.errors import MeosBackupError
+from meosbackup.guide.day import Day
 from meosbackup.meos import changes
 from meosbackup.meos.race_list import LeftOutRace
 from meosbackup.meosxml.batch_files import MeosFiles
@@ -80,17 +81,19 @@ class Backup:
             self._sequence = sequence
             self._has_published = False
 
-    def tick(self, now: datetime, stop: threading.Event) -> Outcome:
+    def tick(self, now: datetime, stop: threading.Event, day: Day | None = None) -> Outcome:
         """Make one batch, or find that there is nothing new. `now` is local time with its zone, to the second.
+
+        The batch's own page tells of the `day` until then.
 
         Raises MeosBackupError if nothing could be backed up at all, StoppedError.
         """
         try:
-            return self._tick(now, stop)
+            return self._tick(now, stop, day or Day())
         except OSError as error:
             raise spool.unusable(self._spool, error) from error
 
-    def _tick(self, now: datetime, stop: threading.Event) -> Outcome:
+    def _tick(self, now: datetime, stop: threading.Event, day: Day) -> Outcome:
         started = time.monotonic()
         seen = survey.take(self._settings, now, self._dates)
         earlier = deciding.earlier_entries(self._newest, seen)
@@ -106,7 +109,7 @@ class Backup:
             changed = self._changed(new.race_tables, earlier)
             decision = deciding.decide(seen, earlier, changed, new)
             is_news = self._is_news(decision, changed, new)
-            stored = self._publish(folder, now, seen, decision, changed, new, stop) if is_news else None
+            stored = self._publish(folder, now, day, seen, decision, changed, new, stop) if is_news else None
         self._remember(seen, new)
         return Outcome(
             seen, stored, sum(name != seen.race_list for name in changed), tuple(decision.failures),
@@ -205,6 +208,7 @@ class Backup:
         self,
         folder: Path,
         now: datetime,
+        day: Day,
         seen: Survey,
         decision: Decision,
         changed: Mapping[str, GoodDump],
@@ -214,7 +218,7 @@ class Backup:
         """Assemble the batch in the work folder, and publish it in the spool."""
         path = folder / "batch"
         path.mkdir()
-        batch_folder = BatchFolder(path, self._spool, self._newest, now)
+        batch_folder = BatchFolder(path, self._spool, self._newest, now, day)
         entries = batch_folder.fill(decision.entries, changed, new.references, self._meosfiles, stop)
         self._newest = batch_folder.publish(Batch(
             sequence=min(self._sequence + 1, batch_file.LARGEST_SEQUENCE), taken=now,

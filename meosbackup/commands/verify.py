@@ -1,7 +1,6 @@
 """`meosbackup verify`: every file of every batch on a drive, read back and compared with what was written."""
 
 import hashlib
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,11 +13,11 @@ from meosbackup.commands.common import batches_for, command, spool_of
 from meosbackup.console import Console
 from meosbackup.dump import contents as dump_contents
 from meosbackup.dump.reader import BadDumpError
-from meosbackup.guide import restore_txt
 from meosbackup.meosxml import wellformed
 from meosbackup.settings.model import SPOOL, Settings
-from meosbackup.store import available, copying, drive, inventory, spool
+from meosbackup.store import available, copying, drive, guides, inventory, spool
 from meosbackup.store.copying import Read, Reader
+from meosbackup.store.guides import Contents
 from meosbackup.store.inventory import Inventory
 from meosbackup.system import files
 
@@ -47,14 +46,14 @@ class Finding:
 class Plan:
     """What is to be read: everything on the drive, and which batches name each reference dump.
 
-    `mark` and `guide` are the contents of `drive.json` and the top RESTORE.txt before anything else was looked at, or
-    why they can't be read; the spool has neither.
+    `mark` and `guides` are the contents of `drive.json` and of the guides at the top before anything else was looked
+    at, or why they can't be read; the spool has neither.
     """
 
     found: Inventory
     references: dict[StoredFile, list[StoredBatch]]
     mark: bytes | OSError
-    guide: bytes | OSError
+    guides: Contents
     is_in_spool: bool = False
 
     @property
@@ -96,8 +95,7 @@ def run_in_spool(target: Path | None, root: Path, screen: Console) -> bool:
             raise inventory.no_batch(root)
     else:
         found = available.of_drive(drive.root(target), root)
-    nothing = FileNotFoundError()
-    plan = Plan(found, _references(found), nothing, nothing, is_in_spool=True)
+    plan = Plan(found, _references(found), FileNotFoundError(), {}, is_in_spool=True)
     return not found.batches or _read_and_tell(plan, screen, "on this computer: ")
 
 
@@ -127,8 +125,9 @@ def _read_and_tell(plan: Plan, screen: Console, where: str = "") -> bool:
 
 def look(root: Path) -> Plan:
     """List what lies below a drive's root. Raises DriveGoneError, DriveFailedError."""
-    # Before the batches: a backup that is running writes a batch first, and then the guide to it.
-    mark, top = inventory.text_of(root / drive.MARK_FILE), inventory.text_of(root / names.GUIDE_FILE)
+    # Before the batches: a backup that is running writes a batch first, and then the guides to it.
+    mark = inventory.text_of(root / drive.MARK_FILE)
+    top = {name: inventory.text_of(root / name) for name in (names.GUIDE_FILE, names.PAGE_FILE)}
     found = inventory.take(root)
     return Plan(found, _references(found), mark, top)
 
@@ -228,32 +227,9 @@ def _beside_batches(plan: Plan) -> Iterator[Finding]:
         yield Finding("", drive.MARK_FILE, inventory.told(plan.mark), not isinstance(plan.mark, FileNotFoundError))
     elif drive.identity(drive.Place(root.parent, may_be_system_disk=True)) is None:
         yield Finding("", drive.MARK_FILE, "is damaged: the next backup will take this for another drive")
-    yield from _top_guide(plan)
-
-
-def _top_guide(plan: Plan) -> Iterator[Finding]:
-    if not plan.found.backups:
-        return
-    # A backup that was interrupted between the two leaves the guide to the batch before, which is fine.
-    *before, newest = plan.found.backups
-    if isinstance(plan.guide, OSError):
-        is_wrong = bool(before) or not isinstance(plan.guide, FileNotFoundError)
-        yield Finding("", names.GUIDE_FILE, inventory.told(plan.guide), is_wrong)
-    elif restore_txt.is_damaged(
-        plan.guide, has_check_line=all(stored.batch.guides for stored in plan.found.backups[-2:])
-    ):
-        yield Finding("", names.GUIDE_FILE, copying.DAMAGED)
-    elif not _leads_to(plan.guide, newest):
-        if before and _leads_to(plan.guide, before[-1]):
-            yield Finding("", names.GUIDE_FILE, "describes the batch before the newest one", is_wrong=False)
-        else:
-            yield Finding("", names.GUIDE_FILE, "does not match the newest batch")
-
-
-def _leads_to(text: bytes, stored: StoredBatch) -> bool:
-    """Return whether the RESTORE.txt at the top of a drive describes a batch."""
-    names_folder = re.search(rf"{re.escape(stored.name)}(?![_\d])", text.decode(restore_txt.ENCODING, "replace"))
-    return names_folder is not None and _names_dumps(text, stored)
+    if plan.found.backups:
+        for file, what, is_wrong in guides.faults(plan.guides, plan.found.backups):
+            yield Finding("", file, what, is_wrong)
 
 
 def _in_batch(stored: StoredBatch, reader: Reader, *, is_in_spool: bool) -> Iterator[Finding]:
@@ -323,13 +299,8 @@ def _in_guide(stored: StoredBatch, name: str, sha256: str | None) -> str:
     if isinstance(text, OSError):
         return inventory.told(text)
     if sha256 is None:
-        return "" if _names_dumps(text, stored) else f"does not match {names.BATCH_FILE}"
+        return "" if guides.names_dumps(text, stored) else f"does not match {names.BATCH_FILE}"
     return "" if hashlib.sha256(text).hexdigest() == sha256 else copying.DAMAGED
-
-
-def _names_dumps(text: bytes, stored: StoredBatch) -> bool:
-    shown = text.decode(restore_txt.ENCODING, "replace")
-    return all(entry.dump.file in shown for entry in stored.batch.databases if entry.dump)
 
 
 def _is_ours(stored: StoredBatch) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -16,12 +17,15 @@ from meosbackup.backup.backup import Backup
 from meosbackup.batch import names
 from meosbackup.batch.model import StoredBatch
 from meosbackup.console import Console
+from meosbackup.day import day_status, record
 from meosbackup.day.closing import Closing, Lost
+from meosbackup.day.day_status import DayStatus
 from meosbackup.day.rehearsal_thread import RehearsalThread
 from meosbackup.day.report import Report
 from meosbackup.day.shipping_thread import Leave, ShippingThread
 from meosbackup.day.ticks import Ended, Made, Standing, Ticks
 from meosbackup.day.timetable import Timetable
+from meosbackup.guide.page_data import PageFacts
 from meosbackup.mysql import programs
 from meosbackup.mysql.programs import Program
 from meosbackup.settings import command_line
@@ -121,7 +125,8 @@ def begin(ready: Ready, console: Console, *, is_only_tick: bool = False) -> "Day
     ticks = Ticks(
         ready.settings, ready.spool, report, Backup(ready.settings, ready.program, ready.spool, sequence),
         ShippingThread(shipper, drive_id, on_drive), RehearsalThread(ready.program, stop), SimpleQueue(), stop,
-        is_only_tick,
+        record.begun(on_drive, found, _now(), ready.settings.interval), is_only_tick,
+        (partial(_write_status, ready.spool),),
     )  # fmt: skip
     day = Day(ticks, ready.place, found.newest)
     day.start()
@@ -226,6 +231,14 @@ class Day:
             command_line.command(self.ticks.settings, "--once"),
             command_line.command(replace(self.ticks.settings, target=SPOOL), "restore"), self._lost,
         ))  # fmt: skip
+
+
+def _write_status(root: Path, status: DayStatus, _: PageFacts | None) -> None:
+    """Leave in the spool how things stand, for other programs on this computer."""
+    try:
+        day_status.write(root, status)
+    except OSError:
+        log.warning("the status can't be written", exc_info=True)
 
 
 def _now() -> datetime:

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from meosbackup.guide.day import Happening
+from meosbackup.store.spool import STATUS_FILE
 from meosbackup.system import files
 
-STATUS_FILE = "STATUS"
-"""In the spool."""
 _LARGEST = 200_000
 
 
@@ -49,6 +48,7 @@ def write(spool: Path, status: DayStatus) -> None:
     path = spool / STATUS_FILE
     partial = path.with_name(path.name + files.PARTIAL)
     partial.write_text(json.dumps(status.document(), ensure_ascii=False), "utf-8")
+    files.make_private(partial)
     partial.replace(path)
 
 

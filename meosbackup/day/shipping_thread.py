@@ -14,6 +14,7 @@ from meosbackup import errors
 from meosbackup.batch.model import Proof, StoredBatch
 from meosbackup.day.top_guide import Held, TopGuide
 from meosbackup.errors import DriveFailedError, MeosBackupError, StoppedError
+from meosbackup.guide.day import Day
 from meosbackup.store import drive, shipping, top_of_drive
 from meosbackup.store.inventory import Inventory
 from meosbackup.store.keeping import Keep
@@ -32,7 +33,9 @@ _NEVER = (-math.inf, 0)
 
 @dataclass(frozen=True)
 class Ship:
-    """Ship every batch that waits. Each is answered by a Shipped."""
+    """Ship every batch that waits, and have the page tell of this day. Each is answered by a Shipped."""
+
+    day: Day
 
 
 @dataclass(frozen=True)
@@ -52,12 +55,12 @@ class KeepBatch:
 
 @dataclass(frozen=True)
 class WantHeld:
-    """Have RESTORE.txt say so at the next shipping: from now on, data may have changed."""
+    """Have the guides say until when nothing had changed, at the next shipping: from now on, data may have changed."""
 
 
 @dataclass(frozen=True)
 class Leave:
-    """Ship what waits, have RESTORE.txt say until when it held if the drive is there, and end the thread."""
+    """Ship what waits, have the guides say until when it held if the drive is there, and end the thread."""
 
 
 Message = Ship | NoteProof | KeepBatch | Held | WantHeld | Leave
@@ -70,7 +73,7 @@ class Shipped:
     `sequence_met` is the highest sequence on a drive that took the place of the first one, 0 if none did. `newest` is
     the newest backup on the drive. `free` is the drive's free bytes, and `outlook` how long they last, both None if
     unknown: nobody else asks the drive, which may hang. `brought` are the batches of the spool that were brought to a
-    drive since the start, with the drive's id.
+    drive since the start, with the drive's id. `present` are the folders of the batches on the drive.
     """
 
     trouble: MeosBackupError | None = None
@@ -79,6 +82,7 @@ class Shipped:
     free: int | None = None
     brought: Mapping[str, str] = field(default_factory=dict)
     outlook: Outlook | None = None
+    present: frozenset[str] = frozenset()
 
 
 class ShippingThread:
@@ -110,10 +114,10 @@ class ShippingThread:
         """Send a message; messages are taken in their order. Any thread may call this."""
         self._messages.put(message)
 
-    def ship(self) -> None:
+    def ship(self, day: Day) -> None:
         """Have every batch shipped that waits by now. Only the tick's thread may call this and `settled`."""
         self._unanswered += 1
-        self._messages.put(Ship())
+        self._messages.put(Ship(day))
 
     def settled(self, seconds: float | None) -> bool:
         """Wait until every `ship` is answered, for `seconds` at most (None: without end); return whether it is.
@@ -165,7 +169,7 @@ class _Shipping:
         self._free: int | None = None
         self._outlook: Outlook | None = None
         self._looked_ahead = _NEVER
-        self._guide = TopGuide(shipper.place)
+        self._guide = TopGuide(shipper.place, shipper.on_drive)
         self._proof: Proof | None = None
         self._keeps: list[tuple[StoredBatch, Keep]] = shipping.kept(shipper)
 
@@ -174,7 +178,7 @@ class _Shipping:
         while Leave() not in (received := _all(messages)):
             for message in received:
                 self._take(message)
-            if ships := received.count(Ship()):
+            if ships := sum(isinstance(message, Ship) for message in received):
                 answer = self._ship()
                 for _ in range(ships):
                     answers.put(answer)
@@ -194,8 +198,8 @@ class _Shipping:
                 self._guide.held = message
             case WantHeld() | Leave():
                 self._guide.is_held_wanted = True
-            case Ship():
-                pass
+            case Ship(day):
+                self._guide.day = day
 
     def _ship(self) -> Shipped | None:
         """Ship, and return how things are then; None if shipping was given up."""
@@ -213,7 +217,8 @@ class _Shipping:
             means = "Backups continue on this computer. It will retry automatically."
             self._trouble = errors.unexpected(error, "Copying to the drive", means, kind=DriveFailedError)
         return Shipped(
-            self._trouble, self._sequence_met, self._on_drive, self._free, dict(self._shipper.brought), self._outlook
+            self._trouble, self._sequence_met, self._on_drive, self._free, dict(self._shipper.brought), self._outlook,
+            frozenset(self._shipper.on_drive),
         )  # fmt: skip
 
     def _ship_waiting(self) -> None:
@@ -288,7 +293,7 @@ class _Shipping:
             if drive.identity(self._shipper.place) == self._drive_id:
                 self._guide.renew()
         except MeosBackupError:
-            log.info("RESTORE.txt doesn't say until when the newest batch held", exc_info=True)
+            log.info("the guides don't say until when the newest batch held", exc_info=True)
 
 
 def _lacking(folders: Sequence[str]) -> str:

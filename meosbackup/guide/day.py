@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from meosbackup.batch import names
-from meosbackup.batch.model import Batch, Entry, Race
+from meosbackup.batch.model import Batch, Entry, Race, StoredFile
 
 START = "start"
 TROUBLE = "trouble"
@@ -94,10 +94,21 @@ class Day:
 
     def with_batch(self, batch: Batch, name: str) -> "Day":
         """Return the day with a batch whose folder has this name."""
-        added = _day_batch(batch, name, self.batches[-1] if self.batches else None)
-        batches = sorted((*self.batches, added), key=lambda one: one.taken)[-MOST_BATCHES:]
-        kept = tuple(one for one in batches if batches[-1].taken - one.taken <= _LONGEST)
-        return replace(self, races=self._known(batch, kept), batches=kept, happenings=_recent(self.happenings, kept))
+        return self.with_batches([(batch, name)])
+
+    def with_batches(self, found: Iterable[tuple[Batch, str]]) -> "Day":
+        """Return the day with batches, each with its folder's name; one that the day has already stays as it is."""
+        known = {one.name for one in self.batches}
+        added = [(batch, name) for batch, name in found if name not in known]
+        if not added:
+            return self
+        batches = list(self.batches)
+        for batch, name in added:
+            batches.append(_day_batch(batch, name, batches[-1] if batches else None))
+        batches.sort(key=lambda one: one.taken)
+        kept = tuple(one for one in batches[-MOST_BATCHES:] if batches[-1].taken - one.taken <= _LONGEST)
+        races = self._known([batch for batch, _ in added], kept)
+        return replace(self, races=races, batches=kept, happenings=_recent(self.happenings, kept))
 
     def held(self, moment: datetime) -> "Day":
         """Return the day after it was seen that nothing had changed since its newest backup."""
@@ -107,29 +118,34 @@ class Day:
                 return replace(self, batches=(*self.batches[:place], held, *self.batches[place + 1 :]))
         return self
 
-    def during(self, now: datetime, kind: str, present: Iterable[Happening]) -> "Day":
-        """Return the day when `present` is all that stands of a kind: what else stood has ended by now."""
-        found = {one.key: one for one in present}
-        standing = {one.key for one in self.standing if one.kind == kind}
-        ended = tuple(
-            replace(one, ended=now) if one.ended is None and one.kind == kind and one.key not in found else one
+    def with_standing(self, present: Iterable[Happening]) -> "Day":
+        """Return the day when these stand, too; those that stand already have begun before."""
+        standing = {(one.kind, one.key) for one in self.standing}
+        new = {(one.kind, one.key): one for one in present if (one.kind, one.key) not in standing}
+        return replace(self, happenings=(*self.happenings, *new.values())[-MOST_HAPPENINGS:])
+
+    def ended(self, now: datetime, present: Iterable[Happening] = ()) -> "Day":
+        """Return the day when all but these that stood has ended by now."""
+        left = {(one.kind, one.key) for one in present}
+        happenings = (
+            replace(one, ended=now) if one.ended is None and (one.kind, one.key) not in left else one
             for one in self.happenings
         )
-        new = tuple(one for key, one in found.items() if key not in standing)
-        return replace(self, happenings=(*ended, *new)[-_MOST_HAPPENINGS:])
+        return replace(self, happenings=tuple(happenings))
 
-    def started(self, now: datetime) -> "Day":
+    def started(self, now: datetime, interval: int) -> "Day":
         """Return the day when meosbackup starts: nothing stands any more."""
-        ended = tuple(replace(one, ended=now) if one.ended is None else one for one in self.happenings)
-        return replace(self, happenings=(*ended, Happening(START, "", "", "", "", now, now))[-_MOST_HAPPENINGS:])
+        started = Happening(START, "", "", "", "", now, now)
+        happenings = (*self.ended(now).happenings, started)[-MOST_HAPPENINGS:]
+        return replace(self, interval=interval, happenings=happenings)
 
-    def _known(self, batch: Batch, kept: tuple[DayBatch, ...]) -> tuple[DayRace, ...]:
-        """Return the races that these batches have, with those of the new batch as that describes them."""
-        described = {entry.race.key: _day_race(entry, entry.race) for entry in batch.races if entry.race}
+    def _known(self, added: Iterable[Batch], kept: tuple[DayBatch, ...]) -> tuple[DayRace, ...]:
+        """Return the races that the kept batches have, as the latest of those that were added describes them."""
         known = {race.key: race for race in self.races}
-        for key, race in described.items():
-            stem = race.stem or (known[key].stem if key in known else "")
-            known[key] = replace(race, stem=stem)
+        for batch in added:
+            known |= {
+                entry.key: _day_race(entry.dump, entry.race) for entry in batch.races if entry.race and entry.dump
+            }
         present = {key for one in kept for key in one.states}
         return tuple(race for key, race in known.items() if key in present)
 
@@ -152,8 +168,8 @@ def _state(entry: Entry) -> RaceState:
     )  # fmt: skip
 
 
-def _day_race(entry: Entry, race: Race) -> DayRace:
-    return DayRace(race.key, race.name, race.date, names.stem_of(entry.dump.file) if entry.dump else "")
+def _day_race(dump: StoredFile, race: Race) -> DayRace:
+    return DayRace(race.key, race.name, race.date, names.stem_of(dump.file))
 
 
 def _recent(happenings: tuple[Happening, ...], batches: tuple[DayBatch, ...]) -> tuple[Happening, ...]:

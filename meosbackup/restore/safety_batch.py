@@ -54,7 +54,7 @@ def bring_to_drive(job: Job) -> None:
     try:
         place = drive.place(job.target)
         shipper = Shipper(job.spool, place, job.settings.reserve_mb, job.stop, job.console.say)
-        arrived = partial(top_of_drive.write_guide, place)
+        arrived = partial(top_of_drive.write_guides, place)
         shipping.ship_waiting(shipper, shipping.attach(shipper, now), arrived, is_only_its_own=True)
     except MeosBackupError as error:
         log.warning("what was saved is in the spool only", exc_info=True)

@@ -11,7 +11,9 @@ from meosbackup.errors import BadBatchError, DriveFailedError, DriveGoneError, M
 from meosbackup.store import drive, top_of_drive
 from meosbackup.system import disks, files
 
-_OURS = frozenset({names.GUIDE_FILE, drive.MARK_FILE, top_of_drive.PROOF_FILE, names.REFERENCE_FOLDER})
+_OURS = frozenset({
+    names.GUIDE_FILE, names.PAGE_FILE, drive.MARK_FILE, top_of_drive.PROOF_FILE, names.REFERENCE_FOLDER,
+})  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -281,8 +281,8 @@ def _make_room(shipper: Shipper, stored: StoredBatch) -> None:
     root, target = shipper.place.root, shipper.place.target
     if not disks.total_bytes(target):  # some file systems don't tell; then only a copy that fails does
         return
-    # RESTORE.txt goes to the top of the drive as well.
-    copied = [*_names(stored), names.GUIDE_FILE]
+    # The guides go to the top of the drive as well.
+    copied = [*_names(stored), names.GUIDE_FILE, *({names.PAGE_FILE} & dict(stored.batch.guides).keys())]
     needed = sum((stored.folder / name).stat().st_size + _CLUSTER for name in copied) + sum(
         entry.reference.bytes + _CLUSTER
         for entry in stored.batch.databases
@@ -315,7 +315,7 @@ def _remove_unfinished(where: Place) -> None:
         for file in files.listed(where.root / names.REFERENCE_FOLDER):
             if file.name.endswith(files.PARTIAL):
                 _remove_left(file)
-        for name in (names.GUIDE_FILE, top_of_drive.PROOF_FILE, drive.MARK_FILE):
+        for name in (names.GUIDE_FILE, names.PAGE_FILE, top_of_drive.PROOF_FILE, drive.MARK_FILE):
             _remove_left(where.root / f"{name}{files.PARTIAL}")
     except OSError as error:
         raise drive.explained(where.target, error) from error

@@ -21,6 +21,8 @@ from meosbackup.system.patience import patiently
 log = logging.getLogger(__name__)
 
 SHIPPED_FILE = "SHIPPED"
+STATUS_FILE = "STATUS"
+"""How the race day stands that uses the spool."""
 _DRIVES_FILE = "DRIVES"
 _WORK = "work-"
 
@@ -74,7 +76,7 @@ def _tighten(root: Path) -> None:
 
 
 def _is_ours(path: Path) -> bool:
-    if path.name == _DRIVES_FILE:
+    if path.name in {_DRIVES_FILE, STATUS_FILE}:
         return not path.is_symlink()
     is_named = path.name == names.REFERENCE_FOLDER or path.name.startswith(_WORK)
     return (is_named or names.DAY_FOLDER.fullmatch(path.name) is not None) and files.is_folder(path)

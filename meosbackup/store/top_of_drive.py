@@ -1,12 +1,16 @@
-"""The top of a drive: the RESTORE.txt of the newest batch, and which batch was proven last by a rehearsal."""
+"""The top of a drive: the guides to the newest batch, and which batch was proven last by a rehearsal."""
 
 import json
+from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 
 from meosbackup.batch import batch_file, names
 from meosbackup.batch.model import Proof, StoredBatch
 from meosbackup.guide import restore_txt
+from meosbackup.guide.day import Day
+from meosbackup.guide.page import LARGEST, day_in, page_html
+from meosbackup.guide.page_data import PageFacts
 from meosbackup.store import drive
 from meosbackup.store.drive import Place
 from meosbackup.system import files
@@ -18,21 +22,49 @@ _LARGEST_PROOF = 10_000
 """Bytes; a proof takes 100."""
 
 
-def write_guide(place: Place, newest: StoredBatch, held: datetime | None = None) -> None:
-    """Write the RESTORE.txt at the top of a drive, which describes its newest batch.
+def write_guides(
+    place: Place,
+    newest: StoredBatch,
+    held: datetime | None = None,
+    day: Day | None = None,
+    present: Collection[str] | None = None,
+) -> None:
+    """Write the RESTORE.txt and the RESTORE.html at the top of a drive, which describe its newest batch.
 
-    `held` is when it was last seen that nothing had changed since that batch. Raises DriveGoneError, DriveFailedError.
+    `held` is when it was last seen that nothing had changed since that batch. `day` is what the page tells of, None for
+    what it told before; `present` are the folders of the batches on the drive, None to look for them.
+
+    Raises DriveGoneError, DriveFailedError; what can be written of the two is written.
     """
     folder = newest.folder.relative_to(place.root).as_posix()
-    text = restore_txt.restore_text(newest.batch, folder, read_proof(place.root), held)
+    proof, now = read_proof(place.root), datetime.now().astimezone()
+    day = (day or read_day(place.root) or Day()).with_batch(newest.batch, folder)
+    of_day = {batch.name for batch in day.batches}
+    removed = of_day - {name for name in of_day if files.is_folder(place.root / name)} if present is None else (
+        of_day.difference(present, [folder])
+    )  # fmt: skip
+    text = restore_txt.restore_text(newest.batch, folder, proof, held).encode(restore_txt.ENCODING)
+    page = page_html(PageFacts(newest.batch, day, folder, now, proof, held, removed)).encode()
+    failed = None
+    for name, guide in ((names.GUIDE_FILE, text), (names.PAGE_FILE, page)):
+        try:
+            files.write_durably(place.root / name, guide)
+        except OSError as error:
+            failed = failed or error
+    if failed is not None:
+        raise drive.guide_held(place.target, failed) from failed
+
+
+def read_day(root: Path) -> Day | None:
+    """Return the day that the page at the top of a drive tells of; None if there is none that can be read."""
     try:
-        files.write_durably(place.root / names.GUIDE_FILE, text.encode(restore_txt.ENCODING))
-    except OSError as error:
-        raise drive.guide_held(place.target, error) from error
+        return day_in(files.read_short(root / names.PAGE_FILE, LARGEST).decode("utf-8", "replace"))
+    except OSError:
+        return None
 
 
 def note_proof(place: Place, newest: StoredBatch | None, found: Proof) -> None:
-    """Note on the drive that a batch was proven, also in the RESTORE.txt of its newest batch.
+    """Note on the drive that a batch was proven, also in the guides to its newest batch.
 
     Raises DriveGoneError, DriveFailedError.
     """
@@ -42,7 +74,7 @@ def note_proof(place: Place, newest: StoredBatch | None, found: Proof) -> None:
     except OSError as error:
         raise drive.explained(place.target, error) from error
     if newest is not None:
-        write_guide(place, newest, _held(place.root, newest))
+        write_guides(place, newest, _held(place.root, newest))
 
 
 def read_proof(root: Path) -> Proof | None:

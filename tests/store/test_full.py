@@ -238,7 +238,7 @@ def test_a_batch_waits_where_its_guide_at_the_top_would_find_no_room(stick: Slot
     spool = seeds.without.folder.parents[3] / "spool"
     stick.plug(make_drive(TMPFS, tmp_path / "image", 2))
     shipper = Shipper(spool, drive.place(stick.place), 1, threading.Event(), lambda _: None)
-    arrived = partial(top_of_drive.write_guide, shipper.place)
+    arrived = partial(top_of_drive.write_guides, shipper.place)
     drive_id = shipping.attach(shipper, datetime.now().astimezone())
     references = spool / names.REFERENCE_FOLDER
     taken = sum(path.stat().st_size + 4095 & ~4095 for folder in (seeds.without.folder, references)
