@@ -44,11 +44,26 @@ def is_damaged(page: str) -> bool:
 
 def day_in(page: str) -> Day | None:
     """Return the day that a page tells of, whoever wrote it; None if it tells of none."""
+    found = _data_in(page)
     try:
-        found = json.loads(_DATA.search(page)[1])  # type: ignore[index]
         return day_data.read(found["day"], timezone(timedelta(minutes=found["zone"])))
-    except (ValueError, TypeError, KeyError, IndexError, OverflowError, RecursionError):
+    except (ValueError, TypeError, KeyError, IndexError, OverflowError):
         return None
+
+
+def folder_in(page: str) -> str | None:
+    """Return the folder of the batch that a page at the top of a drive tells of; None if it tells of none."""
+    folder = _data_in(page).get("folder")
+    return folder if isinstance(folder, str) else None
+
+
+def _data_in(page: str) -> dict[str, Any]:
+    match = _DATA.search(page)
+    try:
+        found = json.loads(match[1]) if match else None
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def live_html() -> str:

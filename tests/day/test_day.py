@@ -94,11 +94,12 @@ def test_a_batch_is_laid_out_as_designed(day: Day) -> None:
     }
     assert {path.relative_to(day.root) for path in day.root.rglob("*") if path.is_file()} == {
         Path("RESTORE.txt"),
+        Path("RESTORE.html"),
         Path("drive.json"),
         *(Path("reference", name) for name in references),
         *(
             stored.folder.relative_to(day.root) / name
-            for name in ("RESTORE.txt", "restore.sql", "batch.json", *(f"{stem}_{stamp:%Y-%m-%d_%H-%M-%S}.dump.sql"
+            for name in ("RESTORE.txt", "RESTORE.html", "restore.sql", "batch.json", *(f"{stem}_{stamp:%Y-%m-%d_%H-%M-%S}.dump.sql"
                                                         for stem in STEMS.values()))
         ),
         *(
@@ -132,7 +133,8 @@ def test_batch_json_tells_what_the_server_holds(day: Day) -> None:
     }  # fmt: skip
     taken, program, tool = document.pop("taken"), document.pop("dump_program"), document.pop("meosbackup")
     guides = {
-        name: hashlib.sha256((stored.folder / name).read_bytes()).hexdigest() for name in ("restore.sql", "RESTORE.txt")
+        name: hashlib.sha256((stored.folder / name).read_bytes()).hexdigest()
+        for name in ("restore.sql", "RESTORE.txt", "RESTORE.html")
     }
     assert document == {"format": 1, "sequence": 1, "complete": True, "guides": guides}
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d", taken)
