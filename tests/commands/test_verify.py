@@ -30,6 +30,9 @@ from meosbackup.commands.verify import Finding
 from meosbackup.console import Console
 from meosbackup.errors import DriveGoneError, MeosBackupError
 from meosbackup.guide import restore_txt
+from meosbackup.guide.day import Day
+from meosbackup.guide.page import page_html
+from meosbackup.guide.page_data import PageFacts
 from meosbackup.mysql.private_server import ServerProgram, private_server
 from meosbackup.store import inventory
 from meosbackup.store.inventory import root_of
@@ -141,15 +144,16 @@ def name(folder: Path) -> str:
 
 
 def rewrite(folder: Path, change: Callable[[Batch], Batch]) -> Batch:
-    """Write what a batch tells of itself anew, so that its `batch.json` and RESTORE.txt agree."""
+    """Write what a batch tells of itself anew, so that its `batch.json` and its guides agree."""
     changed = change(inventory.read(folder))
     text = restore_txt.restore_text(changed, None).encode(restore_txt.ENCODING)
     guides = {**dict(changed.guides), "RESTORE.txt": sha256(text).hexdigest()}
     changed = replace(changed, guides=tuple(guides.items()))
     batch_file.write(folder, changed)
     (folder / "RESTORE.txt").write_bytes(text)
-    top = folder.parents[1] / "RESTORE.txt"
-    top.write_bytes(restore_txt.restore_text(changed, name(folder)).encode(restore_txt.ENCODING))
+    root = folder.parents[1]
+    (root / "RESTORE.txt").write_bytes(restore_txt.restore_text(changed, name(folder)).encode(restore_txt.ENCODING))
+    (root / "RESTORE.html").write_text(page_html(PageFacts(changed, Day(), name(folder), changed.taken)), "utf-8")
     return changed
 
 
@@ -178,7 +182,7 @@ def rewritten(path: Path, content: bytes) -> None:
 
 def test_a_drive_as_the_command_made_it_is_good(drive: Drive, tmp_path: Path) -> None:
     assert found(drive) == []
-    files = sum(path.is_file() for path in drive.root.rglob("*")) - 2  # without those at the top
+    files = sum(path.is_file() for path in drive.root.rglob("*")) - 3  # without those at the top
     size = sum(path.stat().st_size for path in drive.root.rglob("*_*.*") if path.suffix in READ)
     result = command("--target", drive.target, folder=tmp_path)
     assert result.stdout == f"OK    {BATCHES} batches, {files} files, {size / 1000:.0f} kB: all good\n"
@@ -234,7 +238,8 @@ def test_a_batch_that_another_version_made_is_good(drive: Drive, is_newer: bool)
         document["guides"]["RESTORE.txt"] = sha256(guide.read_bytes()).hexdigest()
     else:
         del document["guides"]
-        (drive.newest / "restore.sql").unlink()
+        for file in (drive.newest / "restore.sql", drive.newest / "RESTORE.html", drive.root / "RESTORE.html"):
+            file.unlink()
     (drive.newest / "batch.json").write_text(json.dumps(document), "utf-8")
     assert found(drive) == []
     guide.write_bytes(guide.read_bytes().replace(drive.dump().name.encode(), b"x.dump.sql"))
@@ -323,11 +328,30 @@ def test_the_guide_of_the_batch_before_is_what_a_broken_off_backup_leaves(drive:
     assert wrong(drive) == {("", "RESTORE.txt")}
 
 
+def test_the_page_at_the_top_is_held_against_the_newest_batch(drive: Drive) -> None:
+    top = drive.root / "RESTORE.html"
+    page = top.read_text("utf-8")
+    top.write_text(page.replace("Långdistans", "Kortdistans", 1), "utf-8")
+    assert wrong(drive) == {("", "RESTORE.html")}
+    top.write_text(top_page(drive.folders[-2]), "utf-8")
+    assert notes(drive) == {"RESTORE.html"}
+    top.write_text(top_page(drive.folders[-3]), "utf-8")
+    assert wrong(drive) == {("", "RESTORE.html")}
+    top.unlink()
+    assert wrong(drive) == {("", "RESTORE.html")}
+
+
 def test_a_backup_that_was_broken_off_after_its_first_batch(drive: Drive) -> None:
     for folder in drive.folders[1:]:
         shutil.rmtree(folder)
     (drive.root / "RESTORE.txt").unlink()
-    assert notes(drive) == {"RESTORE.txt"}
+    (drive.root / "RESTORE.html").unlink()
+    assert notes(drive) == {"RESTORE.txt", "RESTORE.html"}
+
+
+def top_page(folder: Path) -> str:
+    batch = inventory.read(folder)
+    return page_html(PageFacts(batch, Day(), name(folder), batch.taken))
 
 
 def top_guide(folder: Path) -> bytes:
@@ -474,7 +498,7 @@ def test_a_dump_whose_checksum_was_lost(drive: Drive) -> None:
     document = json.loads(batch.read_text("utf-8"))
     document["databases"][1]["sha256"] = None
     batch.write_text(json.dumps(document), "utf-8")
-    assert wrong(drive) == {(name(drive.newest), "batch.json"), ("", "RESTORE.txt")}
+    assert wrong(drive) == {(name(drive.newest), "batch.json"), ("", "RESTORE.txt"), ("", "RESTORE.html")}
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b'{"format": 1, "id": 7}', b'{"format": 1, "id": "8f', b"\xff\0"])
