@@ -122,7 +122,7 @@ class Day:
         """Return the day when these stand, too; those that stand already have begun before."""
         standing = {(one.kind, one.key) for one in self.standing}
         new = {(one.kind, one.key): one for one in present if (one.kind, one.key) not in standing}
-        return replace(self, happenings=(*self.happenings, *new.values())[-MOST_HAPPENINGS:])
+        return replace(self, happenings=(*self.happenings, *new.values())[-_MOST_HAPPENINGS:])
 
     def ended(self, now: datetime, present: Iterable[Happening] = ()) -> "Day":
         """Return the day when all but these that stood has ended by now."""
@@ -134,9 +134,10 @@ class Day:
         return replace(self, happenings=tuple(happenings))
 
     def started(self, now: datetime, interval: int) -> "Day":
-        """Return the day when meosbackup starts: nothing stands any more."""
-        started = Happening(START, "", "", "", "", now, now)
-        happenings = (*self.ended(now).happenings, started)[-MOST_HAPPENINGS:]
+        """Return the day when meosbackup starts: what stood until the last sign of it stands no more."""
+        last = max((batch.held for batch in self.batches), default=now)
+        ended = (replace(one, ended=max(one.began, last)) if one.ended is None else one for one in self.happenings)
+        happenings = (*ended, Happening(START, "", "", "", "", now, now))[-_MOST_HAPPENINGS:]
         return replace(self, interval=interval, happenings=happenings)
 
     def _known(self, added: Iterable[Batch], kept: tuple[DayBatch, ...]) -> tuple[DayRace, ...]:

@@ -331,7 +331,7 @@ def test_the_guide_of_the_batch_before_is_what_a_broken_off_backup_leaves(drive:
 def test_the_page_at_the_top_is_held_against_the_newest_batch(drive: Drive) -> None:
     top = drive.root / "RESTORE.html"
     page = top.read_text("utf-8")
-    top.write_text(page.replace("Långdistans", "Kortdistans", 1), "utf-8")
+    top.write_text(page.replace("HOW TO", "HOW NOT TO", 1), "utf-8")
     assert wrong(drive) == {("", "RESTORE.html")}
     top.write_text(top_page(drive.folders[-2]), "utf-8")
     assert notes(drive) == {"RESTORE.html"}

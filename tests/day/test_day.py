@@ -99,8 +99,10 @@ def test_a_batch_is_laid_out_as_designed(day: Day) -> None:
         *(Path("reference", name) for name in references),
         *(
             stored.folder.relative_to(day.root) / name
-            for name in ("RESTORE.txt", "RESTORE.html", "restore.sql", "batch.json", *(f"{stem}_{stamp:%Y-%m-%d_%H-%M-%S}.dump.sql"
-                                                        for stem in STEMS.values()))
+            for name in (
+                "RESTORE.txt", "RESTORE.html", "restore.sql", "batch.json",
+                *(f"{stem}_{stamp:%Y-%m-%d_%H-%M-%S}.dump.sql" for stem in STEMS.values()),
+            )
         ),
         *(
             stored.folder.relative_to(day.root) / f"{stem}_{stamp:%Y-%m-%d_%H-%M-%S}.meosxml"
