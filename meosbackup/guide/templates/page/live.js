@@ -12,9 +12,10 @@ function beginLive(show) {
   const heard = { answer: null, tag: "", ahead: 0, unanswered: null };
   const sound = makeSound(refresh);
   const verdict = make("h1");
-  verdict.setAttribute("role", "status");
+  const spoken = make("div", [verdict]); // by screen readers, when it changes
+  spoken.setAttribute("role", "status");
   const details = make("div");
-  document.getElementById("live").append(verdict, details, sound.element);
+  document.getElementById("live").append(spoken, details, sound.element);
   let drawn = "";
 
   async function ask() {
@@ -53,8 +54,12 @@ function beginLive(show) {
     const key = [language, state, heard.tag].join();
     if (key !== drawn) {
       document.documentElement.className = "live-" + (isBad(state) ? "bad" : state);
-      verdict.replaceChildren(mark(state), words);
-      details.replaceChildren(...problems(state, status), ...(status ? [...newestBackups(status), ...room(status)] : []));
+      verdict.replaceChildren(stateMark(state), words);
+      details.replaceChildren(
+        ...(status ? newestOnDrive(status) : []),
+        ...problems(state, status),
+        ...(status ? otherFacts(status) : []),
+      );
       drawn = key;
     }
     const age = document.getElementById("live-age");
@@ -75,7 +80,7 @@ function stateOf({ answer, unanswered }, now) {
   if (answer === null) return null;
   const { moment, interval, wrong, on_drive, on_computer } = answer.status;
   if (now - moment > 2.5 * interval + 10) return "stuck";
-  if (wrong.length) return wrong.some((one) => one.kind === "alarm") ? "alarm" : "trouble";
+  if (wrong.length) return wrong.some(isAlarm) ? "alarm" : "trouble";
   return on_drive === null && on_computer === null ? "first" : "good";
 }
 
@@ -83,48 +88,57 @@ function isBad(state) {
   return state !== "good" && state !== "first";
 }
 
-function mark(state) {
+function isAlarm({ kind }) {
+  return kind === "alarm";
+}
+
+function stateMark(state) {
   const element = make("span", MARKS[state]);
   element.setAttribute("aria-hidden", "true");
   return element;
 }
 
 // Return an element for each thing that is wrong: what, what it means, and what to do.
-function problems(state, status) {
-  const found = status ? status.wrong.map((one) => problem(one.what, one.means, one.do, one.from)) : [];
-  if (state === "silent") found.unshift(problem(say("live_silent_means"), "", say("live_silent_do"), null));
+function wrongThings(state, status) {
+  const wrong = status ? status.wrong : [];
+  const sorted = [...wrong.filter(isAlarm), ...wrong.filter((one) => !isAlarm(one))];
+  const found = sorted.map((one) => wrongThing(one.what, one.means, one.do, one.from));
+  if (state === "silent") found.unshift(wrongThing(say("live_silent_means"), "", say("live_silent_do"), null));
   if (state === "stuck") {
     const what = say("live_stuck_means", { time: exactClockText(status.moment) });
-    found.unshift(problem(what, "", say("live_silent_do"), null));
+    found.unshift(wrongThing(what, "", say("live_silent_do"), null));
   }
   return found;
 }
 
-function problem(what, means, todo, from) {
+function wrongThing(what, means, todo, from) {
   const since = from === null ? [] : [make("p", say("picture_since", { from: exactClockText(from) }))];
   const meaning = means ? [make("p", stranger(means))] : [];
   const advice = todo ? [make("p", [make("b", say("live_do")), " ", stranger(todo)])] : [];
   return make("article", [make("h2", stranger(what)), ...since, ...meaning, ...advice]);
 }
 
-// Return elements that tell of the newest good backups, the age of the one on the drive in an element of its own.
-function newestBackups({ on_drive, on_computer, unchanged_until, waiting }) {
-  const lines = [make("p", [make("strong", on_drive === null ? say("live_none") : "", { id: "live-age" })])];
-  const ifThere = (key, moment) => say(key) + (moment === null ? "" : ": " + exactClockText(moment));
-  lines[0].append(" ", ifThere("live_drive", on_drive));
-  if (on_computer > on_drive) lines.push(make("p", ifThere("live_computer", on_computer)));
-  if (unchanged_until > on_drive && on_drive === on_computer) {
-    lines.push(make("p", say("held", { time: exactClockText(unchanged_until) })));
-  }
-  if (waiting) lines.push(make("p", say("live_waiting", { number: numberText(waiting) })));
-  return lines;
+// Return an element that tells of the newest good backup on the drive; its age is an element of its own.
+function newestOnDrive({ on_drive }) {
+  const age = on_drive === null ? make("strong", say("live_none")) : make("strong", "", { id: "live-age" });
+  return [make("p", [age, timedText("live_drive", on_drive)])];
 }
 
-// Return an element that tells how much room the drive has, if that is known.
-function room({ free, hours }) {
-  if (free === null) return [];
-  const size = sizeText(free);
-  return [make("p", hours === null ? say("live_free", { size }) : say("live_room", { size, hours: numberText(hours) }))];
+// Return an element for each other thing to know: newer backups than the drive's, and the room on the drive.
+function otherFacts({ on_drive, on_computer, unchanged_until, waiting, free, hours }) {
+  const texts = [];
+  if (on_computer > on_drive) texts.push(timedText("live_computer", on_computer));
+  else if (unchanged_until > on_drive) texts.push(say("held", { time: exactClockText(unchanged_until) }));
+  if (waiting) texts.push(say("live_waiting", { number: numberText(waiting) }));
+  if (free !== null) {
+    const size = sizeText(free);
+    texts.push(hours === null ? say("live_free", { size }) : say("live_room", { size, hours: numberText(hours) }));
+  }
+  return texts.map((text) => make("p", text));
+}
+
+function timedText(key, moment) {
+  return say(key) + (moment === null ? "" : ": " + exactClockText(moment));
 }
 
 function sizeText(bytes) {
@@ -147,7 +161,7 @@ function makeSound(onChange) {
     context = context || new (window.AudioContext || window.webkitAudioContext)();
     context.resume();
     known = [];
-    if (isOn) ring(context, 1);
+    if (isOn) soundTones(context, 1);
     onChange();
   });
 
@@ -158,14 +172,14 @@ function makeSound(onChange) {
     known = keys;
     if (!isOn || !keys.length || !isDue) return;
     rang = performance.now();
-    ring(context, 4);
+    soundTones(context, 4);
   }
 
   return { element: make("div", [button, means]), hear };
 }
 
 // Sound so many pairs of a high and a low tone.
-function ring(context, pairs) {
+function soundTones(context, pairs) {
   for (let place = 0; place < 2 * pairs; place++) {
     const tone = context.createOscillator();
     tone.type = "square";
