@@ -20,7 +20,10 @@ from meosbackup.guide.page_data import PageFacts
 LARGEST = 4_000_000
 """Bytes that a page may have; one of a long day has 300,000."""
 
-_SCRIPTS = ("words.js", "data.js", "picture.js", "steps.js", "live.js", "page.js")
+_SCRIPTS = (
+    "words.js", "data.js", "picture.js", "head.js", "lines.js", "checklist.js", "steps.js", "choose.js", "live.js",
+    "page.js",
+)  # fmt: skip
 _STYLES = ("page.css", "picture.css", "live.css")
 
 _DATA = re.compile(r'<script type="application/json" id="data">(.*?)</script>', re.DOTALL)
@@ -107,7 +110,10 @@ def _script() -> Markup:
 
 @cache
 def _languages() -> Markup:
-    return _json(languages.every())
+    """Return the words of every language, in the order of their keys, which stand there once."""
+    words = languages.every()
+    keys = list(words["en"])
+    return _json({"keys": keys, "words": {code: [of[key] for key in keys] for code, of in words.items()}})
 
 
 def _json(data: object) -> Markup:

@@ -1,6 +1,7 @@
 // The page's words in its reader's language, and times and numbers as that writes them.
 
-const LANGUAGES = JSON.parse(document.getElementById("languages").textContent);
+// The words of each language are in the order of their keys.
+const { keys: KEYS, words: WORDS } = JSON.parse(document.getElementById("languages").textContent);
 const LOCALES = { en: "en-GB" }; // 24 hours, and the day before the month, as everywhere in orienteering
 let language = "en";
 let zone = 0; // minutes, of the computer with meosbackup: all times are its own, as the names of folders are
@@ -27,7 +28,7 @@ function remember(key, value) {
 function readersLanguage() {
   const wanted = [remembered("language") || "", ...(navigator.languages || [])];
   const codes = wanted.map((one) => one.toLowerCase().split("-")[0].replace(/^(no|nn)$/, "nb"));
-  return codes.find((code) => Object.keys(LANGUAGES).includes(code)) || "en";
+  return codes.find((code) => code in WORDS) || "en";
 }
 
 function setLanguage(code) {
@@ -36,27 +37,28 @@ function setLanguage(code) {
   document.title = say("title");
 }
 
-// Return a text in the language. {name} stands for values.name, {meos_name} for the word that MeOS has on its button.
+// Return a text in the language. {name} stands for values.name, or for another of the words.
 function say(key, values) {
-  return template(key).replace(/\{(\w+)\}/g, (all, name) => (isOfMeos(name) ? say(name) : values[name]));
+  return template(key).replace(/\{(\w+)\}/g, (all, name) => filling(name, values));
 }
 
-// Return a text as nodes: values may be elements, and MeOS's words stand out.
+// Return a text as nodes: values may be elements, and MeOS's own words stand out.
 function sentence(key, values) {
   const nodes = document.createDocumentFragment();
   template(key).split(/\{(\w+)\}/).forEach((part, place) => {
-    if (place % 2 === 0) nodes.append(part);
-    else nodes.append(isOfMeos(part) ? make("b", say(part)) : values[part]);
+    const isOfMeos = place % 2 === 1 && part.startsWith("meos_");
+    if (isOfMeos) nodes.append(make("b", say(part)));
+    else nodes.append(place % 2 === 1 ? filling(part, values) : part);
   });
   return nodes;
 }
 
-function template(key) {
-  return LANGUAGES[language][key] || LANGUAGES.en[key];
+function filling(name, values) {
+  return values && name in values ? values[name] : say(name);
 }
 
-function isOfMeos(name) {
-  return name.startsWith("meos_");
+function template(key) {
+  return WORDS[language][KEYS.indexOf(key)] || WORDS.en[KEYS.indexOf(key)] || "";
 }
 
 // Return a new element with text or other elements in it; properties are those of the element.
@@ -73,7 +75,7 @@ function stranger(text) {
 
 // Return a number: 1,284.
 function numberText(number) {
-  return new Intl.NumberFormat(locale()).format(number);
+  return formatter("NumberFormat", {}).format(number);
 }
 
 // Return a time of day: 14:03.
@@ -91,6 +93,13 @@ function dateText(seconds) {
   return momentText(seconds, { weekday: "long", day: "numeric", month: "long", year: "numeric" });
 }
 
+// Return a time of day, with its date unless another moment is on the same day.
+function nearText(seconds, other) {
+  const isSameDay = dateText(seconds) === dateText(other);
+  const day = momentText(seconds, { weekday: "short", day: "numeric", month: "short" });
+  return isSameDay ? exactClockText(seconds) : day + ", " + exactClockText(seconds);
+}
+
 // Return a length of time in words: 3 minutes; 2 hours 5 minutes.
 function lengthText(seconds) {
   const minutes = Math.floor(seconds / 60);
@@ -102,13 +111,21 @@ function lengthText(seconds) {
 }
 
 function unitText(number, unit) {
-  return new Intl.NumberFormat(locale(), { style: "unit", unit, unitDisplay: "long" }).format(number);
+  return formatter("NumberFormat", { style: "unit", unit, unitDisplay: "long" }).format(number);
 }
 
 // Return a moment, in seconds since 1970, as the computer with meosbackup would write it.
 function momentText(seconds, options) {
   const shown = { ...options, hourCycle: "h23", timeZone: "UTC" };
-  return new Intl.DateTimeFormat(locale(), shown).format(new Date((seconds + zone * 60) * 1000));
+  return formatter("DateTimeFormat", shown).format(new Date((seconds + zone * 60) * 1000));
+}
+
+const formatters = new Map(); // to make one takes longer than to use it a hundred times
+
+function formatter(kind, options) {
+  const key = language + kind + JSON.stringify(options);
+  if (!formatters.has(key)) formatters.set(key, new Intl[kind](locale(), options));
+  return formatters.get(key);
 }
 
 function locale() {
