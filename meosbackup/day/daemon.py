@@ -4,7 +4,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -20,11 +20,13 @@ from meosbackup.console import Console
 from meosbackup.day import day_status, record
 from meosbackup.day.closing import Closing, Lost
 from meosbackup.day.day_status import DayStatus
+from meosbackup.day.page_server import PageServer
 from meosbackup.day.rehearsal_thread import RehearsalThread
 from meosbackup.day.report import Report
 from meosbackup.day.shipping_thread import Leave, ShippingThread
 from meosbackup.day.ticks import Ended, Made, Standing, Ticks
 from meosbackup.day.timetable import Timetable
+from meosbackup.errors import PageUnavailableError
 from meosbackup.guide.page_data import PageFacts
 from meosbackup.mysql import programs
 from meosbackup.mysql.programs import Program
@@ -121,14 +123,16 @@ def begin(ready: Ready, console: Console, *, is_only_tick: bool = False) -> "Day
     on_drive, found = shipping.look(ready.place), inventory.find(ready.spool)
     sequence = max(found.highest_sequence, on_drive.highest_sequence)
     target = ready.place.target
-    report.started(ready.settings, target, ready.spool, drive.free_bytes(target))
+    page = None if is_only_tick else _live_page(ready.settings, tell)
+    addresses = page.addresses(ready.settings.host) if page else []
+    report.started(ready.settings, target, ready.spool, drive.free_bytes(target), addresses)
     ticks = Ticks(
         ready.settings, ready.spool, report, Backup(ready.settings, ready.program, ready.spool, sequence),
         ShippingThread(shipper, drive_id, on_drive), RehearsalThread(ready.program, stop), SimpleQueue(), stop,
         record.begun(on_drive, found, _now(), ready.settings.interval), is_only_tick,
-        (partial(_write_status, ready.spool),),
+        (partial(_write_status, ready.spool), *([page.post] if page else [])),
     )  # fmt: skip
-    day = Day(ticks, ready.place, found.newest)
+    day = Day(ticks, ready.place, found.newest, page)
     day.start()
     return day
 
@@ -140,13 +144,14 @@ class Day:
     three as of the last `collect`.
     """
 
-    def __init__(self, ticks: Ticks, place: Place, newest: StoredBatch | None) -> None:
-        """Prepare the day; `start` starts it. `place` is the drive's."""
+    def __init__(self, ticks: Ticks, place: Place, newest: StoredBatch | None, page: PageServer | None = None) -> None:
+        """Prepare the day; `start` starts it, and the end of the day stops the page. `place` is the drive's."""
         self.ticks = ticks
         self.newest = newest
         self.ended = Ended()
         self.is_ticking = False
         self._place = place
+        self._page = page
         self._made: list[StoredBatch] = []
         self._lost: tuple[Lost, ...] = ()
         self._tick_began = _now()
@@ -214,6 +219,8 @@ class Day:
             thread.join(left(STOP_SECONDS))
         if self._thread.is_alive():
             log.warning("the tick at %s didn't end within %s s", self._tick_began, STOP_SECONDS)
+        if self._page is not None:
+            self._page.stop()
         self.collect()
         if self.ended.refused is None:
             self._close()
@@ -231,6 +238,19 @@ class Day:
             command_line.command(self.ticks.settings, "--once"),
             command_line.command(replace(self.ticks.settings, target=SPOOL), "restore"), self._lost,
         ))  # fmt: skip
+
+
+def _live_page(settings: Settings, tell: Callable[[str], None]) -> PageServer | None:
+    """Serve the live page if it is wanted. If that can't be done, it is told, and the day goes on without it."""
+    if settings.page_port is None:
+        return None
+    try:
+        page = PageServer(settings.page_port, DayStatus(_now(), settings.interval))
+    except PageUnavailableError as error:
+        tell(str(error))
+        return None
+    page.start()
+    return page
 
 
 def _write_status(root: Path, status: DayStatus, _: PageFacts | None) -> None:

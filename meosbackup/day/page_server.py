@@ -24,6 +24,7 @@ from meosbackup.day.page_requests import END_OF_HEAD, LARGEST_HEAD, Content, ans
 from meosbackup.errors import PageUnavailableError
 from meosbackup.guide import page, page_data
 from meosbackup.guide.page_data import PageFacts
+from meosbackup.system import addresses
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,10 @@ class PageServer:
         self._readers = threading.BoundedSemaphore(MOST_READERS)
         self._refused = threading.BoundedSemaphore(_MOST_REFUSED)
         self._has_failed = False
+
+    def addresses(self, towards: str) -> list[str]:
+        """Return the addresses of the page, at most three: first the one for the network of the host `towards`."""
+        return [f"http://{address}:{self.port}/" for address in addresses.own(towards)]
 
     def start(self) -> None:
         """Begin to serve."""

@@ -57,7 +57,7 @@ function beginLive(show) {
       verdict.replaceChildren(stateMark(state), words);
       details.replaceChildren(
         ...(status ? newestOnDrive(status) : []),
-        ...problems(state, status),
+        ...wrongThings(state, status),
         ...(status ? otherFacts(status) : []),
       );
       drawn = key;
