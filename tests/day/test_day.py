@@ -34,6 +34,7 @@ from tests.toolkit.servers import (
     RACE_LIST,
     RELAY,
     counts,
+    enter_runner,
     last_change,
     list_race,
     query,
@@ -62,10 +63,6 @@ A_BATCH = (
 @pytest.fixture
 def day(server: PrivateServer, tmp_path: Path) -> Day:
     return Day(tmp_path, server=server)
-
-
-def enter_runner(server: PrivateServer, database: str, name: str = "Zoë O'Brien") -> None:
-    query(server, f"INSERT INTO {database}.orunner (Name, InputResult, Annotation) VALUES (%s, '', '')", name)
 
 
 def lines_after_banners(text: str) -> list[int]:
