@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from meosbackup import wording
+from meosbackup.batch import names
 from meosbackup.batch.model import Batch
 from meosbackup.console import Console
 from meosbackup.errors import MeosBackupError
@@ -64,7 +65,7 @@ def show(console: Console, now: datetime, day: Closing) -> None:
         console.show(f"  {lost.command}")
     if day.guide is not None:
         what = "what is on the drive" if day.waiting else "the races"
-        console.say(f"To bring {what} back, open {day.guide}")
+        console.say(f"To bring {what} back, open {day.guide}, or {names.PAGE_FILE} beside it")
 
 
 def _on_drive(day: Closing) -> str:

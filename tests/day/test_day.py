@@ -304,7 +304,9 @@ def test_a_day_tells_each_tick_as_it_comes(day: Day) -> None:
         assert seconds < limit(LEAVES_WITHIN)
         count = len(day.batches())
         screen.wait_for(rf"OK stopped; {count} batches made, the newest is from {day.batches()[-1].taken:%H:%M:%S}")
-        screen.wait_for(rf"To bring the races back, open {re.escape(str(day.root / 'RESTORE.txt'))}")
+        screen.wait_for(
+            rf"To bring the races back, open {re.escape(str(day.root / 'RESTORE.txt'))}, or RESTORE.html beside it"
+        )
         assert "FAIL" not in screen.words
         assert len(re.findall(r"Races Höst", screen.words)) == 1
         assert not screen.rang
