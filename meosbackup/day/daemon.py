@@ -21,6 +21,7 @@ from meosbackup.day import day_status, record
 from meosbackup.day.closing import Closing, Lost
 from meosbackup.day.day_status import DayStatus
 from meosbackup.day.page_server import PageServer
+from meosbackup.day.record import Listener
 from meosbackup.day.rehearsal_thread import RehearsalThread
 from meosbackup.day.report import Report
 from meosbackup.day.shipping_thread import Leave, ShippingThread
@@ -126,11 +127,11 @@ def begin(ready: Ready, console: Console, *, is_only_tick: bool = False) -> "Day
     page = None if is_only_tick else _live_page(ready.settings, tell)
     addresses = page.addresses(ready.settings.host) if page else []
     report.started(ready.settings, target, ready.spool, drive.free_bytes(target), addresses)
+    listeners: list[Listener] = [partial(_write_status, ready.spool), *([page.post] if page else [])]
     ticks = Ticks(
         ready.settings, ready.spool, report, Backup(ready.settings, ready.program, ready.spool, sequence),
         ShippingThread(shipper, drive_id, on_drive), RehearsalThread(ready.program, stop), SimpleQueue(), stop,
-        record.begun(on_drive, found, _now(), ready.settings.interval), is_only_tick,
-        (partial(_write_status, ready.spool), *([page.post] if page else [])),
+        record.begun(on_drive, found, _now(), ready.settings.interval, listeners), is_only_tick,
     )  # fmt: skip
     day = Day(ticks, ready.place, found.newest, page)
     day.start()

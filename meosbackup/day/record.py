@@ -1,27 +1,92 @@
-"""The record of a day: what it was when meosbackup starts, and what ticks add to it of troubles and alarms."""
+"""The record of a day: what the page tells of it, and how things stand, for those who don't see the screen."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeAlias
 
 from meosbackup import wording
-from meosbackup.batch.model import StoredBatch
+from meosbackup.batch.model import Proof, StoredBatch
 from meosbackup.day.alarms import Alarm
-from meosbackup.day.trouble import Trouble
+from meosbackup.day.day_status import DayStatus
+from meosbackup.day.shipping_thread import Shipped
+from meosbackup.day.trouble import Backups, Trouble
 from meosbackup.guide.day import ALARM, TROUBLE, Day, Happening
+from meosbackup.guide.page_data import PageFacts
 from meosbackup.store import top_of_drive
 from meosbackup.store.inventory import Inventory
 
+Listener: TypeAlias = Callable[[DayStatus, PageFacts | None], None]
+"""What is told how things stand, and what a page would tell of the newest batch."""
 
-def begun(on_drive: Inventory, in_spool: Inventory, now: datetime, interval: int) -> Day:
-    """Return the day as the page on the drive tells of it, with all batches that there are, when meosbackup starts."""
+
+@dataclass
+class Record:
+    """What ticks write down. Each of the `listeners` is told at a tick's end how things stand; it must return at once.
+
+    `day` is the picture of the day, and `proof` the rehearsal of this run that found no difference.
+    """
+
+    day: Day
+    listeners: Sequence[Listener] = ()
+    proof: Proof | None = field(default=None, init=False)
+
+    def made(self, stored: StoredBatch) -> None:
+        """Write down a new batch."""
+        self.day = self.day.with_batch(stored.batch, stored.name)
+
+    def unchanged(self, now: datetime) -> None:
+        """Write down that nothing changed since the newest batch."""
+        self.day = self.day.held(now)
+
+    def so_far(self, now: datetime, troubles: Iterable[Trouble], alarms: Iterable[tuple[Alarm, str]]) -> None:
+        """Write down what is wrong in a tick that hasn't ended; each alarm comes with the command that undoes it."""
+        self.day = self.day.with_standing(_happenings(now, troubles, alarms))
+
+    def ended(
+        self,
+        now: datetime,
+        troubles: Iterable[Trouble],
+        alarms: Iterable[tuple[Alarm, str]],
+        backups: Backups,
+        newest: StoredBatch | None,
+        shipped: Shipped,
+        waiting: int,
+    ) -> None:
+        """Write down what is wrong at the end of a tick, and tell the listeners."""
+        present = _happenings(now, troubles, alarms)
+        self.day = self.day.with_standing(present).ended(now, present)
+        on_drive, on_computer = (batch.taken if batch else None for batch in (backups.on_drive, backups.on_computer))
+        status = DayStatus(
+            now, self.day.interval, self.day.standing, on_drive, on_computer, backups.unchanged_until, waiting,
+            shipped.free, shipped.outlook.hours if shipped.outlook else None,
+        )  # fmt: skip
+        facts = self._facts(now, newest, backups.unchanged_until, shipped) if newest else None
+        for listener in self.listeners:
+            listener(status, facts)
+
+    def _facts(self, now: datetime, newest: StoredBatch, held: datetime | None, shipped: Shipped) -> PageFacts:
+        return PageFacts(newest.batch, self.day, newest.name, now, self.proof, held, self._removed(shipped))
+
+    def _removed(self, shipped: Shipped) -> set[str]:
+        """Return the folders of the day's batches that the drive had and doesn't have any more."""
+        if shipped.newest is None:
+            return set()
+        last = shipped.newest.batch.taken
+        return {one.name for one in self.day.batches if one.name not in shipped.present and one.taken <= last}
+
+
+def begun(
+    on_drive: Inventory, in_spool: Inventory, now: datetime, interval: int, listeners: Sequence[Listener]
+) -> Record:  # fmt: skip
+    """Return the record when meosbackup starts: the day as the page on the drive tells of it, with all batches."""
     day = top_of_drive.read_day(on_drive.root) or Day()
     for found in (on_drive, in_spool):
         day = day.with_batches((stored.batch, stored.name) for stored in found.batches if stored.batch.taken <= now)
-    return day.started(now, interval)
+    return Record(day.started(now, interval), listeners)
 
 
-def happenings(now: datetime, troubles: Iterable[Trouble], alarms: Iterable[tuple[Alarm, str]]) -> list[Happening]:
-    """Return what is wrong; each alarm comes with the command that brings back what was there."""
+def _happenings(now: datetime, troubles: Iterable[Trouble], alarms: Iterable[tuple[Alarm, str]]) -> list[Happening]:
     wrong = [Happening(TROUBLE, one.kind, str(one), one.error.means, one.error.do, now) for one in troubles]
     return wrong + [_of_alarm(now, alarm, command) for alarm, command in alarms]
 
@@ -31,10 +96,3 @@ def _of_alarm(now: datetime, alarm: Alarm, command: str) -> Happening:
     means = f"The batch from {before} has it as it was before that."
     do = f"If this was a mistake, stop meosbackup with Ctrl-C, and run: {command}"
     return Happening(ALARM, alarm.what, f"{alarm.what} {alarm.more}", means, do, now)
-
-
-def removed(day: Day, present: Collection[str], newest: StoredBatch | None) -> set[str]:
-    """Return the day's batches that the drive had and doesn't have any more, by their folders."""
-    if newest is None:
-        return set()
-    return {batch.name for batch in day.batches if batch.name not in present and batch.taken <= newest.batch.taken}

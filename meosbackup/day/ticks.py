@@ -3,31 +3,27 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TypeAlias
 
 from meosbackup import errors, wording
 from meosbackup.backup.backup import Backup, Outcome
 from meosbackup.backup.deciding import Failure
 from meosbackup.backup.survey import Survey
 from meosbackup.batch import names
-from meosbackup.batch.model import Proof, Race, StoredBatch
-from meosbackup.day import record
+from meosbackup.batch.model import Race, StoredBatch
 from meosbackup.day.alarms import Alarm, Alarms, Kind, News, grouped
 from meosbackup.day.closing import Lost
-from meosbackup.day.day_status import DayStatus
+from meosbackup.day.record import Record
 from meosbackup.day.rehearsal_thread import RehearsalThread, Verdict
 from meosbackup.day.report import Report, Space
 from meosbackup.day.shipping_thread import KeepBatch, NoteProof, ShippingThread, WantHeld
 from meosbackup.day.top_guide import Held
 from meosbackup.day.trouble import Backups, Trouble
 from meosbackup.errors import LoginRefusedError, MeosBackupError, RaceGoneError, StoppedError
-from meosbackup.guide.day import Day
-from meosbackup.guide.page_data import PageFacts
 from meosbackup.meos import race_list
 from meosbackup.settings import command_line
 from meosbackup.settings.model import Settings
@@ -37,9 +33,6 @@ from meosbackup.system import disks, files
 from meosbackup.text import clean
 
 log = logging.getLogger(__name__)
-
-Listener: TypeAlias = Callable[[DayStatus, PageFacts | None], None]
-"""What is told how things stand, and what a page would tell of the newest batch."""
 
 _SHARE_FOR_SHIPPING = 0.8
 """How much of the time until the next tick a tick's line waits for the drive; shipping continues after that."""
@@ -71,8 +64,7 @@ class Ended:
 class Ticks:
     """What the ticks of a day have in common. One thread runs them all, and no other writes anything here.
 
-    What ticks come to is put into `results`, and each of the `listeners` is told at a tick's end how things stand: it
-    must return at once. `day` is the picture of the day. An only tick waits for the drive, however slow that is.
+    What ticks come to is put into `results`. An only tick waits for the drive, however slow that is.
     """
 
     settings: Settings
@@ -83,15 +75,13 @@ class Ticks:
     rehearsals: RehearsalThread
     results: SimpleQueue[Made | Standing | Ended]
     stop: threading.Event
-    day: Day
+    record: Record
     is_only_tick: bool
-    listeners: Sequence[Listener] = ()
     alarms: Alarms = field(default_factory=Alarms, init=False)
     _has_answered: bool = field(default=False, init=False)
     _unchanged_until: datetime | None = field(default=None, init=False)
     _rehearsed_at: float = field(default_factory=time.monotonic, init=False)
     _waited: set[str] = field(default_factory=set, init=False)
-    _proof: Proof | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self._waited = {stored.name for stored in spool.waiting(inventory.find(self.spool))}
@@ -115,8 +105,7 @@ class Ticks:
             )
             troubles = (Trouble("", errors.unexpected(error, "The backup", means)),)
             self.report.ticked(now, None, None, troubles, self._backups())
-            self._tell(now, troubles)
-            return Ended(troubles)
+            return self._end(now, troubles)
 
     def _tick(self, now: datetime) -> Ended:
         began = time.monotonic()
@@ -131,8 +120,8 @@ class Ticks:
             self.report.alarms_stand(now, group)
         verdict = self._rehearse(outcome)
         self._note_unchanged(now, outcome)
-        self.day = self.day.with_standing(record.happenings(now, troubles, self._alarmed()))
-        self.shipping.ship(self.day)
+        self.record.so_far(now, troubles, self._alarmed())
+        self.shipping.ship(self.record.day)
         is_shipped = self.shipping.settled(self._patience(time.monotonic() - began))
         spool_bytes, full = self._thin_spool(now)
         troubles += [Trouble("", error) for error in (self.shipping.latest.trouble, full) if error]
@@ -141,12 +130,10 @@ class Ticks:
         if verdict is not None and verdict.error is not None:
             troubles.append(Trouble("rehearsal", verdict.error))
         proof, space = verdict.proof if verdict else None, self._space(spool_bytes, is_shipped)
-        self._proof = proof or self._proof
         self.report.ticked(
             now, outcome, space, troubles, self._backups(), proof, is_alarmed=bool(self.alarms.standing)
         )  # fmt: skip
-        self._tell(now, troubles, space)
-        return Ended(tuple(troubles))
+        return self._end(now, troubles, space)
 
     def _back_up(self, now: datetime) -> tuple[Outcome, list[Trouble]]:
         """Make a batch, and report what it holds; return also what went wrong with single races.
@@ -154,11 +141,11 @@ class Ticks:
         Raises MeosBackupError if nothing could be backed up.
         """
         self.backup.continue_after(self.shipping.latest.sequence_met)
-        outcome = self.backup.tick(now, self.stop, self.day)
+        outcome = self.backup.tick(now, self.stop, self.record.day)
         self._has_answered = True
         if outcome.stored is not None:
             self.results.put(Made(outcome.stored))
-            self.day = self.day.with_batch(outcome.stored.batch, outcome.stored.name)
+            self.record.made(outcome.stored)
         news = self._look(now, outcome)
         self.report.surveyed(now, outcome.seen, outcome.left_out, news.keys)
         self._sound(now, news)
@@ -231,6 +218,7 @@ class Ticks:
         verdict = self.rehearsals.verdict()
         if verdict is not None and verdict.proof is not None:
             self.shipping.send(NoteProof(verdict.proof))
+            self.record.proof = verdict.proof
         return verdict
 
     def _note_unchanged(self, now: datetime, outcome: Outcome | None) -> None:
@@ -241,33 +229,20 @@ class Ticks:
         elif outcome.stored is None and newest is not None:
             self.shipping.send(Held(newest.batch.sequence, now))
             self._unchanged_until = now
-            self.day = self.day.held(now)
+            self.record.unchanged(now)
 
     def _alarmed(self) -> list[tuple[Alarm, str]]:
         """Return the alarms that stand, each with the command that brings back what was there."""
         groups = grouped(self.alarms.standing.values())
         return [(alarm, self._lost(group).command) for group in groups for alarm in group]
 
-    def _tell(self, now: datetime, troubles: Sequence[Trouble], space: Space | None = None) -> None:
-        """Tell the listeners how things stand after a tick."""
-        present, latest, newest = (
-            record.happenings(now, troubles, self._alarmed()),
-            self.shipping.latest,
-            self.backup.newest,
-        )
-        self.day = self.day.with_standing(present).ended(now, present)
-        status = DayStatus(
-            now, self.settings.interval, self.day.standing,
-            latest.newest.batch.taken if latest.newest else None, newest.batch.taken if newest else None,
-            self._unchanged_until, space.waiting if space else 0, latest.free,
-            latest.outlook.hours if latest.outlook else None,
+    def _end(self, now: datetime, troubles: Sequence[Trouble], space: Space | None = None) -> Ended:
+        """Write down how a tick ended, and return that."""
+        waiting = space.waiting if space else 0
+        self.record.ended(
+            now, troubles, self._alarmed(), self._backups(), self.backup.newest, self.shipping.latest, waiting
         )  # fmt: skip
-        facts = None
-        if newest is not None:
-            removed = record.removed(self.day, latest.present, latest.newest)
-            facts = PageFacts(newest.batch, self.day, newest.name, now, self._proof, self._unchanged_until, removed)
-        for listener in self.listeners:
-            listener(status, facts)
+        return Ended(tuple(troubles))
 
     def _patience(self, used: float) -> float | None:
         """Return the seconds that a tick's line may wait for the drive, `used` seconds after the tick began."""
