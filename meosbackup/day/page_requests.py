@@ -105,13 +105,12 @@ def is_own(host: str) -> bool:
     found = _HOST.fullmatch(host.lower())
     if found is None:
         return False
-    name = found[1].removesuffix(".")
     try:
-        ipaddress.ip_address(name.strip("[]"))
+        ipaddress.ip_address(found[1].strip("[]"))
     except ValueError:
         own = socket.gethostname().lower()
         names = {own, *(own.partition(".")[0] + suffix for suffix in _OWN_SUFFIXES)}
-        return name == "localhost" or name in names
+        return found[1] in {"localhost", *names}
     return True
 
 

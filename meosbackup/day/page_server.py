@@ -32,6 +32,8 @@ MOST_READERS = 8
 """Connections at once; one more is told to come back."""
 _MOST_REFUSED = 8
 """Connections at once that are being told so; further ones are closed without a word."""
+_MOST_WAITING = 128
+"""Connections that the system holds until they are accepted, which is at once."""
 
 _REQUEST_SECONDS = 5.0
 _ANSWER_SECONDS = 15.0
@@ -199,7 +201,7 @@ def _listening(family: socket.AddressFamily, port: int) -> socket.socket:
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         listener.bind(("", port))
-        listener.listen(2 * MOST_READERS)
+        listener.listen(_MOST_WAITING)
         listener.settimeout(_ACCEPT_SECONDS)
     except OSError:
         listener.close()
@@ -224,10 +226,10 @@ def _head(connection: socket.socket) -> bytes:
     """
     end, head = time.monotonic() + _REQUEST_SECONDS, b""
     while END_OF_HEAD not in head:
-        if len(head) > LARGEST_HEAD:
+        if len(head) == LARGEST_HEAD:
             raise OverflowError
         connection.settimeout(max(0.01, end - time.monotonic()))
-        piece = connection.recv(LARGEST_HEAD + 1 - len(head))
+        piece = connection.recv(LARGEST_HEAD - len(head))
         head += piece
         # A browser that tries encryption first must hear at once that there is none.
         if not piece or not head[:1].isalpha():
