@@ -8,6 +8,7 @@ from pathlib import Path
 
 from meosbackup import wording
 from meosbackup.batch.model import Batch, StoredBatch
+from meosbackup.batch.names import PAGE_FILE
 from meosbackup.store import inventory, retention
 from meosbackup.store.drive import Place
 from meosbackup.store.retention import Kept
@@ -26,6 +27,9 @@ _LEAST = timedelta(minutes=10)
 
 _SLACK = 1 << 14
 """Bytes that a file takes beyond its own size: half a cluster of a usual stick."""
+
+_PAGE = 250_000
+"""Bytes that a RESTORE.html takes, with a long day of a few races in it."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,7 @@ def most_bytes_an_hour(dumps: Sequence[int], interval: int, *, with_meosxml: boo
 
     A `.meosxml` is hardly ever larger than its dump.
     """
-    size = sum(dumps) * (2 if with_meosxml else 1) + (2 * len(dumps) + 3) * _SLACK
+    size = sum(dumps) * (2 if with_meosxml else 1) + (2 * len(dumps) + 4) * _SLACK + _PAGE
     return size * (_HOUR / timedelta(seconds=interval))
 
 
@@ -131,4 +135,5 @@ def _coming(kept: Sequence[Kept], bytes_an_hour: float, hours: int, now: datetim
 
 
 def _size(batch: Batch) -> int:
-    return sum(file.bytes + _SLACK for entry in batch.databases for file in entry.files) + 3 * _SLACK
+    page = _SLACK + _PAGE if PAGE_FILE in dict(batch.guides) else 0
+    return sum(file.bytes + _SLACK for entry in batch.databases for file in entry.files) + 3 * _SLACK + page
