@@ -21,8 +21,8 @@ LARGEST = 4_000_000
 """Bytes that a page may have; one of a long day has 300,000."""
 
 _SCRIPTS = (
-    "words.js", "data.js", "picture.js", "head.js", "lines.js", "checklist.js", "steps.js", "choose.js", "live.js",
-    "page.js",
+    "words.js", "data.js", "notes.js", "sketch.js", "picture.js", "head.js", "lines.js", "checklist.js", "steps.js",
+    "choose.js", "live.js", "page.js",
 )  # fmt: skip
 _STYLES = ("page.css", "picture.css", "live.css")
 

@@ -23,21 +23,8 @@ function show(data) {
   zone = data.zone;
   if (isSame) return drawHead(part("newest"), data, state.isLive);
   state.day = readDay(data);
-  addOwnBatch(state.day, data);
   if (!part("steps")) drawFrame();
   return drawAll();
-}
-
-// Find the page's own batch among those of the day, or add it: the day of a page may be empty.
-function addOwnBatch({ batches }, { batch, folder }) {
-  let own = batches.find((one) => (folder ? one.name === folder : one.taken === batch.taken));
-  if (!own) {
-    const name = folder || folderName(batch.taken, zone);
-    own = { taken: batch.taken, held: batch.taken, name, isBackup: batch.is_backup, isComplete: batch.complete, states: new Map() };
-    batches.push(own);
-    batches.sort((one, other) => one.taken - other.taken);
-  }
-  own.isOwn = true;
 }
 
 function chosenBatch() {
