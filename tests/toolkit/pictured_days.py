@@ -117,12 +117,9 @@ def _race_day_at(now: datetime) -> dict[str, Counts]:
 
 def _counts(now: datetime, most: int, opened: str, closed: str, first: str, last: str) -> Counts:
     """Return counts of a race whose late entries come between two times, and its finishers between two others."""
-    minute = int(now.timestamp()) // 60
-    late = _share(now, opened, closed)
-    finished = int(most * 0.94 * _share(now, first, last) ** 1.2 * (2 - _share(now, first, last)) ** 1.1 / 1.0)
-    entries = int(most * (0.86 + 0.14 * late)) + (0 if late in {0, 1} else minute % 3)
-    finished = min(finished, int(entries * 0.97))
-    return Counts(entries, finished, finished + (minute % 4 if 0 < finished else 0))
+    entries = round(most * (0.86 + 0.14 * _share(now, opened, closed)))
+    finished = round(most * 0.94 * _share(now, first, last))
+    return Counts(entries, finished, finished + (finished and int(now.timestamp()) // 60 % 4))
 
 
 def _share(now: datetime, first: str, last: str) -> float:

@@ -38,7 +38,7 @@ function english(text) {
 // List what happened in an element; a click on a time calls onTime(time).
 function listNotes(element, day, onTime) {
   const rows = day.notes.map(({ kind, number, from, to, told }) => {
-    const time = make("button", spanText(from, to, day), { type: "button", onclick: () => onTime(from) });
+    const time = make("button", spanText(from, to, day), { type: "button", className: "picture-when", onclick: () => onTime(from) });
     const paragraphs = told.map((one) => make("p", one));
     const cells = [make("th", String(number), { scope: "row" }), make("td", time), make("td", paragraphs)];
     return make("tr", cells, { className: "picture-note-" + kind });

@@ -3,7 +3,10 @@
 const NARROW = 640; // pixels; below that, what names a row stands above it
 const AXIS = 20;
 const ROW = 22;
+const EDGE = 4; // what is drawn of a line at the view's edge
 const MOST_LEVELS = 4;
+const BOLD = 1.12; // times as wide as plain letters
+const LEAST_ROOM = 40; // for words; a number in the list stands for those that have less
 const MINUTES = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720]; // between two marks of the axis
 const pen = document.createElement("canvas").getContext("2d");
 pen.font = "12px system-ui, sans-serif";
@@ -13,12 +16,13 @@ pen.font = "12px system-ui, sans-serif";
 // chosen one. `whole` are the times of the whole day: rows stay where they are while the view changes.
 function sketch(svg, day, view, whole, width) {
   const isNarrow = width < NARROW;
-  const left = isNarrow ? 0 : 150;
-  const plot = Math.max(width - left - (isNarrow ? 0 : 100), 50);
+  const left = isNarrow ? EDGE : Math.min(Math.max(...day.races.map((race) => boldWidthOf(race.name)), 80) + 14, 200);
+  const right = isNarrow ? EDGE : Math.min(Math.max(widthOf(say("finished") + " / " + say("entries")), 80) + 14, 160);
+  const plot = Math.max(width - left - right, 50);
   const named = isNarrow ? 18 : 0;
-  const inside = shape("svg", { x: left, width: plot });
-  const ground = { svg, inside, day, view, plot, left, width, named, x: scale(view, plot) };
-  const levels = Math.max(1, ...placed({ ...ground, view: whole, x: scale(whole, plot) }).map((one) => one.level + 1));
+  const inside = shape("svg", { x: left - EDGE, width: plot + 2 * EDGE });
+  const ground = { svg, inside, day, view, plot, left, right, width, named, x: scale(view, plot) };
+  const levels = Math.max(0, ...placed({ ...ground, view: whole, x: scale(whole, plot) }).map((one) => one.level + 1));
   const tops = { backups: AXIS + named, notes: AXIS + named + ROW + 6 };
   tops.lanes = tops.notes + levels * ROW + 4;
   const laneHeight = named + (day.races.length > 12 ? 34 : day.races.length > 6 ? 46 : 66);
@@ -27,11 +31,12 @@ function sketch(svg, day, view, whole, width) {
   svg.replaceChildren(inside);
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   inside.setAttribute("height", height);
+  inside.setAttribute("viewBox", `${-EDGE} 0 ${plot + 2 * EDGE} ${height}`);
   axis(ground, height);
   shades(ground, tops.backups, height);
   const numbers = day.races.map((race, place) => lane(ground, race, tops.lanes + place * laneHeight, laneHeight));
   backups(ground, tops.backups);
-  happened(ground, tops.notes, tops.lanes, height);
+  happened(ground, tops.notes, height);
   const marks = [mark(ground, "picture-chosen", tops.backups, height), mark(ground, "picture-cursor", AXIS, height)];
   return {
     width,
@@ -83,6 +88,10 @@ function widthOf(text) {
   return pen.measureText(text).width;
 }
 
+function boldWidthOf(text) {
+  return widthOf(text) * BOLD;
+}
+
 function axis({ svg, inside, view, plot, left, x }, height) {
   const fitting = MINUTES.find((minutes) => x(view.from + 60 * minutes) >= 52) || MINUTES[MINUTES.length - 1];
   const step = 60 * fitting;
@@ -106,9 +115,10 @@ function shades({ inside, day, x }, top, height) {
 }
 
 // The row of the batches: a tick each, hollow if the drive lacks it, and the times without a backup.
-function backups({ svg, inside, day, view, plot, left, named, x }, top) {
+function backups({ svg, inside, day, view, plot, left, right, width, named, x }, top) {
   const title = { x: named ? 2 : 0, y: named ? top - 4 : top + 15, class: "picture-row" };
-  svg.append(words(say("picture_backups"), left ? left - 8 : plot, title));
+  svg.append(words(say("picture_backups"), named ? plot : left - 10, title));
+  if (!named) svg.append(words(say("finished") + " / " + say("entries"), right - 8, { x: width, y: 13, class: "picture-row picture-last" }));
   const inView = day.batches.filter((one) => view.from <= one.taken && one.taken <= view.to);
   const thickness = Math.min(Math.max((0.5 * plot) / Math.max(inView.length, 1), 1), 5);
   const paths = { "picture-present": "", "picture-removed": "", "picture-incomplete": "" };
@@ -119,13 +129,12 @@ function backups({ svg, inside, day, view, plot, left, named, x }, top) {
     paths[kind] += `M${x(batch.taken)} ${top + margin}h${thickness}v${ROW - 2 * margin}h${-thickness}z`;
   }
   for (const kind of Object.keys(paths)) inside.append(shape("path", { d: paths[kind], class: kind }));
-  for (const { kind, from, to, text, number } of day.notes) {
-    const [start, end] = [Math.max(x(from), 0), Math.min(x(to || day.until), plot)];
-    if ((kind !== "gap" && kind !== "off") || end <= start) continue;
-    inside.append(rectangle(start, top, end, ROW, "picture-" + kind));
-    const fitting = [text, lengthText(to - from), String(number)].find((one) => widthOf(one) + 6 <= end - start);
-    const middle = { x: (start + end) / 2, y: top + 15, class: "picture-gap-words" };
-    if (fitting) inside.append(shape("text", middle, fitting));
+  for (const note of day.notes) {
+    const block = blockOf(note, { plot, x });
+    if (!block) continue;
+    const { start, end, isWide } = block;
+    inside.append(rectangle(start, top, end, ROW, "picture-" + note.kind));
+    if (isWide) inside.append(shape("text", { x: (start + end) / 2, y: top + 15, class: "picture-block-words" }, note.text));
   }
   for (const batch of inView) {
     if (batch.isBackup) continue;
@@ -134,39 +143,49 @@ function backups({ svg, inside, day, view, plot, left, named, x }, top) {
   }
 }
 
+// Return what of the row of batches a time without a backup takes, and whether its words fit into that.
+function blockOf({ kind, from, to, text }, { plot, x }) {
+  const [start, end] = [Math.max(x(from), 0), Math.min(x(to), plot)];
+  return (kind === "gap" || kind === "off") && start < end && { start, end, isWide: boldWidthOf(text) + 8 <= end - start };
+}
+
 // Troubles as bars and alarms as triangles, with words where there is room. An alarm goes through all lanes.
-function happened({ inside, ...ground }, top, lanes, height) {
+function happened(ground, top, height) {
   let lines = "";
   for (const { note, level, start, end, text, at, anchor } of placed(ground)) {
     const y = top + level * ROW;
+    if (note.kind === "trouble") ground.inside.append(rectangle(start, y + 5, end, 12, "picture-trouble"));
     if (note.kind === "alarm") {
-      inside.append(rectangle(start, y + 14, end, 2, "picture-trouble"));
-      inside.append(shape("path", { d: `M${start - 7} ${y + 17}h14l-7 -14z`, class: "picture-alarm" }));
+      ground.inside.append(rectangle(start, y + 15, end, 2, "picture-trouble"));
+      ground.inside.append(shape("path", { d: `M${start - 7} ${y + 17}h14l-7 -14z`, class: "picture-alarm" }));
       lines += `M${start} ${y + 17}V${height}`;
-    } else {
-      inside.append(rectangle(start, y + 4, end, 12, "picture-trouble"));
     }
-    inside.append(shape("text", { x: at, y: y + 14, class: "picture-words", "text-anchor": anchor }, text));
+    const place = { x: at, y: y + 15, class: "picture-words picture-words-" + note.kind, "text-anchor": anchor };
+    ground.inside.append(shape("text", place, text));
   }
-  inside.append(shape("path", { d: lines, class: "picture-alarm-line" }));
+  ground.inside.append(shape("path", { d: lines, class: "picture-alarm-line" }));
 }
 
-// Return in which level each trouble and alarm in view stands, from where to where, and the text beside it.
+// Return what happened in view and has its words below the row of batches: in which level, from where to where, and the
+// text beside it.
 function placed({ day, view, plot, x }) {
   const ends = Array(MOST_LEVELS).fill(-Infinity);
   const found = [];
   for (const note of day.notes) {
-    const last = note.to || day.until;
-    if ((note.kind !== "trouble" && note.kind !== "alarm") || note.from > view.to || last < view.from) continue;
+    const last = note.to === null ? day.until : note.to;
+    const block = blockOf(note, { plot, x });
+    const isPlaced = note.kind === "trouble" || note.kind === "alarm" || (block && !block.isWide);
+    if (!isPlaced || note.from > view.to || last < view.from) continue;
     const start = Math.max(x(note.from), 0);
     const end = Math.max(Math.min(x(last), plot), start + 4);
-    const free = ends.findIndex((one) => one + 12 <= start);
-    const level = free < 0 ? MOST_LEVELS - 1 : free;
-    const rooms = free < 0 ? [0, 0] : [plot - end - 12, start - Math.max(ends[level], 0) - 12];
-    const isAfter = widthOf(note.text) <= rooms[0] || rooms[0] >= rooms[1];
-    const text = fitted(note.text, isAfter ? rooms[0] : rooms[1]);
+    const length = widthOf(note.text);
+    const after = plot - end - 12;
+    const rooms = ends.map((one) => (one + 12 > start ? -1 : Math.min(Math.max(after, start - Math.max(one, 0) - 12), length)));
+    const level = Math.max(...rooms) < 0 ? MOST_LEVELS - 1 : rooms.indexOf(Math.max(...rooms));
+    const text = rooms[level] < LEAST_ROOM ? String(note.number) : fitted(note.text, rooms[level]);
+    const isAfter = rooms[level] < LEAST_ROOM || rooms[level] <= after;
     found.push({ note, level, start, end, text, at: isAfter ? end + 10 : start - 10, anchor: isAfter ? "start" : "end" });
-    ends[level] = Math.max(ends[level], end + (isAfter ? 10 + widthOf(text) : 0));
+    ends[level] = Math.max(ends[level], isAfter ? end + 10 + widthOf(text) : end);
   }
   return found;
 }
@@ -176,31 +195,36 @@ function placed({ day, view, plot, x }) {
 function lane({ svg, inside, day, plot, left, width, named, x }, race, top, height) {
   const base = top + height - 4;
   const y = (count) => Math.round((base - (count / race.most) * (height - named - 12)) * 10) / 10;
-  let [line, area, older, open] = ["", "", "", null];
+  let [line, field, area, older, open] = ["", "", "", "", null];
   for (const { from, state } of [...race.points, { from: day.until, state: null }]) {
     const at = x(from);
     if (open) {
       line += "H" + at;
+      field += "H" + at;
       area += "H" + at;
       if (open.state.isOlder) older += `M${x(open.from)} ${base}H${at}`;
     }
     if (state) {
       line += (open ? "V" : `M${at} `) + y(state.entries);
+      field += (open ? "V" : `M${at} ${base}V`) + y(state.entries);
       area += (open ? "V" : `M${at} ${base}V`) + y(state.finished);
-    } else if (open) area += `V${base}Z`;
+    } else if (open) {
+      field += `V${base}Z`;
+      area += `V${base}Z`;
+    }
     open = state && { from, state };
   }
-  inside.append(shape("path", { d: area, class: "picture-finished" }), shape("path", { d: line, class: "picture-entries" }));
-  inside.append(shape("path", { d: older, class: "picture-older" }), shape("path", { d: `M0 ${base}H${plot}`, class: "picture-base" }));
-  for (const { from } of race.deletions) {
-    const at = x(from);
+  const paths = { field, finished: area, entries: line, base: `M0 ${base}H${plot}`, older };
+  for (const kind of Object.keys(paths)) inside.append(shape("path", { d: paths[kind], class: "picture-" + kind }));
+  for (const { from, before } of race.deletions) {
+    const [at, high] = [x(from), y(before.states.get(race.key).entries)];
     const isBefore = at + 12 + widthOf(say("picture_deleted")) > plot;
-    inside.append(shape("path", { d: `M${at - 5} ${base - 13}l10 10m0 -10l-10 10`, class: "picture-deleted" }));
-    const place = { x: at + (isBefore ? -9 : 9), y: base - 4, "text-anchor": isBefore ? "end" : "start" };
+    inside.append(shape("path", { d: `M${at - 5} ${high - 5}l10 10m0 -10l-10 10`, class: "picture-deleted" }));
+    const place = { x: at + (isBefore ? -9 : 9), y: high + 4, "text-anchor": isBefore ? "end" : "start" };
     inside.append(shape("text", { ...place, class: "picture-words" }, say("picture_deleted")));
   }
   const middle = named ? top + 14 : top + height / 2 + 4;
-  svg.append(words(race.name, left ? left - 10 : width - 90, { x: named ? 2 : 0, y: middle, class: "picture-name" }));
+  svg.append(words(race.name, (named ? width - 90 : left - 10) / BOLD, { x: named ? 2 : 0, y: middle, class: "picture-name" }));
   const [finished, entries] = ["picture-number-finished", "picture-number"].map((kind) => shape("tspan", { class: kind }));
   const numbers = shape("text", { x: width - (named ? 2 : 0), y: middle, class: "picture-numbers" });
   numbers.append(finished, " / ", entries);
