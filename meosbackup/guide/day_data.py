@@ -1,7 +1,7 @@
 """The picture of the day as JSON, for the page that draws it and for the next run, which reads it back.
 
 A day of 600 batches and 30 races must be small, so `batches` and the `track` of a race are texts of numbers: base64
-VLQ, as in source maps, with `-_` as the last two letters. A number from -15 to 15 takes one letter.
+VLQ, as in source maps, with `-_` as the last two letters.
 
 - `batches`: for each the seconds since the batch before (the first one: since 1970), the seconds that it held, and its
   flags (1: a safety batch, 2: not complete). `names` has the folders of those that aren't named after their time, by
@@ -9,9 +9,12 @@ VLQ, as in source maps, with `-_` as the last two letters. A number from -15 to 
 - `track` of a race: four numbers for each batch in which it differs from the batch before. The first is eight times the
   number of batches since the last such one, plus what changes of its flags (1: the batch has a dump of it, 2: a
   .meosxml, 4: the dump is older than the batch). The others are the differences of its entries, finished and cards. A
-  batch without a dump of it has 0 of all.
+  batch without a dump of it has 0 of all. Where the first is 0 and the others are small, as nearly always, all four are
+  one letter from U+0100 to U+02FF: of its nine bits, the lowest two are the entries' difference plus 1, the next three
+  that of finished, and the others by how much that of cards is greater, plus 8.
 """
 
+import re
 import string
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
@@ -26,6 +29,7 @@ _LETTERS = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_
 _VALUES = {letter: value for value, letter in enumerate(_LETTERS)}
 _BITS, _MORE = 5, 32
 _MOST_BITS = 60
+_SHORT = 0x100
 
 _SAFETY, _INCOMPLETE = 1, 2
 _DUMP, _MEOSXML, _OLDER = 1, 2, 4
@@ -48,7 +52,7 @@ def document(day: Day, zone: timezone) -> dict[str, Any]:
         },
         "races": [
             {"key": race.key, "name": clean(race.name, _LONGEST_NAME), "date": clean(race.date, _LONGEST_NAME),
-             "stem": race.stem, "track": _written(_track_numbers(race.key, day.batches))}
+             "stem": race.stem, "track": "".join(_track(race.key, day.batches))}
             for race in day.races
         ],
         "happenings": [
@@ -65,12 +69,12 @@ def read(document: Mapping[str, Any], zone: timezone) -> Day:
 
     Raises ValueError, TypeError, KeyError, OverflowError for whatever `document` would not return.
     """
-    times = list(islice(_times(_read(document["batches"]), zone), MOST_BATCHES))
+    times = list(islice(_times(_read(_text(document["batches"])), zone), MOST_BATCHES))
     states: list[dict[str, RaceState]] = [{} for _ in times]
     races, room = list[DayRace](), MOST_STATES
     for found in document["races"]:
         races.append(DayRace(*(_text(found[key]) for key in ("key", "name", "date", "stem"))))
-        changes = islice(_changes(_read(found["track"])), len(times))
+        changes = islice(_changes(_points(_text(found["track"]))), len(times))
         for (first, state), (end, _) in pairwise([*changes, (len(times), None)]):
             room -= end - first
             if not 0 <= first < end <= len(times) or room < 0:
@@ -109,7 +113,7 @@ def _times(numbers: Iterator[int], zone: timezone) -> Iterator[tuple[datetime, d
         yield _moment(taken, zone), _moment(taken + held, zone), flags
 
 
-def _track_numbers(key: str, batches: Iterable[DayBatch]) -> Iterator[int]:
+def _track(key: str, batches: Iterable[DayBatch]) -> Iterator[str]:
     last, before, known = -1, None, (0, 0, 0, 0)
     for place, batch in enumerate(batches):
         state = batch.states.get(key)
@@ -117,8 +121,8 @@ def _track_numbers(key: str, batches: Iterable[DayBatch]) -> Iterator[int]:
             continue
         before, numbers = state, _state_numbers(state)
         if numbers != known:
-            yield 8 * (place - last - 1) + (numbers[0] ^ known[0])
-            yield from (now - was for now, was in zip(numbers[1:], known[1:], strict=True))
+            steps = (now - was for now, was in zip(numbers[1:], known[1:], strict=True))
+            yield _point(8 * (place - last - 1) + (numbers[0] ^ known[0]), *steps)
             last, known = place, numbers
 
 
@@ -129,16 +133,34 @@ def _state_numbers(state: RaceState | None) -> tuple[int, int, int, int]:
     return flags, state.entries, state.finished, state.cards
 
 
-def _changes(numbers: Iterator[int]) -> Iterator[tuple[int, RaceState | None]]:
+def _changes(points: Iterable[tuple[int, int, int, int]]) -> Iterator[tuple[int, RaceState | None]]:
     """Yield where a race differs from the batch before, and how it is there; None if that has no dump of it."""
     place, flags, counts = -1, 0, (0, 0, 0)
-    for head, *steps in zip(numbers, numbers, numbers, numbers, strict=True):
+    for head, *steps in points:
         place, flags = place + 1 + head // 8, flags ^ head % 8
         counts = (counts[0] + steps[0], counts[1] + steps[1], counts[2] + steps[2])
         if any(count not in _COUNTS for count in counts):
             raise ValueError("not counts of ours")
         there = RaceState(*counts, has_meosxml=bool(flags & _MEOSXML), is_older=bool(flags & _OLDER))
         yield place, there if flags & _DUMP else None
+
+
+def _point(head: int, entries: int, finished: int, cards: int) -> str:
+    bits = (entries + 1, finished, cards - finished + 8)
+    if head == 0 and all(number in range(2**size) for number, size in zip(bits, (2, 3, 4), strict=True)):
+        return chr(_SHORT + bits[0] + (bits[1] << 2) + (bits[2] << 5))
+    return _written((head, entries, finished, cards))
+
+
+def _points(text: str) -> Iterator[tuple[int, int, int, int]]:
+    for letters in re.split(f"([{chr(_SHORT)}-{chr(_SHORT + 511)}])", text):
+        if letters and _SHORT <= ord(letters[0]) < _SHORT + 512:
+            bits = ord(letters) - _SHORT
+            finished = bits >> 2 & 7
+            yield 0, (bits & 3) - 1, finished, finished + (bits >> 5) - 8
+        else:
+            numbers = _read(letters)
+            yield from zip(numbers, numbers, numbers, numbers, strict=True)
 
 
 def _written(numbers: Iterable[int]) -> str:

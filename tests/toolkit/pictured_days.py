@@ -39,20 +39,19 @@ def _entry(taken: datetime, place: int, name: str, counts: Counts) -> Entry:
     dump = StoredFile(names.dump_name(f"race_{place}", taken), 1, "00")
     freshness = Freshness(taken, counts.entries, counts.finished, counts.cards, counts.cards)
     race = Race(name, "", "2026-11-22", key.upper(), place, 101)
-    return Entry(
-        key, race, freshness, dump, taken, meosxml=StoredFile(names.meosxml_name(dump.file), 1, "00")
-    )
+    return Entry(key, race, freshness, dump, taken, meosxml=StoredFile(names.meosxml_name(dump.file), 1, "00"))
 
 
 def facts(day: Day, newest: Batch, removed: tuple[str, ...] = ()) -> PageFacts:
     """Return what a page at the top of a drive tells of a day."""
-    return PageFacts(newest, day, names.folder_name(newest.taken), max(one.held for one in day.batches), removed=removed)
+    held = max(one.held for one in day.batches)
+    return PageFacts(newest, day, names.folder_name(newest.taken), held, removed=removed)
 
 
 def race_day() -> PageFacts:
     """Return a race day with a deleted race, an outage, an alarm, a restore, a missing drive and a restart."""
     day, newest, before = Day(), None, dict[str, Counts]()
-    for minute in range(0, 8 * 60 + 25):
+    for minute in range(8 * 60 + 25):
         now = at("07:30:00") + minute * MINUTE
         if _within(now, "12:52:00", "13:03:00") or _within(now, "14:41:00", "14:46:00"):
             continue
@@ -130,17 +129,17 @@ def _share(now: datetime, first: str, last: str) -> float:
 
 def largest_day(batches: int = 600, races: int = 30) -> PageFacts:
     """Return a day on which every race changes in every batch."""
-    begin = at("07:00:00")
-    made = [
-        batch(begin + minute * MINUTE, {
-            f"Deltävling {place}, huvudklasserna": Counts(
-                300 + minute // 5 + (minute * place) % 7, minute // 3 + (minute * place) % 11, minute // 2
+    counts = [Counts(300 + race, 0, 0) for race in range(races)]
+    day, newest = Day(), None
+    for minute in range(batches):
+        counts = [
+            Counts(
+                one.entries + (minute + race) % 9 // 8, one.finished + 1 + minute * race % 3, one.cards + 1 + minute % 3
             )
-            for place in range(1, races + 1)
-        })
-        for minute in range(batches)
-    ]  # fmt: skip
-    day = Day()
-    for one in made:
-        day = day.with_batch(one, names.folder_name(one.taken))
-    return facts(day, made[-1])
+            for race, one in enumerate(counts)
+        ]
+        now = at("07:00:00") + minute * MINUTE
+        newest = batch(now, {f"Deltävling {place}, huvudklasserna": one for place, one in enumerate(counts, 1)})
+        day = day.with_batch(newest, names.folder_name(now))
+    assert newest is not None
+    return facts(day, newest)

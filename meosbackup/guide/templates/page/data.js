@@ -79,7 +79,8 @@ function folderName(taken, zone) {
 
 // Put a race's state into each batch that has it.
 function readTrack({ key, track }, batches) {
-  const numbers = readNumbers(track);
+  const points = track.match(/[\u0100-\u02ff]|[^\u0100-\u02ff]+/g) || [];
+  const numbers = points.flatMap((text) => (text < "\u0100" ? readNumbers(text) : readShort(text.charCodeAt(0) - 0x100)));
   let [place, flags, entries, finished, cards, state] = [-1, 0, 0, 0, 0, null];
   const fill = (end) => {
     for (; place < end; place++) if (state) batches[place].states.set(key, state);
@@ -93,6 +94,11 @@ function readTrack({ key, track }, batches) {
     state = flags & 1 ? { entries, finished, cards, hasMeosxml: !!(flags & 2), isOlder: !!(flags & 4) } : null;
   }
   fill(batches.length);
+}
+
+function readShort(bits) {
+  const finished = (bits >> 2) & 7;
+  return [0, (bits & 3) - 1, finished, finished + (bits >> 5) - 8];
 }
 
 // Return how a race went from batch to batch. What a restore saved, or an incomplete batch, may lack a race that is there.
