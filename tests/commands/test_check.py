@@ -245,7 +245,7 @@ def test_a_client_program_that_is_missing_stops_no_race_day(place: Place, server
 def test_a_new_drive_that_is_small_and_races_that_are_left_out(place: Place, server: PrivateServer) -> None:
     for number in range(1, 16):
         list_race(server, f"Race {number}", f"gone_{number}")
-    with small_disk(place.target, "85m"):
+    with small_disk(place.target, "64m"):
         result = check(place, server)
     told(result, 0, "Read the 1 NOTE above.")
     [(word, text)] = findings(result)["space"]
