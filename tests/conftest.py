@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
@@ -15,10 +16,14 @@ from hypothesis import settings
 from meosbackup.errors import ProgramMissingError
 from meosbackup.mysql.private_server import PrivateServer, ServerProgram, find_server_program, private_server
 from tests.toolkit import drives, windows_parts
+from tests.toolkit.browser import Reader, chromium
 from tests.toolkit.installations import Certificate, had, self_signed
 from tests.toolkit.servers import FILES, RACE_LIST, RELAY, make_pristine
 from tests.tools.matrix import installations
 from tests.tools.matrix.installations import Installation
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # What a test that needs a server, a mount or the matrix comes to, through its fixtures and helpers.
 _HEAVY = (private_server, find_server_program, drives.slot, drives.small_disk, installations.find, windows_parts.find)
@@ -153,3 +158,18 @@ def mysql_server(mysql: Installation) -> Iterator[PrivateServer]:
     with private_server(program=mysql.server, options=mysql.options) as server:
         make_pristine(server, {RACE_LIST: FILES[RACE_LIST], RELAY: FILES[RELAY]}, {})
         yield server
+
+
+@pytest.fixture(scope="session")
+def _browser() -> Iterator["Browser"]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def reader(_browser: "Browser") -> Iterator[Reader]:
+    """Somebody with a browser; the test fails if a page asked for anything, or said anything on the console."""
+    reader = Reader(_browser)
+    yield reader
+    reader.close()
+    assert reader.noted == []

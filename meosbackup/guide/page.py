@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from datetime import timedelta, timezone
 from functools import cache
 from importlib import resources
@@ -20,14 +21,18 @@ from meosbackup.guide.page_data import PageFacts
 LARGEST = 4_000_000
 """Bytes that a page may have; one of a long day has 300,000."""
 
-_SCRIPTS = (
+SCRIPTS = (
     "words.js", "data.js", "notes.js", "sketch.js", "picture.js", "head.js", "lines.js", "checklist.js", "steps.js",
     "choose.js", "live.js", "page.js",
 )  # fmt: skip
 _STYLES = ("page.css", "picture.css", "live.css")
 
+_LIVE = ("live.js", "live.css")
+"""What only the page needs that the daemon serves."""
+
 _DATA = re.compile(r'<script type="application/json" id="data">(.*?)</script>', re.DOTALL)
 _CHECK_LINE = "\n<!-- For meosbackup verify: {} -->\n"
+_NEEDLESS = re.compile(r"^\s*(?://.*|/\*.*\*/)\n|^\s+", re.MULTILINE)
 _UNSAFE = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&'\u2028\u2029"}
 
 
@@ -76,7 +81,7 @@ def live_html() -> str:
 
 def _rendered(data: dict[str, Any] | None, text: str, *, is_live: bool) -> str:
     html: str = _template().render(
-        data=_json(data), languages=_languages(), style=_style(), script=_script(),
+        data=_json(data), languages=_languages(), style=_style(is_live=is_live), script=_script(is_live=is_live),
         policy=policy(is_live=is_live), text=text.replace("\r\n", "\n"), is_live=is_live,
     )  # fmt: skip
     return html
@@ -85,7 +90,7 @@ def _rendered(data: dict[str, Any] | None, text: str, *, is_live: bool) -> str:
 @cache
 def policy(*, is_live: bool) -> str:
     """Return the Content-Security-Policy: only the page's own style and script, and, if live, its own daemon."""
-    style, script = (f"'sha256-{_digest(part)}'" for part in (_style(), _script()))
+    style, script = (f"'sha256-{_digest(part)}'" for part in (_style(is_live=is_live), _script(is_live=is_live)))
     connect = "; connect-src 'self'" if is_live else ""
     return f"default-src 'none'; style-src {style}; script-src {script}; base-uri 'none'; form-action 'none'{connect}"
 
@@ -97,15 +102,19 @@ def _template() -> Any:
 
 
 @cache
-def _style() -> Markup:
-    return Markup("".join(_read(f"page/{name}") for name in _STYLES))  # noqa: S704 - files of ours
+def _style(*, is_live: bool) -> Markup:
+    return Markup(_lean(_STYLES, is_live=is_live))  # noqa: S704 - files of ours
 
 
 @cache
-def _script() -> Markup:
+def _script(*, is_live: bool) -> Markup:
     """Return the page's scripts as one; they share their names with one another, and with nothing else."""
-    parts = "".join(_read(f"page/{name}") for name in _SCRIPTS)
-    return Markup(f'(() => {{\n"use strict";\n{parts}}})();\n')  # noqa: S704 - files of ours
+    return Markup(f'(() => {{\n"use strict";\n{_lean(SCRIPTS, is_live=is_live)}}})();\n')  # noqa: S704 - files of ours
+
+
+def _lean(parts: Sequence[str], *, is_live: bool) -> str:
+    """Return what stands in files, but for indentation, empty lines, and lines that only comment."""
+    return _NEEDLESS.sub("", "".join(_read(f"page/{name}") for name in parts if is_live or name not in _LIVE))
 
 
 @cache

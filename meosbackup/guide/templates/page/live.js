@@ -47,7 +47,7 @@ function beginLive(show) {
 
   function refresh() {
     const now = (performance.now() + heard.ahead) / 1000;
-    const state = stateOf(heard, now);
+    const state = liveState(heard, now);
     if (state === null) return;
     const status = heard.answer && heard.answer.status;
     const words = say("live_" + (state === "stuck" ? "silent" : state));
@@ -75,7 +75,7 @@ function beginLive(show) {
 }
 
 // Return how things stand at a moment, in seconds since 1970; null before the first answer.
-function stateOf({ answer, unanswered }, now) {
+function liveState({ answer, unanswered }, now) {
   if (unanswered !== null && performance.now() - unanswered > SILENT_AFTER) return "silent";
   if (answer === null) return null;
   const { moment, interval, wrong, on_drive, on_computer } = answer.status;

@@ -130,9 +130,8 @@ function newestBackup() {
 function drawChosen() {
   const batch = chosenBatch();
   const files = filesOf(batch, state);
-  const races = state.day.races.length ? state.day.races : state.data.batch.races;
   part("batch").value = batch.name;
-  fillRaces(part("race"), races, state.race === "?");
+  fillRaces(part("race"), allRaces(), state.race === "?");
   part("race").value = state.race;
   part("drive").value = state.drives[systemOfTab()];
   state.picture.choose(batch);
@@ -143,6 +142,12 @@ function drawChosen() {
   part("panel").setAttribute("aria-labelledby", "tab-" + state.tab);
   part("password").parentElement.hidden = state.race !== "" || !["windows", "linux"].includes(state.tab);
   drawSteps();
+}
+
+// Return the races of the day, and those that are missing from all of its backups.
+function allRaces() {
+  const known = new Set(state.day.races.map((race) => race.key));
+  return [...state.day.races, ...state.data.batch.races.filter((race) => !known.has(race.key))];
 }
 
 function otherRow(race) {
@@ -239,7 +244,7 @@ function chooseTime(text) {
 
 // Set everything as it suits what happened, and go there.
 function answer(kind) {
-  const races = state.day.races;
+  const races = allRaces();
   if (kind === "now") choose({ tab: "quick", race: "", chosen: null });
   if (kind === "server") choose({ tab: state.system, race: "", chosen: null });
   if (kind === "race") choose({ tab: state.tab === "quick" ? state.system : state.tab, race: races.length === 1 ? races[0].key : "?" });
