@@ -51,7 +51,7 @@ def document(facts: PageFacts) -> dict[str, Any]:
             "taken": _seconds(batch.taken),
             "complete": batch.complete,
             "is_backup": batch.is_backup,
-            "server": clean(str(batch.server), 200),
+            "server": clean(f"{batch.server.flavour} {batch.server.version}, {batch.server.host}", 200),
             "lower_case_table_names": batch.server.lower_case_table_names,
             "race_list": _race_list(batch),
             "races": [_race(entry) for entry in batch.races],
