@@ -82,7 +82,9 @@ def begun(
     """Return the record when meosbackup starts: the day as the page on the drive tells of it, with all batches."""
     day = top_of_drive.read_day(on_drive.root) or Day()
     for found in (on_drive, in_spool):
-        day = day.with_batches((stored.batch, stored.name) for stored in found.batches if stored.batch.taken <= now)
+        day = day.with_batches(
+            ((stored.batch, stored.name) for stored in found.batches if stored.batch.taken <= now), now
+        )
     return Record(day.started(now, interval), listeners)
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from meosbackup.batch import names
-from meosbackup.batch.model import Batch, Entry, Race, StoredFile
+from meosbackup.batch.model import Batch, Entry, StoredFile
+from meosbackup.guide import restore_sql
 
 START = "start"
 TROUBLE = "trouble"
@@ -79,13 +80,14 @@ class Happening:
 class Day:
     """The last 24 hours: batches and happenings, oldest first, and all races of these batches.
 
-    `interval` is the time from one backup to the next, in seconds.
+    `interval` is the time from one backup to the next, in seconds. `until` is the last moment that the day tells of.
     """
 
     interval: int = 60
     races: tuple[DayRace, ...] = ()
     batches: tuple[DayBatch, ...] = ()
     happenings: tuple[Happening, ...] = ()
+    until: datetime | None = None
 
     @property
     def standing(self) -> tuple[Happening, ...]:
@@ -93,10 +95,10 @@ class Day:
         return tuple(one for one in self.happenings if one.ended is None)
 
     def with_batch(self, batch: Batch, name: str) -> "Day":
-        """Return the day with a batch whose folder has this name."""
-        return self.with_batches([(batch, name)])
+        """Return the day with a new batch, whose folder has this name."""
+        return self.with_batches([(batch, name)], batch.taken)
 
-    def with_batches(self, found: Iterable[tuple[Batch, str]]) -> "Day":
+    def with_batches(self, found: Iterable[tuple[Batch, str]], now: datetime) -> "Day":
         """Return the day with batches, each with its folder's name; one that the day has already stays as it is."""
         known = {one.name for one in self.batches}
         added = [(batch, name) for batch, name in found if name not in known]
@@ -105,17 +107,21 @@ class Day:
         batches = list(self.batches)
         for batch, name in added:
             batches.append(_day_batch(batch, name, batches[-1] if batches else None))
-        batches.sort(key=lambda one: one.taken)
-        kept = tuple(one for one in batches[-MOST_BATCHES:] if batches[-1].taken - one.taken <= _LONGEST)
-        races = self._known([batch for batch, _ in added], kept)
-        return replace(self, races=races, batches=kept, happenings=_recent(self.happenings, kept))
+        kept = _latest(batches, now)
+        recent = tuple(one for one in self.happenings if one.ended is None or now - one.ended <= _LONGEST)
+        until = max(batch.taken for batch, _ in added)
+        return replace(
+            self, races=self._known([batch for batch, _ in added], kept), batches=kept, happenings=recent,
+            until=max(self.until, until) if self.until else until,
+        )  # fmt: skip
 
     def held(self, moment: datetime) -> "Day":
         """Return the day after it was seen that nothing had changed since its newest backup."""
         for place in reversed(range(len(self.batches))):
-            if self.batches[place].is_backup:
-                held = replace(self.batches[place], held=moment)
-                return replace(self, batches=(*self.batches[:place], held, *self.batches[place + 1 :]))
+            batch = self.batches[place]
+            if batch.is_backup and batch.taken <= moment:  # later ones are from before the clock was set back
+                held = replace(batch, held=moment)
+                return replace(self, batches=(*self.batches[:place], held, *self.batches[place + 1 :]), until=moment)
         return self
 
     def with_standing(self, present: Iterable[Happening]) -> "Day":
@@ -128,25 +134,22 @@ class Day:
         """Return the day when all but these that stood has ended by now."""
         left = {(one.kind, one.key) for one in present}
         happenings = (
-            replace(one, ended=now) if one.ended is None and (one.kind, one.key) not in left else one
+            replace(one, ended=max(one.began, now)) if one.ended is None and (one.kind, one.key) not in left else one
             for one in self.happenings
         )
-        return replace(self, happenings=tuple(happenings))
+        return replace(self, happenings=tuple(happenings), until=now)
 
     def started(self, now: datetime, interval: int) -> "Day":
-        """Return the day when meosbackup starts: what stood until the last sign of it stands no more."""
-        last = max((batch.held for batch in self.batches), default=now)
-        ended = (replace(one, ended=max(one.began, last)) if one.ended is None else one for one in self.happenings)
-        happenings = (*ended, Happening(START, "", "", "", "", now, now))[-_MOST_HAPPENINGS:]
-        return replace(self, interval=interval, happenings=happenings)
+        """Return the day when meosbackup starts: what stood ended when the day was last told of."""
+        before = self.ended(min(self.until or now, now)).happenings
+        happenings = (*before, Happening(START, "", "", "", "", now, now))[-_MOST_HAPPENINGS:]
+        return replace(self, interval=interval, happenings=happenings, until=now)
 
     def _known(self, added: Iterable[Batch], kept: tuple[DayBatch, ...]) -> tuple[DayRace, ...]:
         """Return the races that the kept batches have, as the latest of those that were added describes them."""
         known = {race.key: race for race in self.races}
         for batch in added:
-            known |= {
-                entry.key: _day_race(entry.dump, entry.race) for entry in batch.races if entry.race and entry.dump
-            }
+            known |= {entry.key: _day_race(entry, entry.dump) for entry in batch.races if entry.dump}
         present = {key for one in kept for key in one.states}
         return tuple(race for key, race in known.items() if key in present)
 
@@ -169,10 +172,14 @@ def _state(entry: Entry) -> RaceState:
     )  # fmt: skip
 
 
-def _day_race(dump: StoredFile, race: Race) -> DayRace:
-    return DayRace(race.key, race.name, race.date, names.stem_of(dump.file))
+def _day_race(entry: Entry, dump: StoredFile) -> DayRace:
+    return DayRace(
+        entry.key, restore_sql.race_name(entry), entry.race.date if entry.race else "", names.stem_of(dump.file)
+    )
 
 
-def _recent(happenings: tuple[Happening, ...], batches: tuple[DayBatch, ...]) -> tuple[Happening, ...]:
-    since = batches[-1].taken - _LONGEST
-    return tuple(one for one in happenings if one.ended is None or one.ended >= since)
+def _latest(batches: Iterable[DayBatch], now: datetime) -> tuple[DayBatch, ...]:
+    """Return the batches to keep, in order; some are later than now if the clock was set back."""
+    near = sorted((one for one in batches if abs(now - one.taken) <= _LONGEST), key=lambda one: one.taken)
+    races = max((len(one.states) for one in near), default=0)
+    return tuple(near[-min(MOST_BATCHES, MOST_STATES // max(races, 1)) :])

@@ -44,6 +44,7 @@ def document(day: Day, zone: timezone) -> dict[str, Any]:
     """Return what JSON says of a day, with all times in seconds since 1970; `zone` is that of the folders' names."""
     return {
         "interval": day.interval,
+        "until": _seconds(day.until) if day.until else None,
         "batches": _written(_batch_numbers(day.batches)),
         "names": {
             str(place): batch.name
@@ -76,12 +77,15 @@ def read(document: Mapping[str, Any], zone: timezone) -> Day:
         races.append(DayRace(*(_text(found[key]) for key in ("key", "name", "date", "stem"))))
         changes = islice(_changes(_points(_text(found["track"]))), len(times))
         for (first, state), (end, _) in pairwise([*changes, (len(times), None)]):
-            room -= end - first
-            if not 0 <= first < end <= len(times) or room < 0:
+            if not 0 <= first < end <= len(times):
                 raise ValueError("not a track of ours")
-            if state is not None:
-                for place in range(first, end):
-                    states[place][races[-1].key] = state
+            if state is None:
+                continue
+            room -= end - first
+            if room < 0:
+                raise ValueError("more than a day of ours has")
+            for known in states[first:end]:
+                known[races[-1].key] = state
     if document["interval"] not in _INTERVALS:
         raise ValueError("not an interval of ours")
     folders = {**document["names"]}
@@ -93,7 +97,7 @@ def read(document: Mapping[str, Any], zone: timezone) -> Day:
         for place, (taken, held, flags) in enumerate(times)
     )  # fmt: skip
     happenings = tuple(_happening(found, zone) for found in document["happenings"])
-    return Day(int(document["interval"]), tuple(races), batches, happenings)
+    return Day(int(document["interval"]), tuple(races), batches, happenings, _moment_or_none(document["until"], zone))
 
 
 def _batch_numbers(batches: Sequence[DayBatch]) -> Iterator[int]:
@@ -192,8 +196,7 @@ def _happening(found: Mapping[str, Any], zone: timezone) -> Happening:
     if found["kind"] not in KINDS:
         raise ValueError("not a kind of ours")
     kind, key, what, means, do = (_text(found[key]) for key in ("kind", "key", "what", "means", "do"))
-    ended = None if found["to"] is None else _moment(found["to"], zone)
-    return Happening(kind, key, what, means, do, _moment(found["from"], zone), ended)
+    return Happening(kind, key, what, means, do, _moment(found["from"], zone), _moment_or_none(found["to"], zone))
 
 
 def _folder(found: object, taken: datetime) -> str:
@@ -216,3 +219,7 @@ def _seconds(moment: datetime) -> int:
 
 def _moment(seconds: int, zone: timezone) -> datetime:
     return datetime.fromtimestamp(0, zone) + timedelta(seconds=seconds)
+
+
+def _moment_or_none(seconds: int | None, zone: timezone) -> datetime | None:
+    return None if seconds is None else _moment(seconds, zone)
