@@ -16,6 +16,8 @@ from meosbackup.errors import MeosBackupError
 log = logging.getLogger(__name__)
 
 _LOG_BYTES = 5_000_000
+_HEARD = frozenset({"meosbackup", "mysql", "wakepy", "schedule", "filelock"})
+"""Whose records are written; other libraries may tell what they were given, such as an URL with a password in it."""
 _OLDER = 2
 """How many older log files are kept."""
 
@@ -50,6 +52,7 @@ def begin(path: Path, *, verbose: bool) -> None:
             "Choose another one with --log-file.",
         ) from error
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.addFilter(lambda record: record.name.partition(".")[0] in _HEARD)
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler], force=True)
     for library in ("mysql.connector", "wakepy"):
         logging.getLogger(library).setLevel(logging.WARNING)

@@ -8,13 +8,17 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
+import click
+
 from meosbackup import wording
 from meosbackup.backup import survey
 from meosbackup.backup.survey import Survey
 from meosbackup.batch.model import Race, Server
+from meosbackup.commands import findings
 from meosbackup.commands.common import command, spool_of
+from meosbackup.commands.findings import Finding
 from meosbackup.console import Console
-from meosbackup.day import report
+from meosbackup.day import notify_thread, report
 from meosbackup.dump import dumping, mysqldump
 from meosbackup.dump.mysqldump import DumpProgram
 from meosbackup.errors import MeosBackupError, ProgramMissingError
@@ -26,28 +30,16 @@ from meosbackup.mysql.programs import Program
 from meosbackup.mysql.server_errors import grant_line
 from meosbackup.settings.model import Settings
 from meosbackup.store import drive, inventory, retention, space, spool
-from meosbackup.system import awake, disks, files
+from meosbackup.system import awake, disks, files, receivers
 from meosbackup.text import clean, unbroken
 
 _FAULTS = frozenset({"clock", "version"})
 """Which of the warnings about a server mean that it isn't ready for race day."""
 
 _SPOOL = "waiting room"
+_ANSWER_SECONDS = 60.0
 _AS_ADMINISTRATOR = "In an administrator's mysql prompt:"
 _MORE_PACKET = "SET GLOBAL max_allowed_packet=1073741824;"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A thing that race day needs, what was found, and what to do about it, in sentences.
-
-    `word` is OK; FAIL if the race day can't begin like this; NOTE if it can; empty if there is nothing to judge.
-    """
-
-    word: str
-    name: str
-    text: str
-    do: str = ""
 
 
 @dataclass
@@ -56,6 +48,7 @@ class Checkup:
 
     settings: Settings
     spool: Path
+    sends_messages: bool = False
     place: Path | None = None
     has_spool: bool = False
     server: Server | None = None
@@ -67,7 +60,8 @@ class Checkup:
 
 
 @command("check", "target", "server", "backup", "programs")
-def check_command(settings: Settings, console: Console) -> bool:
+@click.option("--notify", "sends_messages", is_flag=True, help="Send a test message to all that notify names.")
+def check_command(settings: Settings, console: Console, *, sends_messages: bool) -> bool:
     """Check that everything is ready for race day.
 
     It prints a line for each thing, and at the end what is left to do.
@@ -75,7 +69,7 @@ def check_command(settings: Settings, console: Console) -> bool:
     Example:  meosbackup check --target /media/usb
     """
     found: list[Finding] = []
-    work = Checkup(settings, spool_of(settings))
+    work = Checkup(settings, spool_of(settings), sends_messages)
     for part in parts(work):
         before = len(found)
         for finding in part:
@@ -86,7 +80,7 @@ def check_command(settings: Settings, console: Console) -> bool:
     if work.left_out:
         console.block(report.left_out_rows(work.left_out))
         console.say()
-    return _show_verdict(found, console)
+    return findings.show_verdict(found, console)
 
 
 def parts(work: Checkup) -> Iterator[Iterator[Finding]]:
@@ -95,7 +89,7 @@ def parts(work: Checkup) -> Iterator[Iterator[Finding]]:
     yield _tried((("server", _server),), work)
     yield _tried((("dump program", _program), ("client program", _client)), work)
     yield _tried((("race list", _survey), ("race", _races), (_SPOOL, _trial), ("privileges", _without_database)), work)
-    yield _tried((("space", _space), ("sleep", _sleep)), work)
+    yield _tried((("space", _space), ("sleep", _sleep), ("notify", _notify)), work)
 
 
 def _tried(
@@ -106,19 +100,6 @@ def _tried(
             yield from look(work)
         except MeosBackupError as error:
             yield Finding("FAIL", name, clean(error.what), clean(error.do))
-
-
-def _show_verdict(found: Sequence[Finding], console: Console) -> bool:
-    """Print what is left to do, or that nothing is; return whether race day can begin."""
-    faults = [finding for finding in found if finding.word == "FAIL"]
-    if not faults:
-        notes = sum(finding.word == "NOTE" for finding in found)
-        console.say("Ready for race day." + (f" Read the {wording.number(notes, 'NOTE')} above." if notes else ""))
-        return True
-    console.say(f"Not ready for race day: {wording.number(len(faults), 'thing')} to do.")
-    for number, fault in enumerate(faults, 1):
-        console.say(f"{number}. {fault.name}: {fault.do or fault.text}", margin="   ")
-    return False
 
 
 def _drive(work: Checkup) -> Iterator[Finding]:
@@ -249,6 +230,25 @@ def _sleep(work: Checkup) -> Iterator[Finding]:
     else:
         do = "Check in its settings that it doesn't go to sleep by itself."
         yield Finding("NOTE", "sleep", "this computer can't be kept awake from here.", do)
+
+
+def _notify(work: Checkup) -> Iterator[Finding]:
+    """Report who gets messages, and whether they take one where that is tried."""
+    found, is_tried = receivers.find(work.settings.notify), work.sends_messages
+    names = ", ".join(receiver.name for receiver in found)
+    if found and not is_tried:
+        yield Finding("OK", "notify", f"messages go to {names}; not tried: --notify sends a test message")
+    elif not found and not is_tried:
+        yield Finding("OK", "notify", "no messages are sent, since notify is not set")
+    elif not found:
+        do = "Put an Apprise URL into the settings, as README explains."
+        yield Finding("FAIL", "notify", "no messages are sent, since notify is not set.", do)
+    for receiver, is_taken in notify_thread.send_trial(found if is_tried else (), _ANSWER_SECONDS):
+        if is_taken:
+            yield Finding("OK", "notify", f"{receiver.name} took the test message")
+        else:
+            do = "Check the internet connection, and the URL in the settings."
+            yield Finding("FAIL", "notify", f"{receiver.name} didn't take the test message.", do)
 
 
 def _trial(work: Checkup) -> Iterator[Finding]:

@@ -46,5 +46,6 @@ class Settings:
     rehearse_every: int | None = None
     page_port: int | None = None
     log_file: Path | None = None
+    notify: tuple[str, ...] = field(default=(), repr=False)
     quiet: bool = False
     verbose: bool = False

@@ -65,6 +65,8 @@ class Setting:
         return PREFIX + self.key.upper()
 
 
+_SECRET = frozenset({"password", "notify"})
+
 CONFIG = Setting("common", "config", FILE, "A file of settings, such as config.example.toml.")
 
 SETTINGS = (
@@ -101,6 +103,7 @@ SETTINGS = (
     Setting(FILE_ONLY, "alarm", SWITCH),
     Setting(FILE_ONLY, "stay_awake", SWITCH),
     Setting(FILE_ONLY, "rehearse_every", SPAN),
+    Setting(FILE_ONLY, "notify", NAMES),
 )
 KEYS = tuple(setting.key for setting in SETTINGS if setting is not CONFIG)
 """Every key of the file of settings."""
@@ -167,8 +170,8 @@ class SettingOption(click.Option):
             raise self.fault(label, value) from error
 
     def fault(self, label: str, value: Any) -> Exception:
-        """Return the error for a wrong value; a password is never shown."""
-        shown = "(not shown)" if self.setting.key == "password" else faults.shown(value)
+        """Return the error for a wrong value; one that may hold a password is never shown."""
+        shown = "(not shown)" if self.setting.key in _SECRET else faults.shown(value)
         if has_lost_quote(value):
             return faults.wrong(
                 f'{label} is {clean(value, 80)}: Windows takes \\" for a quotation mark, and what follows it for the'
