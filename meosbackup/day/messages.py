@@ -1,12 +1,12 @@
 """Messages to people: what is wrong, what is over, that the day began and ended."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from meosbackup import wording
 from meosbackup.day.day_status import DayStatus
-from meosbackup.day.telling import Due, Key, Known, Turn, key_of
-from meosbackup.guide.day import ALARM, Happening
+from meosbackup.day.telling import Due, Key, Turn, key_of
+from meosbackup.guide.day import ALARM
 from meosbackup.system.receivers import Message, Mood
 from meosbackup.text import NO_BREAK, clean
 
@@ -15,13 +15,14 @@ _MOST = 5
 _WIDTH = 500
 
 
-def news(known: Mapping[Key, Known], dues: Sequence[Due], status: DayStatus, computer: str) -> Message:
+def news(dues: Sequence[Due], status: DayStatus, computer: str) -> Message:
     """Return the message that tells what is due."""
     now, wrong = status.moment, [one for one in dues if one.turn is not Turn.ENDED]
-    over = [one for one in dues if one.turn is Turn.ENDED]
     is_alarm = any(one.thing.kind == ALARM for one in wrong)
+    # An alarm that ends where another begins went over into that, as when more is lost.
+    over = [one for one in dues if one.turn is Turn.ENDED and not (is_alarm and one.thing.kind == ALARM)]
     title = "ALARM" if is_alarm else "FAIL" if wrong else "partly well again" if status.wrong else "all is well again"
-    parts = _cut([_wrong(known, one, now) for one in wrong])
+    parts = _cut([_wrong(one, now) for one in wrong])
     parts += _cut([f"Over, {_span(one, now)}: {_text(one.thing.what)}" for one in over])
     parts += _still(status, {key_of(one.thing) for one in wrong})
     mood: Mood = "failure" if wrong else "info" if status.wrong else "success"
@@ -52,17 +53,11 @@ def _text(text: str) -> str:
     return clean(text, _WIDTH).replace(NO_BREAK, " ")
 
 
-def _word(thing: Happening) -> str:
-    return "ALARM" if thing.kind == ALARM else "FAIL"
-
-
-def _wrong(known: Mapping[Key, Known], one: Due, now: datetime) -> str:
+def _wrong(one: Due, now: datetime) -> str:
     """Return what is told of something that is wrong."""
-    since = f", still, since {wording.when(one.thing.began, now)}"
-    again = ", again" if (before := known.get(key_of(one.thing))) and before.is_end_told else ""
-    more = since if one.turn is Turn.STANDS else again
-    lines = (one.thing.what, one.thing.means, one.thing.do)
-    return "\n".join([f"{_word(one.thing)}{more}: {_text(lines[0])}", *filter(None, map(_text, lines[1:]))])
+    thing, word = one.thing, "ALARM" if one.thing.kind == ALARM else "FAIL"
+    how = {Turn.AGAIN: " again", Turn.STANDS: f" since {wording.when(thing.began, now)}"}.get(one.turn, "")
+    return "\n".join([f"{word}{how}: {_text(thing.what)}", *filter(None, map(_text, (thing.means, thing.do)))])
 
 
 def _still(status: DayStatus, told_now: set[Key]) -> list[str]:

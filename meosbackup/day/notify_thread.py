@@ -96,7 +96,7 @@ class Telling:
             return None
         self._tried, self._skipped = dues, 0
         if dues:
-            return messages.news(self._known, dues, status, self._computer)
+            return messages.news(dues, status, self._computer)
         return messages.started(status, self._computer)
 
     def sent(self, *, is_taken: bool) -> None:

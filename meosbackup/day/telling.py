@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from meosbackup.day.day_status import DayStatus
-from meosbackup.guide.day import ALARM, Happening
+from meosbackup.guide.day import Happening
 
 _AGAIN = timedelta(minutes=10)
 """How long something stands before it is told again."""
@@ -36,6 +36,7 @@ class Turn(Enum):
     """Why something is told."""
 
     BEGAN = "it is new"
+    AGAIN = "it was over, and is back soon after"
     STANDS = "it has stood for a while"
     ENDED = "it is over"
 
@@ -68,8 +69,8 @@ def due(known: Mapping[Key, Known], status: DayStatus) -> tuple[Due, ...]:
     standing, found = _standing(status), []
     for key, thing in standing.items():
         one = known.get(key)
-        if one is None or one.is_end_told or (thing.kind == ALARM and thing.began != one.thing.began):
-            found.append(Due(Turn.BEGAN, thing))
+        if one is None or one.is_end_told:
+            found.append(Due(Turn.BEGAN if one is None else Turn.AGAIN, thing))
         elif not one.is_reminded and status.moment - one.told >= _AGAIN:
             found.append(Due(Turn.STANDS, thing))
     ended = [one for one in known.values() if one.over is not None and not one.is_end_told]
@@ -85,8 +86,8 @@ def told(known: Mapping[Key, Known], dues: Iterable[Due], moment: datetime) -> d
     for one in dues:
         key = key_of(one.thing)
         match one.turn:
-            case Turn.BEGAN:
-                found[key] = Known(one.thing, moment, comes_and_goes=key in known and known[key].is_end_told)
+            case Turn.BEGAN | Turn.AGAIN:
+                found[key] = Known(one.thing, moment, comes_and_goes=one.turn is Turn.AGAIN)
             case Turn.STANDS:
                 found[key] = replace(known[key], is_reminded=True)
             case Turn.ENDED:
