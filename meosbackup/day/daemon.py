@@ -20,6 +20,7 @@ from meosbackup.console import Console
 from meosbackup.day import day_status, record
 from meosbackup.day.closing import Closing, Lost
 from meosbackup.day.day_status import DayStatus
+from meosbackup.day.notify_thread import NotifyThread
 from meosbackup.day.page_server import PageServer
 from meosbackup.day.record import Listener
 from meosbackup.day.rehearsal_thread import RehearsalThread
@@ -36,7 +37,7 @@ from meosbackup.settings.model import SPOOL, Settings
 from meosbackup.store import drive, inventory, shipping, spool
 from meosbackup.store.drive import Place
 from meosbackup.store.shipping import Shipper
-from meosbackup.system import awake, console_modes, signals
+from meosbackup.system import awake, console_modes, receivers, signals
 
 log = logging.getLogger(__name__)
 
@@ -110,8 +111,11 @@ def run_once(ready: Ready, console: Console) -> int:
 def begin(ready: Ready, console: Console, *, is_only_tick: bool = False) -> "Day":
     """Tidy the spool and the drive, print the block at the start, and start the threads of a day.
 
-    An only tick waits for the drive, however slow it is. Raises DriveGoneError, DriveFailedError.
+    An only tick waits for the drive, however slow it is, and sends no messages. Raises DriveGoneError,
+    DriveFailedError, and WrongUsageError if messages can't be sent as the user wants it.
     """
+    told = () if is_only_tick else receivers.find(ready.settings.notify)
+    notify = NotifyThread(told)
     report, stop = Report(console), threading.Event()
 
     def tell(text: str) -> None:
@@ -126,14 +130,16 @@ def begin(ready: Ready, console: Console, *, is_only_tick: bool = False) -> "Day
     target = ready.place.target
     page = None if is_only_tick else _live_page(ready.settings, tell)
     addresses = page.addresses(ready.settings.host) if page else []
-    report.started(ready.settings, target, ready.spool, drive.free_bytes(target), addresses)
-    listeners: list[Listener] = [partial(_write_status, ready.spool), *([page.post] if page else [])]
+    report.started(
+        ready.settings, target, ready.spool, drive.free_bytes(target), addresses, [one.name for one in told]
+    )  # fmt: skip
+    listeners: list[Listener] = [partial(_write_status, ready.spool), notify.tell, *([page.post] if page else [])]
     ticks = Ticks(
         ready.settings, ready.spool, report, Backup(ready.settings, ready.program, ready.spool, sequence),
         ShippingThread(shipper, drive_id, on_drive), RehearsalThread(ready.program, stop), SimpleQueue(), stop,
         record.begun(on_drive, found, _now(), ready.settings.interval, listeners), is_only_tick,
     )  # fmt: skip
-    day = Day(ticks, ready.place, found.newest, page)
+    day = Day(ticks, notify, ready.place, found.newest, page)
     day.start()
     return day
 
@@ -145,12 +151,15 @@ class Day:
     three as of the last `collect`.
     """
 
-    def __init__(self, ticks: Ticks, place: Place, newest: StoredBatch | None, page: PageServer | None = None) -> None:
+    def __init__(
+        self, ticks: Ticks, notify: NotifyThread, place: Place, newest: StoredBatch | None, page: PageServer | None
+    ) -> None:  # fmt: skip
         """Prepare the day; `start` starts it, and the end of the day stops the page. `place` is the drive's."""
         self.ticks = ticks
         self.newest = newest
         self.ended = Ended()
         self.is_ticking = False
+        self._notify = notify
         self._place = place
         self._page = page
         self._made: list[StoredBatch] = []
@@ -167,6 +176,7 @@ class Day:
 
     def start(self) -> None:
         """Start the threads."""
+        self._notify.start()
         self.ticks.shipping.start()
         self._thread.start()
 
@@ -211,12 +221,13 @@ class Day:
             return max(0.0, began + seconds - time.monotonic())
 
         self.stop.set()
+        self._notify.stop()
         self._moments.put(None)
         self._thread.join(left(_SHIPPING_SECONDS))
         shipping.send(Leave())
         shipping.join(left(_SHIPPING_SECONDS))
         shipping.give_up()
-        for thread in (self._thread, shipping, self.ticks.rehearsals):
+        for thread in (self._thread, shipping, self.ticks.rehearsals, self._notify):
             thread.join(left(STOP_SECONDS))
         if self._thread.is_alive():
             log.warning("the tick at %s didn't end within %s s", self._tick_began, STOP_SECONDS)

@@ -12,6 +12,7 @@ from meosbackup import notices
 from meosbackup.day import messages, telling
 from meosbackup.day.day_status import DayStatus
 from meosbackup.day.telling import Due, Key, Known
+from meosbackup.guide.page_data import PageFacts
 from meosbackup.system.receivers import Message, Receiver
 
 _LONGEST_PAUSE = 300
@@ -38,7 +39,7 @@ class NotifyThread:
         for thread in self._threads:
             thread.start()
 
-    def tell(self, status: DayStatus) -> None:
+    def tell(self, status: DayStatus, _: PageFacts | None = None) -> None:
         """Have the receivers told what is new; return at once."""
         self._put(status)
 

@@ -57,9 +57,10 @@ class Report:
         self._hours_told: int | None = None
 
     def started(
-        self, settings: Settings, target: Path, spool: Path, free: int | None, addresses: Sequence[str] = ()
-    ) -> None:
-        """Print the block at the start; at the `addresses` is the live page."""
+        self, settings: Settings, target: Path, spool: Path, free: int | None, addresses: Sequence[str] = (),
+        told: Sequence[str] = (),
+    ) -> None:  # fmt: skip
+        """Print the block at the start; at the `addresses` is the live page, and those who are `told` get messages."""
         where = settings.socket or f"{settings.host}, port {settings.port}"
         self._console.block([
             ("Server", f"{where}, as user {clean(settings.user)}"),
@@ -67,6 +68,7 @@ class Report:
             ("Waiting room", f"{spool} (on this computer)"),
             ("Interval", f"{wording.number(settings.interval, 'second')}; stop with Ctrl-C"),
             *_headed("Page", [" or ".join(addresses)] if addresses else []),
+            *_headed("Messages", [f"to {', '.join(told)}"] if told else []),
         ])  # fmt: skip
         if addresses:
             self._console.drawing(qr_code.rows(addresses[0]))

@@ -68,7 +68,7 @@ def test_a_good_set_up_is_all_well(place: Place, server: PrivateServer) -> None:
     told(result, 0)
     found = findings(result)
     assert failed(result) == {}
-    assert list(found) == [*THINGS, "race list", *RACES, "space", "sleep"]
+    assert list(found) == [*THINGS, "race list", *RACES, "space", "sleep", "notify"]
     assert re.fullmatch(r"70 entries, 43 finished; dump good, \d+ kB", found[RACES[0]][0][1])
     assert re.fullmatch(r"[\d.]+ GB free on the drive, enough for more than a day", found["space"][0][1])
     assert "Not backed up" not in result.stdout
@@ -132,7 +132,9 @@ def test_without_drive_and_server_the_rest_is_checked(place: Place, server: Priv
     assert "Plug the drive in" in failed(result)["drive"]
     assert "no server listens on this port (Connection refused)" in failed(result)["server"]
     assert "Check that MySQL or MariaDB is running there" in failed(result)["server"]
-    assert findings(result).keys() == {"drive", "waiting room", "dump program", "client program", "server", "sleep"}
+    assert findings(result).keys() == {
+        "drive", "waiting room", "dump program", "client program", "server", "sleep", "notify",
+    }  # fmt: skip
     plug_in, start = to_do(result)
     assert plug_in.startswith("drive: Plug the drive in")
     assert start == "server: Check that MySQL or MariaDB is running there, and that --port is its port."

@@ -104,16 +104,14 @@ def test_what_comes_and_goes_is_told_four_times_and_not_all_day() -> None:
 
 
 def test_an_alarm_that_grows_is_not_over() -> None:
-    day = Day()
-    day.tick()
-    for key in ("38 entries", "60 entries"):
-        now = START + timedelta(minutes=1)
-        lost = Happening(ALARM, key, f"Långdistans lost {key}.", "", "", now)
-        message = day.telling.next(DayStatus(now, 60, (lost,)))
-        assert message is not None
-        day.telling.sent(is_taken=True)
-    assert message.title == "meosbackup: ALARM"
-    assert message.body == (
+    telling, taken = Telling("tent-pc"), []
+    now = START + timedelta(minutes=1)
+    for what in ("Långdistans lost 38 entries.", "Långdistans lost 60 entries."):
+        taken.append(telling.next(DayStatus(now, 60, (Happening(ALARM, what, what, "", "", now),))))
+        telling.sent(is_taken=True)
+    assert [message and message.title for message in taken] == ["meosbackup: ALARM"] * 2
+    assert taken[1] is not None
+    assert taken[1].body == (
         "ALARM: Långdistans lost 60 entries.\n\nThere is no good backup yet.\n\n14:01:00, computer tent-pc"
     )
 
