@@ -89,4 +89,6 @@ def _newest(status: DayStatus, now: datetime) -> str:
     text = f"Newest good backup on the drive: {wording.when(drive, now)}" if drive else "The drive has no backup yet"
     if computer is not None and (drive is None or computer > drive):
         text += f"; on this computer: {wording.when(computer, now)}"
-    return f"{text}{f'; no changes until {wording.when(until, now)}' if until else ''}."
+    elif until is not None and drive is not None and until > drive == computer:
+        text += f", current as of {wording.when(until, now)}"
+    return f"{text}."

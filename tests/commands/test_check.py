@@ -160,7 +160,7 @@ def test_what_cannot_be_written_and_a_missing_program(place: Place, server: Priv
     assert "write-protection switch" in failed(result)["drive"]
     assert "With --spool" in failed(result)["waiting room"]
     assert "with --mysqldump PROGRAM" in failed(result)["dump program"]
-    assert findings(result).keys() == {*THINGS, "sleep"}
+    assert findings(result).keys() == {*THINGS, "sleep", "notify"}
     assert result.stdout.count("not tried, since something above is missing") == len(RACES)
 
 
