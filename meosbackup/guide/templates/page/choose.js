@@ -34,12 +34,18 @@ function fillBatches(list, batches, newest) {
 }
 
 function batchText(batch, newest) {
-  const words = [exactClockText(batch.taken)];
-  if (batch === newest) words.push(say("backup_newest"));
-  if (!batch.isComplete) words.push(say("not_complete"));
-  if (!batch.isBackup) words.push(say("picture_safety"));
-  if (batch.isRemoved) words.push(say("picture_removed"));
-  return words.join(" · ");
+  return [exactClockText(batch.taken), ...marksOf(batch, newest)].join(" · ");
+}
+
+// Return what sets a batch apart, in words.
+function marksOf(batch, newest) {
+  const marks = [
+    [batch === newest, "backup_newest"],
+    [!batch.isComplete, "not_complete"],
+    [!batch.isBackup, "picture_safety"],
+    [batch.isRemoved, "picture_removed"],
+  ];
+  return marks.filter(([isSo]) => isSo).map(([, key]) => say(key));
 }
 
 // Fill a list with the races; "?" asks to choose one.
@@ -51,15 +57,13 @@ function fillRaces(list, races, isAsked) {
 }
 
 // Return the batch that was the newest at a time which the reader typed, as 14:03 or 140300; null if it is no time.
-function batchAt(text, batches) {
+function batchAt(text, day) {
   const found = /^\s*([01]?\d|2[0-3])[\s:.,h-]?([0-5]\d)(?:[\s:.,-]?([0-5]\d))?\s*$/i.exec(text);
-  const backups = batches.filter((batch) => batch.isBackup);
-  if (!found || !backups.length) return null;
+  const newest = newestAt(day, Infinity);
+  if (!found || !newest) return null;
+  const midnight = newest.taken - ((newest.taken + zone * 60) % 86400);
   const wanted = Number(found[1]) * 3600 + Number(found[2]) * 60 + Number(found[3] || 59);
-  const newest = backups[backups.length - 1];
-  const local = newest.taken + zone * 60;
-  const moment = newest.taken - (local % 86400) + wanted;
-  return backups.filter((batch) => batch.taken <= moment).pop() || backups[0];
+  return newestAt(day, midnight + wanted) || day.batches.find((batch) => batch.isBackup);
 }
 
 // Return the batches on the drive that are nearest to one that isn't there any more: before it and after it.

@@ -34,13 +34,14 @@ function chosenBatch() {
 
 // Make all that stays where it is while the reader chooses.
 function drawFrame() {
+  const picture = part("picture") || make("section", undefined, { id: "picture" }); // it keeps its zoom
   part("page").textContent = "";
   const titled = (id, title) => make("section", make("h2", title), { id });
   part("page").append(
     make("header", [make("h1", say("title")), languageField()], { className: "top" }),
     make("section", undefined, { id: "newest" }),
     titled("happened", say("happened")),
-    make("section", undefined, { id: "picture" }),
+    picture,
     titled("steps", say("steps")),
     make("footer", undefined, { id: "end" }),
   );
@@ -118,12 +119,8 @@ function drawAll() {
   if (!isLive) part("end").append(make("p", sentence("as_text", { file: text })));
   const made = { version: data.meosbackup, time: dateText(data.written) + ", " + exactClockText(data.written) };
   part("end").append(make("p", say("made", made)));
-  fillBatches(part("batch"), day.batches, newestBackup());
+  fillBatches(part("batch"), day.batches, newestAt(state.day, Infinity));
   drawChosen();
-}
-
-function newestBackup() {
-  return state.day.batches.filter((batch) => batch.isBackup).pop();
 }
 
 // Draw what depends on what was chosen.
@@ -136,12 +133,17 @@ function drawChosen() {
   part("drive").value = state.drives[systemOfTab()];
   state.picture.choose(batch);
   part("chosen").textContent = "";
-  part("chosen").append(make("p", say("chosen", { time: dateText(batch.taken) + ", " + exactClockText(batch.taken) }), { className: "moment" }));
+  part("chosen").append(make("p", chosenText(batch), { className: "moment" }));
   if (!batch.isOwn) part("chosen").append(raceTable(files.races.map((race) => otherRow(race)), null, ownNumbers()));
   markTab(part("steps").querySelector("[role=tablist]"), state.tab);
   part("panel").setAttribute("aria-labelledby", "tab-" + state.tab);
   part("password").parentElement.hidden = state.race !== "" || !["windows", "linux"].includes(state.tab);
   drawSteps();
+}
+
+function chosenText(batch) {
+  const time = dateText(batch.taken) + ", " + exactClockText(batch.taken);
+  return [say("chosen", { time }), ...marksOf(batch, newestAt(state.day, Infinity))].join(" · ");
 }
 
 // Return the races of the day, and those that are missing from all of its backups.
@@ -175,7 +177,7 @@ function drawSteps() {
 
 function goneElements(batch) {
   const buttons = nearest(batch, state.day.batches).map((one) => {
-    const button = make("button", batchText(one, newestBackup()), { type: "button" });
+    const button = make("button", batchText(one, newestAt(state.day, Infinity)), { type: "button" });
     button.addEventListener("click", () => chooseBatch(one.name));
     return button;
   });
@@ -201,7 +203,8 @@ function stepsOf(chosen) {
   const progress = make("div", [make("p", undefined, { id: "progress" }), clear], { className: "progress" });
   const chapters = chaptersFor(tab, way).map((chapter) => chapterElement(chapter, ticks, onTick));
   const trouble = tab === "windows" || tab === "linux" ? [troubleElement(way)] : [];
-  return [make("p", say("how"), { className: "how" }), progress, ...chapters, ...trouble];
+  const how = tab === "quick" ? [] : [make("p", say("how"))];
+  return [...how, progress, ...chapters, ...trouble];
 }
 
 function tellProgress() {
@@ -237,7 +240,7 @@ function chooseBatch(name) {
 
 function chooseTime(text) {
   if (!text.trim()) return;
-  const batch = batchAt(text, state.day.batches);
+  const batch = batchAt(text, state.day);
   part("time").parentElement.querySelector("small").textContent = batch ? "" : say("not_a_time");
   if (batch) chooseBatch(batch.name);
 }
