@@ -35,10 +35,13 @@ class Reader:
         self.noted: list[str] = []
         self.allowed: list[str] = []
 
-    def open(self, page: Path | str, *, now: datetime | None = None, **options: Any) -> "Page":
+    def open(
+        self, page: Path | str, *, now: datetime | None = None, instead: str | None = None, **options: Any
+    ) -> "Page":
         """Open a page, a file or an address, in a window of its own; the options are those of Playwright's context.
 
-        With `now`, the browser's clock stands there, and goes on as the test says.
+        With `now`, the browser's clock stands there, and goes on as the test says. `instead` is shown as if it were
+        what lies at the address.
         """
         address = page.as_uri() if isinstance(page, Path) else page
         context = self._browser.new_context(**{"locale": "en-GB", **options})
@@ -49,6 +52,8 @@ class Reader:
         context.on("weberror", lambda error: self.noted.append(f"error: {error.error}"))
         if now is not None:
             context.clock.install(time=now)
+        if instead is not None:
+            context.route(address, lambda route: route.fulfill(body=instead, content_type="text/html"))
         tab = context.new_page()
         tab.goto(address)
         return tab

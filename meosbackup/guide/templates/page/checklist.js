@@ -34,13 +34,18 @@ function chapterElement({ title, notes = [], steps }, ticks, onTick) {
 function stepElement({ id, text, more = [] }, ticks, onTick) {
   const box = make("input", undefined, { type: "checkbox", checked: ticks.has(id) });
   box.dataset.step = id;
-  const item = make("li", [make("label", [box, make("span", text)]), ...more]);
-  item.classList.toggle("done", box.checked);
   box.addEventListener("change", () => {
-    item.classList.toggle("done", box.checked);
+    markDone(box, box.checked);
     onTick(id, box.checked);
   });
+  const item = make("li", [make("label", [box, make("span", text)]), ...more]);
+  markDone(box, box.checked);
   return item;
+}
+
+function markDone(box, isDone) {
+  box.checked = isDone;
+  box.closest("li").classList.toggle("done", isDone);
 }
 
 // Return what the reader sees after a step.

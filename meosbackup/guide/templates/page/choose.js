@@ -20,17 +20,19 @@ function field(label, control, hint) {
 }
 
 // Fill a list with all batches, newest first, day by day.
-function fillBatches(list, batches, newest) {
-  list.textContent = "";
-  let group = null;
-  for (const batch of [...batches].reverse()) {
-    const day = dateText(batch.taken);
-    if (!group || group.label !== day) {
-      group = make("optgroup", undefined, { label: day });
-      list.append(group);
+function fillBatches(list, day) {
+  const newest = newestAt(day, Infinity);
+  const options = [...day.batches].reverse().map((one) => [dateText(one.taken), one.name, batchText(one, newest)]);
+  drawIfNew(list, options, () => {
+    let group = null;
+    for (const [label, value, text] of options) {
+      if (!group || group.label !== label) {
+        group = make("optgroup", undefined, { label });
+        list.append(group);
+      }
+      group.append(make("option", text, { value }));
     }
-    group.append(make("option", batchText(batch, newest), { value: batch.name }));
-  }
+  });
 }
 
 function batchText(batch, newest) {
@@ -50,10 +52,9 @@ function marksOf(batch, newest) {
 
 // Fill a list with the races; "?" asks to choose one.
 function fillRaces(list, races, isAsked) {
-  list.textContent = "";
-  if (isAsked) list.append(make("option", "…", { value: "?" }));
-  list.append(make("option", say("all_races"), { value: "" }));
-  for (const race of races) list.append(make("option", race.name + (race.date ? ` (${race.date})` : ""), { value: race.key }));
+  const named = races.map((race) => [race.key, race.name + (race.date ? ` (${race.date})` : "")]);
+  const options = [...(isAsked ? [["?", "…"]] : []), ["", say("all_races")], ...named];
+  drawIfNew(list, options, () => list.append(...options.map(([value, text]) => make("option", text, { value }))));
 }
 
 // Return the batch that was the newest at a time which the reader typed, as 14:03 or 140300; null if it is no time.

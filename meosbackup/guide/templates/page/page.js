@@ -119,7 +119,7 @@ function drawAll() {
   if (!isLive) part("end").append(make("p", sentence("as_text", { file: text })));
   const made = { version: data.meosbackup, time: dateText(data.written) + ", " + exactClockText(data.written) };
   part("end").append(make("p", say("made", made)));
-  fillBatches(part("batch"), day.batches, newestAt(state.day, Infinity));
+  fillBatches(part("batch"), day);
   drawChosen();
 }
 
@@ -163,16 +163,16 @@ function ownNumbers() {
 // Draw the steps, or what is to be chosen before.
 function drawSteps() {
   const batch = chosenBatch();
-  const list = part("list");
   const files = filesOf(batch, state);
   const race = files.races.find((one) => one.key === state.race) || null;
   const isMissing = state.race !== "" && (race === null || race.dump === null);
-  list.textContent = "";
-  if (batch.isRemoved) list.append(...goneElements(batch));
-  else if (state.race === "?") list.append(make("p", say("which"), { className: "warn note" }));
-  else if (isMissing) list.append(make("p", say("missing"), { className: "warn note" }));
-  else list.append(...stepsOf({ ...state, batch, race, files }));
-  tellProgress();
+  drawIfNew(part("list"), [batch.name, batch.isRemoved, files, state.race, state.tab, state.drives, state.password, state.data.commands], (list) => {
+    if (batch.isRemoved) list.append(...goneElements(batch));
+    else if (state.race === "?") list.append(make("p", say("which"), { className: "warn note" }));
+    else if (isMissing) list.append(make("p", say("missing"), { className: "warn note" }));
+    else list.append(...stepsOf({ ...state, batch, race, files }));
+    tellProgress();
+  });
 }
 
 function goneElements(batch) {
@@ -197,8 +197,10 @@ function stepsOf(chosen) {
   };
   const clear = make("button", say("untick"), { type: "button" });
   clear.addEventListener("click", () => {
-    keepTicks(batch, new Set());
-    drawSteps();
+    ticks.clear();
+    keepTicks(batch, ticks);
+    for (const box of part("list").querySelectorAll("[data-step]")) markDone(box, false);
+    tellProgress();
   });
   const progress = make("div", [make("p", undefined, { id: "progress" }), clear], { className: "progress" });
   const chapters = chaptersFor(tab, way).map((chapter) => chapterElement(chapter, ticks, onTick));
@@ -270,6 +272,7 @@ function begin() {
   document.body.prepend(make("section", undefined, { id: "live" }), told);
   if (state.isLive) beginLive(show);
   else show(data);
+  part("text").remove(); // only now: a browser that is too old for this script shows it
   if (!state.isLive) setInterval(() => tellAge(state.data, false), 10000);
 }
 

@@ -68,6 +68,17 @@ function make(tag, content, properties) {
   return element;
 }
 
+const drawn = new WeakMap();
+
+// Draw into an element unless it shows the same already: the live page must not take the focus from what it renews.
+function drawIfNew(element, shown, draw) {
+  const sign = JSON.stringify([language, shown]);
+  if (drawn.get(element) === sign) return;
+  drawn.set(element, sign);
+  element.textContent = "";
+  draw(element);
+}
+
 // Return text of strangers as an element that keeps its direction of writing to itself.
 function stranger(text) {
   return make("bdi", text);
