@@ -17,7 +17,7 @@ from meosbackup.backup.backup import Backup
 from meosbackup.batch import names
 from meosbackup.batch.model import StoredBatch
 from meosbackup.console import Console
-from meosbackup.day import day_status, record
+from meosbackup.day import day_status, last_line, record
 from meosbackup.day.closing import Closing, Lost
 from meosbackup.day.day_status import DayStatus
 from meosbackup.day.notify_thread import NotifyThread
@@ -76,10 +76,12 @@ def run(ready: Ready, console: Console, seconds: float = math.inf) -> bool:
     day = begin(ready, console)
     with _attended(ready.settings), signals.stopping(day.stop):
         timetable = Timetable(ready.settings.interval, day.begin_tick, day.clock_jumped)
-        while time.monotonic() < end and not day.stop.wait(timetable.run_pending()):
-            day.collect()
-            if day.ended.refused is not None:
-                raise day.ended.refused
+        with console.status_line() as show:
+            while time.monotonic() < end and not day.stop.wait(timetable.run_pending()):
+                day.collect()
+                if day.ended.refused is not None:
+                    raise day.ended.refused
+                show(last_line.parts(_now(), timetable.due_in, day.tick_began, day.status))
         is_stopped = day.stop.is_set()
         day.leave()
     return not is_stopped
@@ -99,7 +101,7 @@ def run_once(ready: Ready, console: Console) -> int:
     day = begin(ready, console, is_only_tick=True)
     with signals.stopping(day.stop):
         day.begin_tick()
-        while day.is_ticking and not day.stop.is_set():
+        while day.tick_began is not None and not day.stop.is_set():
             day.collect(0.05)
         day.leave()
     if day.ended.refused is not None:
@@ -133,10 +135,12 @@ def begin(ready: Ready, console: Console, *, is_only_tick: bool = False) -> "Day
     report.started(
         ready.settings, target, ready.spool, drive.free_bytes(target), addresses, [one.name for one in told]
     )  # fmt: skip
-    listeners: list[Listener] = [partial(_write_status, ready.spool), notify.tell, *([page.post] if page else [])]
+    results = SimpleQueue[Made | Standing | DayStatus | Ended]()
+    listeners: list[Listener] = [partial(_write_status, ready.spool), lambda status, _: results.put(status)]
+    listeners += [notify.tell, *([page.post] if page else [])]
     ticks = Ticks(
         ready.settings, ready.spool, report, Backup(ready.settings, ready.program, ready.spool, sequence),
-        ShippingThread(shipper, drive_id, on_drive), RehearsalThread(ready.program, stop), SimpleQueue(), stop,
+        ShippingThread(shipper, drive_id, on_drive), RehearsalThread(ready.program, stop), results, stop,
         record.begun(on_drive, found, _now(), ready.settings.interval, listeners), is_only_tick,
     )  # fmt: skip
     day = Day(ticks, notify, ready.place, found.newest, page)
@@ -147,8 +151,8 @@ def begin(ready: Ready, console: Console, *, is_only_tick: bool = False) -> "Day
 class Day:
     """A day as the main thread sees it; its ticks are run by a thread that gets moments and gives results.
 
-    `newest` is the newest batch, `ended` what the latest tick came to, and `is_ticking` whether one is running; all
-    three as of the last `collect`.
+    `newest` is the newest batch, `ended` what the latest tick came to, `status` how it left things, and `tick_began`
+    when the one that is running began, None if none is; all as of the last `collect`.
     """
 
     def __init__(
@@ -158,13 +162,13 @@ class Day:
         self.ticks = ticks
         self.newest = newest
         self.ended = Ended()
-        self.is_ticking = False
+        self.status: DayStatus | None = None
+        self.tick_began: datetime | None = None
         self._notify = notify
         self._place = place
         self._page = page
         self._made: list[StoredBatch] = []
         self._lost: tuple[Lost, ...] = ()
-        self._tick_began = _now()
         self._moments: SimpleQueue[datetime | None] = SimpleQueue()
         # A daemon thread: one that hangs in a dead server's answer must not hold up the end.
         self._thread = threading.Thread(target=ticks.run, args=(self._moments,), name="tick", daemon=True)
@@ -183,11 +187,12 @@ class Day:
     def begin_tick(self) -> None:
         """Have a tick run, unless the one before is still running."""
         self.collect()
-        if self.is_ticking:
-            self.ticks.report.overdue(_now(), self._tick_began)
+        now = _now()
+        if self.tick_began is not None:
+            self.ticks.report.overdue(now, self.tick_began)
             return
-        self.is_ticking, self._tick_began = True, _now()
-        self._moments.put(self._tick_began)
+        self.tick_began = now
+        self._moments.put(now)
 
     def clock_jumped(self, seconds: float) -> None:
         """Report that this computer's clock jumped."""
@@ -200,15 +205,17 @@ class Day:
             while True:
                 self._take(self.ticks.results.get_nowait())
 
-    def _take(self, result: Made | Standing | Ended) -> None:
+    def _take(self, result: Made | Standing | DayStatus | Ended) -> None:
         match result:
             case Made(batch):
                 self.newest = batch
                 self._made.append(batch)
             case Standing(lost):
                 self._lost = lost
+            case DayStatus():
+                self.status = result
             case Ended():
-                self.ended, self.is_ticking = result, False
+                self.ended, self.tick_began = result, None
 
     def leave(self) -> None:
         """Have all threads give up, wait for them for STOP_SECONDS at most, and print the last lines.
@@ -230,7 +237,7 @@ class Day:
         for thread in (self._thread, shipping, self.ticks.rehearsals, self._notify):
             thread.join(left(STOP_SECONDS))
         if self._thread.is_alive():
-            log.warning("the tick at %s didn't end within %s s", self._tick_began, STOP_SECONDS)
+            log.warning("the tick at %s didn't end within %s s", self.tick_began, STOP_SECONDS)
         if self._page is not None:
             self._page.stop()
         self.collect()

@@ -42,7 +42,7 @@ def _facts(status: DayStatus, now: datetime) -> Iterator[str]:
         yield f"newest good backup {wording.when(status.on_drive, now)} ({_age(status.on_drive, status, now)})"
     if status.waiting:
         yield f"{status.waiting:,} waiting on this computer"
-    if status.hours is not None:
+    if status.hours is not None and status.is_well:  # as of when the drive was there last
         yield f"room for {space.about(status.hours)}"
 
 

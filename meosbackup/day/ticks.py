@@ -17,6 +17,7 @@ from meosbackup.batch import names
 from meosbackup.batch.model import Race, StoredBatch
 from meosbackup.day.alarms import Alarm, Alarms, Kind, News, grouped
 from meosbackup.day.closing import Lost
+from meosbackup.day.day_status import DayStatus
 from meosbackup.day.record import Record
 from meosbackup.day.rehearsal_thread import RehearsalThread, Verdict
 from meosbackup.day.report import Report, Space
@@ -73,7 +74,7 @@ class Ticks:
     backup: Backup
     shipping: ShippingThread
     rehearsals: RehearsalThread
-    results: SimpleQueue[Made | Standing | Ended]
+    results: SimpleQueue[Made | Standing | DayStatus | Ended]
     stop: threading.Event
     record: Record
     is_only_tick: bool

@@ -1,6 +1,7 @@
-"""Race day on a screen that stands still, or is gone: backups go on, and the log has the last line."""
+"""Race day on a screen: its last line, its bell; and when it stands still or is gone, backups go on."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -38,6 +39,30 @@ def is_over(process_id: int) -> bool:
         return True
 
 
+def test_the_last_line_stays_below_all_others_until_the_end(day: Day) -> None:
+    away = day.folder / "away"
+    with day.terminal("--interval", "2", columns=100) as screen:
+        screen.wait_for(r"next backup in \d s, newest good backup \d\d:\d\d:\d\d \(\d s old\)$")
+        screen.wait_for(r"next backup in \d s, newest good backup \S+ \(current as of \d\d:\d\d:\d\d\)$")
+        day.target.rename(away)
+        screen.wait_for(r"FAIL since \d\d:\d\d:\d\d, next backup in \d s, newest good backup \S+ \(.*\)$")
+        assert screen.rang
+        away.rename(day.target)
+        screen.wait_for("all is well again")
+        seen = screen.text.splitlines()
+        assert sum("next backup in" in line or "backing up" in line for line in seen) <= 1
+        screen.press("C-c")
+        assert screen.wait_for_end()[0] == 0
+        assert not re.search("next backup in|backing up|newest good backup", screen.words.partition("well again")[2])
+
+
+def test_a_quiet_day_has_no_last_line_and_no_bell(day: Day) -> None:
+    with day.terminal("--interval", "1", "--quiet", "--port", "1") as screen:
+        screen.wait_for("FAIL The server", times=3)
+        assert not re.search("next backup in|backing up", screen.words)
+        assert not screen.rang
+
+
 def test_ctrl_s_stops_the_screen_but_no_backup(day: Day) -> None:
     with day.terminal("--interval", "1") as screen:
         screen.wait_for("OK race list")
@@ -49,6 +74,7 @@ def test_ctrl_s_stops_the_screen_but_no_backup(day: Day) -> None:
         assert screen.words.count("OK race list") <= seen.count("OK race list") + 1  # a line may have been on its way
         screen.press("C-q")
         screen.wait_for("OK race list", times=3)
+        assert screen.words.count("next backup in") <= 1  # it hasn't piled up
 
         screen.press("C-s")
         wait_for_new_batch(day)

@@ -50,7 +50,7 @@ class Day(Place):
     ) -> Iterator[Screen]:
         """Run the tool in a terminal until it leaves or the block ends."""
         command = [*prefix, sys.executable, "-m", "meosbackup", *self.arguments(*more)]
-        environment = {name: value for name, value in tool_environment().items() if name != "TMUX"}
+        environment = {name: value for name, value in tool_environment().items() if name not in {"TMUX", "COLUMNS"}}
         environment |= {"LC_ALL": "C.UTF-8", **with_password(), **(env or {})}
         with tmux(command, environment, columns=columns) as screen:
             yield screen
