@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 COMMANDS = {
     "check": "Check that everything is ready for race day.",
+    "status": "Tell whether backups are being made, and how old the newest is.",
     "list": "List the batches on a drive and how fresh their races are.",
     "verify": "Read every file of every batch on a drive and report damage.",
     "rehearse": "Prove that a batch restores, on a private server.",

@@ -49,7 +49,7 @@ def write(spool: Path, status: DayStatus) -> None:
     partial = path.with_name(path.name + files.PARTIAL)
     partial.write_text(json.dumps(status.document(), ensure_ascii=False), "utf-8")
     files.make_private(partial)
-    partial.replace(path)
+    files.move(partial, path)
 
 
 def read(spool: Path) -> DayStatus | None:

@@ -76,16 +76,16 @@ def _tighten(root: Path) -> None:
 
 
 def _is_ours(path: Path) -> bool:
-    if path.name in {_DRIVES_FILE, STATUS_FILE}:
+    if path.name.removesuffix(files.PARTIAL) in {_DRIVES_FILE, STATUS_FILE}:
         return not path.is_symlink()
     is_named = path.name == names.REFERENCE_FOLDER or path.name.startswith(_WORK)
     return (is_named or names.DAY_FOLDER.fullmatch(path.name) is not None) and files.is_folder(path)
 
 
 def tidy(root: Path) -> None:
-    """Remove what an earlier run left incomplete; no other run may be using the spool."""
-    for folder in [*root.glob(f"{_WORK}*"), *inventory.unfinished(root)]:
-        files.discard(folder)
+    """Remove what an earlier run left incomplete, and how it stood; no other run may be using the spool."""
+    for path in [*root.glob(f"{_WORK}*"), *root.glob(f"{STATUS_FILE}*"), *inventory.unfinished(root)]:
+        files.discard(path)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from meosbackup.settings.options import CONFIG, FILE_ONLY, SETTINGS, Setting, Se
 from tests.toolkit.runs import run_meosbackup
 
 README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
-READING = ("list", "verify", "rehearse", "restore", "export")
+READING = ("status", "list", "verify", "rehearse", "restore", "export")
 
 
 def command(name: str) -> click.Command:
@@ -119,7 +119,7 @@ def test_help_works_whatever_the_settings_are(tmp_path: Path) -> None:
         assert listed(tmp_path, *arguments, env=wrong).startswith("0 ")
 
 
-@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["list"], ["verify"], ["export"]])
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["status"], ["list"], ["verify"], ["export"]])
 def test_nothing_is_imported_that_a_command_does_not_need(tmp_path: Path, arguments: list[str]) -> None:
     (tmp_path / "meosbackup").mkdir()
     options = [] if arguments[0].startswith("-") else ["--target", str(tmp_path), "--log-file", str(tmp_path / "log")]

@@ -1,0 +1,260 @@
+"""`meosbackup status`: whether backups are being made, how old the newest good one is, what waits, what is wrong."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import click
+
+from meosbackup import wording
+from meosbackup.commands.common import STATE_FOLDER, command, spool_of
+from meosbackup.console import Console
+from meosbackup.day import day_status
+from meosbackup.day.day_status import DayStatus
+from meosbackup.errors import DriveFailedError, DriveGoneError, MeosBackupError, NoBackupsError
+from meosbackup.guide.day import ALARM
+from meosbackup.settings import command_line
+from meosbackup.settings.model import SPOOL, Settings
+from meosbackup.store import available, drive, inventory, space, spool
+from meosbackup.store.inventory import Inventory
+from meosbackup.system import lock
+from meosbackup.system.lock import Holder
+from meosbackup.text import NO_BREAK, unbroken
+
+_INTERVALS = 2.5
+_SECONDS = 15
+"""How old a sign of life may be, a backup or the wait of a batch: so many intervals, and so many seconds."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A thing that was looked at: what was found, what that means, and what to do, in sentences.
+
+    `word` is OK or FAIL; WAIT if it is too early to tell; empty if there is nothing to judge. `since` is since when it
+    has been so, if that is known.
+    """
+
+    word: str
+    name: str
+    text: str
+    means: str = ""
+    do: str = ""
+    since: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was found of a target, and of this computer's spool, at a moment.
+
+    `holder` is the meosbackup that uses the target, `other` one that uses the spool with another target, and `status`
+    what the race day that uses both left in the spool. `error` is why the drive can't be read. `is_home` tells whether
+    the drive's batches are known to come from this computer. The times are those of the newest backups and of the
+    batches that are only here.
+    """
+
+    settings: Settings
+    now: datetime
+    holder: Holder | None
+    other: Holder | None
+    status: DayStatus | None
+    error: MeosBackupError | None
+    is_home: bool
+    on_drive: datetime | None
+    on_computer: datetime | None
+    waiting: tuple[datetime, ...]
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a race day runs on this target."""
+        return self.holder is not None and not self.holder.command
+
+    @property
+    def limit(self) -> timedelta:
+        """How old anything may be."""
+        interval = self.status.interval if self.status else self.settings.interval
+        return timedelta(seconds=_INTERVALS * interval + _SECONDS)
+
+
+@command("status")
+@click.option("--json", "as_json", is_flag=True, help="Print it for programs.")
+def status_command(settings: Settings, console: Console, *, as_json: bool) -> bool:
+    """Tell whether backups are being made, and how old the newest is.
+
+    It ends with 0 only if all is well.
+
+    Example:  meosbackup status --target /media/usb
+    """
+    look = take(settings)
+    found = list(findings(look))
+    if as_json:
+        console.show(json.dumps(document(look, found), indent=1))
+    else:
+        show(console, found)
+    return is_well(found)
+
+
+def take(settings: Settings) -> Look:
+    """Look at the target and the spool, without changing or creating anything.
+
+    Raises NoBackupsError, DriveGoneError or DriveFailedError if the drive can't be read, and nothing is known of it.
+    """
+    now, target, root = datetime.now().astimezone(), settings.target, spool_of(settings)
+    locks = STATE_FOLDER / "locks"
+    holder = lock.holder(locks, root if target == SPOOL else target) if target else None
+    other = lock.holder(locks, root) if holder is None else None
+    in_spool = available.in_spool(root)
+    status = day_status.read(root) if holder and not holder.command and lock.holds(holder, root) else None
+    newest, of_drive, drive_id, error = status.on_drive if status else None, in_spool, None, None
+    if target != SPOOL:
+        try:
+            on_drive = inventory.take(drive.root(target) if target and holder else inventory.root_of(target))
+            drive_id = drive.identity(drive.Place(on_drive.root.parent, may_be_system_disk=True))
+            newest = _taken(on_drive)
+            of_drive = available.of_drive(on_drive.root, root)
+        except (NoBackupsError, DriveGoneError, DriveFailedError) as failed:
+            if target is None or (holder is None and not in_spool.batches):
+                raise
+            error = failed
+    is_home = holder is not None or bool(of_drive.batches)
+    waiting = spool.waiting(in_spool, drive_id) if is_home else []
+    return Look(
+        settings, now, holder, other, status, error, is_home, newest, _taken(of_drive),
+        tuple(stored.batch.taken for stored in waiting),
+    )  # fmt: skip
+
+
+def findings(look: Look) -> Iterator[Finding]:
+    """Yield what was found, thing by thing."""
+    yield _running(look)
+    if look.settings.target != SPOOL:
+        yield _newest(look, "drive", look.on_drive)
+    if look.is_home:
+        yield _newest(look, "computer", look.on_computer)
+        yield _waiting(look)
+    wrong = look.status.wrong if look.status else ()
+    if look.error and not any(type(look.error).__name__ in one.key for one in wrong):
+        yield Finding("FAIL", "drive", look.error.what, look.error.means, look.error.do)
+    for one in wrong:
+        name = f"{'alarm' if one.kind == ALARM else 'trouble'} since {wording.when(one.began, look.now)}"
+        yield Finding("FAIL", name, one.what, one.means, one.do, one.began)
+
+
+def show(console: Console, found: Sequence[Finding]) -> None:
+    """Print what was found, and a verdict."""
+    for one in found:
+        console.result(one.word, one.name, " ".join(filter(None, (one.text, one.means, one.do))))
+    faults = sum(one.word == "FAIL" for one in found)
+    console.say()
+    if faults:
+        console.say(f"Not all is well: {wording.number(faults, 'thing')} to look into.")
+    else:
+        console.say("All is well." if is_well(found) else "Nothing is wrong so far: run this again in a minute.")
+
+
+def is_well(found: Sequence[Finding]) -> bool:
+    """Return whether all is well."""
+    return not any(one.word in {"FAIL", "WAIT"} for one in found)
+
+
+def document(look: Look, found: Sequence[Finding]) -> dict[str, Any]:
+    """Return what JSON says of a look; README names the keys."""
+    day, holder = look.status.document() if look.status else {}, (look.is_running and look.holder) or Holder()
+    return {
+        "well": is_well(found),
+        "running": look.is_running if look.is_home or look.other else None,
+        "process": holder.process,
+        "since": _iso(holder.since),
+        **{key: day.get(key) for key in ("interval", "moment", "unchanged_until", "free", "hours")},
+        "newest_on_drive": _iso(look.on_drive),
+        "newest_on_computer": _iso(look.on_computer),
+        "waiting": len(look.waiting),
+        "wrong": [
+            {"name": one.name, "what": one.text, "means": one.means, "do": one.do.replace(NO_BREAK, " "),
+             "since": _iso(one.since)}
+            for one in found if one.word in {"FAIL", "WAIT"}
+        ],
+    }  # fmt: skip
+
+
+def _running(look: Look) -> Finding:
+    """Return whether a race day runs on this target, and lives."""
+    name, now, holder, status = "meosbackup", look.now, look.holder, look.status
+    start = command_line.command(look.settings)
+    start = f"Start it with: {start}" if look.settings.target != SPOOL else "Start it, with the drive as its --target."
+    nothing = "Nothing is backed up."
+    if holder is None:
+        return _not_running(look, start)
+    since = wording.when(holder.since, now) if holder.since else "an unknown time"
+    if holder.command:
+        text = f"`meosbackup {holder.command}` has been using the drive since {since}."
+        return Finding("FAIL", name, text, nothing, f"Wait until it has ended. {start}", holder.since)
+    if not lock.holds(holder, spool_of(look.settings)):
+        others = ", ".join(unbroken(place) for place in holder.places if place != str(look.settings.target))
+        text = f"running since {since}, but its waiting room is not {spool_of(look.settings)}."
+        return Finding("FAIL", name, text, "How it stands can't be told.", f"Run this with --spool {others}")
+    look_there = "Look at its window; if it stands still, stop it with Ctrl-C."
+    if status is None:
+        text = f"started at {since}; its first backup is not finished yet."
+        is_early = holder.since is None or now - holder.since <= look.limit
+        return Finding("WAIT", name, text) if is_early else Finding("FAIL", name, text, nothing, look_there)
+    if abs(now - status.moment) > look.limit:
+        last = f"{wording.when(status.moment, now)}, {wording.ago(status.moment, now)}"
+        text = f"running since {since}, but its last sign of life is from {last}."
+        return Finding("FAIL", name, text, "Changes since then may not be backed up.", f"{look_there} {start}")
+    every, alive = wording.number(status.interval, "second"), wording.when(status.moment, now)
+    return Finding("OK", name, f"running since {since}, every {every}; last sign of life at {alive}")
+
+
+def _not_running(look: Look, start: str) -> Finding:
+    name, other = "meosbackup", look.other
+    if other is not None and not other.command:
+        others = ", ".join(unbroken(place) for place in other.places if place != str(spool_of(look.settings)))
+        text = f"running, but not on {look.settings.target}: it backs up to {others}."
+        return Finding("FAIL", name, text, "Nothing is backed up here.", "With --target, name the drive that it uses.")
+    if not look.is_home:
+        text = "not running on this computer, which made none of these backups."
+        return Finding("FAIL", name, text, "Only the computer that made them can tell more.", "Run this there.")
+    return Finding("FAIL", name, "not running.", "Nothing is backed up.", start)
+
+
+def _newest(look: Look, where: str, taken: datetime | None) -> Finding:
+    """Return how old the newest good backup is, on the drive or on this computer."""
+    now, status = look.now, look.status
+    name = f"newest good backup on {'the drive' if where == 'drive' else 'this computer'}"
+    if taken is None:
+        return Finding("FAIL" if status else "", name, "none" if status else "none yet")
+    until = status.unchanged_until if status and taken == status.on_computer else None
+    if until is not None and until > taken:
+        text = f"{wording.when(taken, now)}, current as of {wording.when(until, now)}, {wording.ago(until, now)}"
+    else:
+        text, until = f"{wording.when(taken, now)}, {wording.ago(taken, now)}", taken
+    if where == "drive" and status and status.free is not None and look.error is None:
+        text += f"; {wording.size(status.free)} free"
+        text += f", enough for {space.about(status.hours)}" if status.hours is not None else ""
+    word = "" if status is None else "OK" if now - until <= look.limit else "FAIL"
+    return Finding(word, name, text)
+
+
+def _waiting(look: Look) -> Finding:
+    """Return which batches are only on this computer."""
+    name, now = "waiting for the drive", look.now
+    if not look.waiting:
+        return Finding("OK", name, "nothing")
+    oldest = min(look.waiting)
+    text = f"{wording.number(len(look.waiting), 'batch', 'batches')}, the oldest from {wording.when(oldest, now)}"
+    if look.is_running and now - oldest <= look.limit:
+        return Finding("OK", name, text)
+    do = ""
+    if not look.is_running and look.settings.target != SPOOL:
+        do = f"To copy them to the drive, run: {command_line.command(look.settings, '--once')}"
+    return Finding("FAIL", name, f"{text}.", "They are only on this computer.", do, oldest)
+
+
+def _taken(found: Inventory) -> datetime | None:
+    return found.newest.batch.taken if found.newest else None
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat(timespec="seconds") if moment else None
