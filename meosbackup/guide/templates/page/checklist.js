@@ -55,7 +55,7 @@ function seen(text) {
 
 // Return a line to paste, with a button that copies it.
 function command(line) {
-  const code = make("code", line);
+  const code = make("code", line, { translate: false, className: line.includes(" ") ? "" : "path" });
   const button = make("button", say("copy"), { type: "button", className: "copy" });
   button.addEventListener("click", async () => {
     const isCopied = await copied(line);

@@ -84,8 +84,10 @@ function makeUser(password, data) {
 // Return a line for meosbackup itself; the same for cmd, PowerShell and a shell, unless the drive's name is unusual.
 function toolLine(command, { drive, system, batch, race }) {
   const target = /^[\w:./\\-]+$/.test(drive) ? drive : system === "windows" ? `"${drive}"` : quotedForShell(drive);
-  const when = batch && ` --batch "${whenText(batch)}"`;
-  return `meosbackup ${command} --target ${target}${when || ""}${race ? " --race " + raceWord(race) : ""}`;
+  const words = ["meosbackup", command, "--target", target];
+  if (batch) words.push("--batch", `"${whenText(batch)}"`);
+  if (race) words.push("--race", raceWord(race));
+  return words.filter(Boolean).join(" ");
 }
 
 // Return a batch's time as `meosbackup list` prints it.

@@ -164,7 +164,7 @@ function raceChapter(way) {
 
 function checkChapter({ files, data }) {
   if (!data.commands.restore) return { title: say("check"), steps: [{ id: "check", text: say("check_meos") }] };
-  const lines = files.results ? [make("pre", files.results.join("\n"), { className: "screen", tabIndex: 0 })] : [];
+  const lines = files.results ? [make("pre", files.results.join("\n"), { className: "screen", translate: false })] : [];
   return {
     title: say("check"),
     steps: [{ id: "check", text: say("check_numbers"), more: [...lines, seen(say("check_meos"))] }],
@@ -209,7 +209,7 @@ function openChapter() {
 }
 
 function againChapter(way) {
-  const line = toolLine("", { drive: way.drive, system: way.system }).replace("  ", " ") + " --ask-password";
+  const line = toolLine("", { drive: way.drive, system: way.system }) + " --ask-password";
   return {
     title: say("again"),
     steps: [{ id: "again", text: say("again_line"), more: [command(line), seen(say("again_see"))] }],
@@ -238,7 +238,7 @@ function troubleList(way) {
   const isWindows = way.system === "windows";
   const packet = { option: make("code", "--max-allowed-packet=1G") };
   const version = { file: make("code", SETTINGS_FILE), line: make("code", "version=5.5.5-11.8.6-MariaDB") };
-  const said = (...texts) => texts.map((text) => make("q", text));
+  const said = (...texts) => texts.map((text) => make("q", text, { translate: false }));
   return [
     isWindows && [said("mysql is not recognized"), say("trouble_path"), command(path)],
     !isWindows && [said("mysql: command not found"), say("trouble_alias"), command("alias mysql=mariadb")],

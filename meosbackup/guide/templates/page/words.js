@@ -79,9 +79,9 @@ function drawIfNew(element, shown, draw) {
   draw(element);
 }
 
-// Return text of strangers as an element that keeps its direction of writing to itself.
+// Return text of strangers as an element that keeps its direction of writing to itself; browsers don't translate it.
 function stranger(text) {
-  return make("bdi", text);
+  return make("bdi", text, { translate: false });
 }
 
 // Return a number: 1,284.
