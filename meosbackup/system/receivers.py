@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _NOTHING = "Nothing was backed up."
-_INSTALL = " or ".join(f'`{program} "meosbackup[notify]"`' for program in ("pipx install --force", "uv tool install",
-                                                                           "pip install"))  # fmt: skip
+_INSTALL = (
+    '`pipx install --force "meosbackup[notify]"`, `uv tool install "meosbackup[notify]"` or'
+    ' `pip install "meosbackup[notify]"` (in meosbackup\'s own folder, ".[notify]" instead)'
+)
 _READ_SECONDS = 20.0
 """How long a receiver may take to answer. Apprise gives up after 4 s; what arrived all the same would come twice."""
 
@@ -77,7 +79,7 @@ def find(urls: Sequence[str]) -> tuple[Receiver, ...]:
         service_timeout=0,
     )  # fmt: skip
     plugins = []
-    for number, url in enumerate(urls, 1):
+    for number, url in enumerate(dict.fromkeys(urls), 1):
         plugin = apprise.Apprise.instantiate(url, asset=asset)
         if plugin is None:
             raise _unknown(number, url)

@@ -18,13 +18,14 @@ SECRET = "hunter2Xq"
 class Inbox:
     """What a receiver got: `taken` are the messages that it took, `tried` those that it didn't.
 
-    It `refuses` with an error, or `hangs` and never answers, while these are set.
+    It `refuses` with an error, or `hangs` and never answers, while these are set; it answers after `delay` seconds.
     """
 
     taken: list[dict[str, Any]] = field(default_factory=list)
     tried: list[dict[str, Any]] = field(default_factory=list)
     refuses: threading.Event = field(default_factory=threading.Event)
     hangs: threading.Event = field(default_factory=threading.Event)
+    delay: float = 0.0
     port: int = 0
 
     @property
@@ -64,15 +65,16 @@ def receiving() -> Iterator[Inbox]:
         server.server_close()
 
 
-def _handler(inbox: Inbox, hang: Callable[[], object]) -> type[BaseHTTPRequestHandler]:
+def _handler(inbox: Inbox, wait: Callable[[float | None], object]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             is_refused = inbox.refuses.is_set()
             if inbox.hangs.is_set():
                 inbox.tried.append(message)
-                hang()
+                wait(None)
                 return
+            wait(inbox.delay)
             (inbox.tried if is_refused else inbox.taken).append(message)
             self.send_response(500 if is_refused else 200)
             self.end_headers()
