@@ -15,6 +15,7 @@ import click
 
 from meosbackup.console import Console
 from meosbackup.day import daemon
+from meosbackup.day.record import Listener
 from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.settings.model import Settings
 from tests.toolkit.servers import MEOS_PASSWORD, MEOS_USER, RACE_LIST
@@ -89,7 +90,9 @@ RIVALS: tuple[Side, ...] = (Plain(), Zipped(), Mydumper())
 
 
 @contextmanager
-def meosbackup_day(server: PrivateServer, target: Path, *, meosxml: bool = True) -> Iterator[Callable[[], None]]:
+def meosbackup_day(
+    server: PrivateServer, target: Path, *, meosxml: bool = True, listeners: Sequence[Listener] = ()
+) -> Iterator[Callable[[], None]]:
     """Give a function that runs a tick of meosbackup: all that --once does, with shipping to the drive."""
     settings = Settings(
         target=target, any_disk=True, host=server.host, port=server.port, user=MEOS_USER, password=MEOS_PASSWORD,
@@ -98,6 +101,7 @@ def meosbackup_day(server: PrivateServer, target: Path, *, meosxml: bool = True)
     with tempfile.TemporaryDirectory(prefix="meosbackup-bench-") as folder:
         ready = daemon.prepare(settings, Path(folder, "spool"))
         day = daemon.begin(ready, Console(quiet=True), is_only_tick=True)
+        day.ticks.record.listeners = [*day.ticks.record.listeners, *listeners]
 
         def back_up() -> None:
             day.ticks.tick(datetime.now().astimezone().replace(microsecond=0))
