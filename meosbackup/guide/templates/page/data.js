@@ -123,17 +123,15 @@ function courseOf({ key }, batches) {
 // Return the numbers of a text. They may have more than 32 bits.
 function readNumbers(text) {
   const numbers = [];
-  let number = 0;
-  let scale = 1;
+  let [sign, number, scale] = [0, 0, 0];
   for (const letter of text) {
     const value = VLQ.indexOf(letter);
-    number += (value % 32) * scale;
-    scale *= 32;
-    if (value < 32) {
-      numbers.push(number % 2 ? -(number - 1) / 2 : number / 2);
-      number = 0;
-      scale = 1;
-    }
+    if (scale === 0) [sign, number] = [value & 1 ? -1 : 1, (value & 31) >> 1];
+    else number += (value & 31) * scale;
+    scale = scale === 0 ? 16 : scale * 32;
+    if (value >= 32) continue;
+    numbers.push(sign * number);
+    scale = 0;
   }
   return numbers;
 }

@@ -61,7 +61,10 @@ class Picture {
       from: clockText(day.begin),
       to: clockText(day.until),
     }));
-    listNotes(this.list, day, (time) => this.look(around(time, HOUR), newestAt(this.day, time)));
+    listNotes(this.list, day, (time) => {
+      this.look(around(time, HOUR), newestAt(this.day, time));
+      this.frame.focus();
+    });
     this.draw();
   }
 
@@ -88,7 +91,7 @@ class Picture {
     this.frame.setAttribute("aria-valuemin", 0);
     this.place = this.day.batches.indexOf(told);
     this.frame.setAttribute("aria-valuenow", this.place);
-    this.frame.setAttribute("aria-valuetext", exactClockText(told.taken));
+    this.frame.setAttribute("aria-valuetext", timeText(told.taken, this.day));
   }
 
   choose(batch) {
@@ -220,7 +223,8 @@ function moved({ from, to }, seconds) {
 
 // Return what is told of a batch: its time, what is special about it, and the numbers of its races. If there are many,
 // they are those that changed.
-function telling({ batches, races }, batch) {
+function telling(day, batch) {
+  const { batches, races } = day;
   const before = (batches[batches.indexOf(batch) - 1] || { states: new Map() }).states;
   const there = races.filter(({ key }) => batch.states.has(key));
   const changed = there.filter(({ key }) => batch.states.get(key) !== before.get(key));
@@ -229,12 +233,12 @@ function telling({ batches, races }, batch) {
     !batch.isBackup && say("picture_safety"),
     !batch.isComplete && say("not_complete"),
     batch.isRemoved && say("picture_removed"),
-    batch.held > batch.taken && say("held", { time: exactClockText(batch.held) }),
+    batch.held > batch.taken && say("held", { time: timeText(batch.held, day) }),
     ...listed.map((race) => numbersOf(race, batch.states.get(race.key))),
     there.length > listed.length && say("picture_more", { number: there.length - listed.length }),
   ];
   const text = document.createDocumentFragment();
-  text.append(make("b", exactClockText(batch.taken)));
+  text.append(make("b", timeText(batch.taken, day)));
   for (const part of parts.filter(Boolean)) text.append(" ", make("span", part));
   return text;
 }
