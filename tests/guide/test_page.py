@@ -13,6 +13,8 @@ import pytest
 
 from meosbackup.batch import names
 from meosbackup.batch.model import Batch, Proof, Race, StoredFile
+from meosbackup.day.day_status import DayStatus
+from meosbackup.day.page_server import PageServer
 from meosbackup.guide import languages, page
 from meosbackup.guide.day import Day
 from meosbackup.guide.page_data import PageFacts
@@ -437,6 +439,29 @@ WIDTHS = """(languages) => languages.flatMap((code) => {
   });
 })"""
 """Returns the width of the page in each language and with each tab."""
+
+
+def test_a_newer_backup_does_not_disturb_who_follows_the_steps_on_the_live_page(reader: Reader) -> None:
+    server = PageServer(0, DayStatus(TAKEN, 60))
+    server.start()
+    try:
+        reader.allowed.append(f"http://127.0.0.1:{server.port}/day.json")
+        server.post(DayStatus(TAKEN, 60), facts(*BATCHES[:-1]))
+        tab = reader.open(f"http://127.0.0.1:{server.port}/")
+        tab.locator("#tab-windows").click()
+        step = tab.get_by_label("Close MeOS on every computer")
+        step.focus()
+        server.post(DayStatus(TAKEN + MINUTE, 60), replace(facts(*BATCHES[:-1]), held=TAKEN))
+        tab.get_by_text("Nothing had changed by 21:30:00.").wait_for()
+        assert tab.evaluate("document.activeElement.dataset.step") == "save_close"
+        step.check()
+        server.post(DayStatus(TAKEN + MINUTE, 60), facts(*BATCHES))
+        tab.locator("#newest").get_by_text("21:30:00").wait_for()
+        assert tab.locator("#batch").input_value() == "2026-11-22/21-29-00"
+        assert r'pushd "E:\meosbackup\2026-11-22\21-29-00"' in lines(tab)
+        assert step.is_checked()
+    finally:
+        server.stop()
 
 
 def test_print(reader: Reader, written: Callable[[PageFacts], Path], tmp_path: Path) -> None:
