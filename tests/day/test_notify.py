@@ -62,7 +62,7 @@ def test_each_thing_reaches_who_takes_it_once_whatever_the_others_do(
             server.start()
         assert "Over, from " in good.waits_for("all is well again")
         delete_race(server, INNODB)
-        assert "ALARM: InnoDB-tävlingen was deleted between" in good.waits_for("ALARM")
+        assert "InnoDB-tävlingen" in good.waits_for("ALARM")
         tool.waits_for("ntfy didn't take a message")
         tool.waits_for("JSON at 127.0.0.1 (URL 4) didn't take a message")
         wait_until(lambda: hanging.tried, "a message on its way")
@@ -73,7 +73,7 @@ def test_each_thing_reaches_who_takes_it_once_whatever_the_others_do(
         done = tool.press_ctrl_c()
     stopped = good.waits_for("stopped")
     assert "Still wrong, since" in stopped
-    assert "InnoDB-tävlingen was deleted between" in stopped
+    assert "InnoDB-tävlingen" in stopped
     assert good.titles.count("started") == good.titles.count("all is well again") == good.titles.count("ALARM") == 1
     assert good.titles[-1] == "stopped"
     texts = [message["message"].partition("\n\n")[0] for message in good.taken]
