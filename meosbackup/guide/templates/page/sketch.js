@@ -6,7 +6,7 @@ const ROW = 22;
 const EDGE = 4; // what is drawn of a line at the view's edge
 const MOST_LEVELS = 5;
 const BOLD = 1.12; // times as wide as plain letters
-const LEAST_ROOM = 40; // for words; a number in the list stands for those that have less
+const LEAST_ROOM = 80; // for words; a number in the list stands for those that have less
 const MINUTES = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720]; // between two marks of the axis
 const pen = document.createElement("canvas").getContext("2d");
 pen.font = "12px system-ui, sans-serif";
@@ -182,8 +182,9 @@ function placed({ day, view, plot, x }) {
     const after = plot - end - 12;
     const rooms = ends.map((one) => (one + 12 > start ? -1 : Math.min(Math.max(after, start - Math.max(one, 0) - 12), length)));
     const level = Math.max(...rooms) < 0 ? MOST_LEVELS - 1 : rooms.indexOf(Math.max(...rooms));
-    const text = rooms[level] < LEAST_ROOM ? String(note.number) : fitted(note.text, rooms[level]);
-    const isAfter = rooms[level] < LEAST_ROOM || rooms[level] <= after;
+    const isCut = rooms[level] < Math.min(LEAST_ROOM, length);
+    const text = isCut ? String(note.number) : fitted(note.text, rooms[level]);
+    const isAfter = isCut || rooms[level] <= after;
     found.push({ note, level, start, end, text, at: isAfter ? end + 10 : start - 10, anchor: isAfter ? "start" : "end" });
     ends[level] = Math.max(ends[level], isAfter ? end + 10 + widthOf(text) : end);
   }
@@ -226,7 +227,7 @@ function lane({ svg, inside, day, plot, left, width, named, x }, race, top, heig
   const middle = named ? top + 14 : top + height / 2 + 4;
   svg.append(words(race.name, (named ? width - 90 : left - 10) / BOLD, { x: named ? 2 : 0, y: middle, class: "picture-name" }));
   const [finished, entries] = ["picture-number-finished", "picture-number"].map((kind) => shape("tspan", { class: kind }));
-  const numbers = shape("text", { x: width - (named ? 2 : 0), y: middle, class: "picture-numbers" });
+  const numbers = shape("text", { x: width - (named ? 2 * EDGE : 0), y: middle, class: "picture-numbers" });
   numbers.append(finished, " / ", entries);
   svg.append(numbers);
   return (batch) => {
