@@ -4,7 +4,6 @@ A connection has a thread of its own, one request, and little time. No request l
 """
 
 import errno
-import itertools
 import json
 import logging
 import secrets
@@ -40,6 +39,8 @@ _ANSWER_SECONDS = 15.0
 _GOODBYE_SECONDS = 1.0
 _ACCEPT_SECONDS = 0.5
 """How long the end of the server may take."""
+_BETWEEN_SECONDS = 0.01
+"""A pause after each connection, so that a flood of them leaves the computer to the backups."""
 
 
 class PageServer:
@@ -49,8 +50,7 @@ class PageServer:
         """Take the port, or any free one if it is 0; `status` is how the day begins. Raises PageUnavailableError."""
         self._listener = _listener(port)
         self.port = int(self._listener.getsockname()[1])
-        self._tags = (f'"{secrets.token_hex(4)}-{number}"' for number in itertools.count())
-        self._latest = _Post(status, None, next(self._tags))
+        self._latest = _Post(status, None)
         self._stop = threading.Event()
         self._readers = threading.BoundedSemaphore(MOST_READERS)
         self._refused = threading.BoundedSemaphore(_MOST_REFUSED)
@@ -66,7 +66,7 @@ class PageServer:
 
     def post(self, status: DayStatus, facts: PageFacts | None = None) -> None:
         """Have readers get this from now on; the first one that asks has to wait until it is made."""
-        self._latest = _Post(status, facts, next(self._tags))
+        self._latest = _Post(status, facts)
 
     def stop(self) -> None:
         """Serve nobody any more; whoever is being answered has little time left anyway."""
@@ -82,10 +82,10 @@ class PageServer:
             except OSError:  # closed; or the reader is gone again, or there are too many open files
                 self._stop.wait(_ACCEPT_SECONDS)
                 continue
-            if not (
-                self._begin(self._serve, connection, self._readers) or self._begin(_refuse, connection, self._refused)
-            ):
+            ways = ((self._serve, self._readers), (_refuse, self._refused))
+            if not any(self._begin(serve, connection, places) for serve, places in ways):
                 connection.close()
+            time.sleep(_BETWEEN_SECONDS)
 
     def _begin(
         self, serve: Callable[[socket.socket], None], connection: socket.socket, places: threading.BoundedSemaphore
@@ -113,28 +113,31 @@ class PageServer:
     def _serve(self, connection: socket.socket) -> None:
         try:
             head = _head(connection)
-            reply = answer(head, {"/": _page, "/day.json": self._latest.content}) if head else b""
         except TimeoutError:
             reply = refusal(HTTPStatus.REQUEST_TIMEOUT)
         except OverflowError:
             reply = refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
-        except OSError:
-            raise
+        else:
+            reply = self._answer(head) if head else b""
+        _send(connection, reply)
+
+    def _answer(self, head: bytes) -> bytes:
+        try:
+            return answer(head, {"/": _page, "/day.json": self._latest.content})
         except Exception:  # whatever it is, the reader gets an answer
             if not self._has_failed:
                 log.exception("the live page can't be made; this is logged once")
             self._has_failed = True
-            reply = refusal(HTTPStatus.INTERNAL_SERVER_ERROR)
-        _send(connection, reply)
+            return refusal(HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 class _Post:
     """What was posted, made into JSON for the first reader and kept for the others."""
 
-    def __init__(self, status: DayStatus, facts: PageFacts | None, tag: str) -> None:
+    def __init__(self, status: DayStatus, facts: PageFacts | None) -> None:
         self._status = status
         self._facts = facts
-        self._tag = tag
+        self._tag = f'"{secrets.token_hex(8)}"'
         self._made: Content | None = None
         self._lock = threading.Lock()
 

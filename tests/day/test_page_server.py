@@ -259,7 +259,10 @@ def test_readers_that_break_off_do_no_harm() -> None:
         wait_until(lambda: told(server, GOOD).startswith(b"HTTP/1.1 200 "), "a free place")
 
 
-def test_thousands_of_garbled_requests_each_get_an_answer_or_an_end(caplog: pytest.LogCaptureFixture) -> None:
+def test_thousands_of_garbled_requests_each_get_an_answer_or_an_end(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page_server, "_BETWEEN_SECONDS", 0.0)
     draw = random.Random(13)
     seen: dict[bytes, int] = {}
     with serving() as server:

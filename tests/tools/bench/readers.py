@@ -33,7 +33,7 @@ from tests.tools.bench.sides import meosbackup_day
 
 _TURNS = 3
 _SECONDS = 12
-_TICKS = 15
+_TICKS = 10
 _BATCHES, _RACES = 600, 30
 _POLL_SECONDS = 3.0
 
