@@ -196,6 +196,9 @@ def test_the_mouse_tells_the_numbers_and_chooses(opened: Open) -> None:
     picture.tab.mouse.down()
     picture.tab.mouse.up()
     assert picture.chosen == "11:55:00"
+    picture.tab.get_by_role("link", name="Backup from 11:55:00: Bring the races back").click()
+    assert picture.tab.locator("#steps").evaluate("one => Math.abs(one.getBoundingClientRect().top)") < 5
+    picture.slider.scroll_into_view_if_needed()
     picture.hover("11:45:38", "Backups")
     picture.tab.mouse.down()
     picture.tab.mouse.up()
@@ -381,6 +384,22 @@ def test_a_time_without_backups_is_red_unless_meosbackup_was_off(
         assert found["x"] == pytest.approx(picture.x(begin), abs=2)
         assert found["x"] + found["width"] == pytest.approx(picture.x(end), abs=2)
     assert picture.svg.locator(".picture-gap, .picture-off").count() == len(gaps)
+
+
+def test_of_many_things_the_latest_are_listed_and_those_before_are_folded_up(opened: Open) -> None:
+    told = race_day()
+    wrong = [
+        replace(Happening(TROUBLE, "a", f"Failure {place}.", "", "", at("08:00:00") + place * MINUTE),
+                ended=at("08:00:30") + place * MINUTE)
+        for place in range(40)
+    ]  # fmt: skip
+    picture = opened(replace(told, day=replace(told.day, happenings=(*wrong, *told.day.happenings))))
+    assert picture.list.count() == 50
+    assert picture.list.get_by_role("button").count() == 12
+    picture.tab.locator("summary").get_by_text("07:29:58 to ").click()
+    assert picture.list.get_by_role("button").count() == 50
+    picture.button("08:20:00 to 08:20:30").click()
+    assert picture.told.startswith("08:20:00 ")
 
 
 def test_a_live_page_draws_the_next_batch_and_keeps_what_the_reader_looks_at(reader: Reader) -> None:

@@ -1,5 +1,7 @@
 // What happened on the day: marked in its picture, and listed below that.
 
+const MOST_LISTED = 12; // those before them are folded up
+
 // Return all of it, oldest first: {kind, number, from, to, text, told}. `to` is null while it stands, and the same as
 // `from` for a moment; `text` is what the picture says, and `told` are the paragraphs of the list.
 function notesOf(day) {
@@ -43,9 +45,15 @@ function listNotes(element, day, onTime) {
     const cells = [make("th", String(number), { scope: "row" }), make("td", time), make("td", paragraphs)];
     return make("tr", cells, { className: "picture-note-" + kind });
   });
-  const isQuiet = day.notes.every(({ kind }) => kind === "start");
-  const quiet = isQuiet ? [make("p", say("picture_quiet"))] : [];
-  const list = make("div", [make("h3", say("picture_list")), ...quiet, make("table", make("tbody", rows))]);
+  const before = make("details", undefined, { open: Boolean(element.querySelector("details[open]")) });
+  const earlier = rows.splice(0, Math.max(rows.length - MOST_LISTED, 0));
+  if (earlier.length) {
+    const span = spanText(day.notes[0].from, day.notes[earlier.length - 1].from, day);
+    before.append(make("summary", span), make("table", make("tbody", earlier)));
+  }
+  const quiet = day.notes.every(({ kind }) => kind === "start") ? [make("p", say("picture_quiet"))] : [];
+  const table = make("table", make("tbody", rows));
+  const list = make("div", [make("h3", say("picture_list")), ...quiet, ...(earlier.length ? [before] : []), table]);
   if (list.textContent !== element.textContent) element.replaceChildren(list); // what has the focus keeps it
 }
 

@@ -34,12 +34,14 @@ class Picture {
     this.svg = shape("svg", { class: "picture-svg", "aria-hidden": "true" });
     this.frame = make("div", this.svg, { className: "picture-frame", tabIndex: 0 });
     this.told = make("p", undefined, { className: "picture-told" });
+    this.way = make("a", undefined, { href: "#steps" });
     this.legend = make("p", undefined, { className: "picture-legend" });
     this.list = make("div", undefined, { className: "picture-list" });
     this.frame.setAttribute("role", "slider");
     this.told.setAttribute("aria-live", "polite");
     const bar = make("p", Object.values(this.buttons), { className: "picture-bar" });
-    element.replaceChildren(this.heading, this.hint, bar, this.frame, this.told, this.legend, this.list);
+    const way = make("p", this.way, { className: "picture-way" });
+    element.replaceChildren(this.heading, this.hint, bar, this.frame, this.told, way, this.legend, this.list);
     this.listen();
     new ResizeObserver(() => this.draw()).observe(this.frame);
   }
@@ -83,6 +85,7 @@ class Picture {
   show() {
     const [pointed, chosen] = [this.pointed, this.chosen].map((name) => this.day.batches.find((one) => one.name === name));
     const told = pointed || chosen || newestAt(this.day, Infinity);
+    this.way.textContent = chosen ? say("chosen", { time: timeText(chosen.taken, this.day) }) + ": " + say("steps") : "";
     this.drawn.show(pointed, chosen);
     if (!told) return;
     const text = telling(this.day, told);

@@ -51,8 +51,9 @@ function sketch(svg, day, view, whole, width) {
   };
 }
 
-// Return the batch of the newest tick at or before a point, or what a restore saved there; null before the first one.
+// Return the batch of the newest tick at or before a point, or what a restore saved there; null if there is none.
 function meant({ day, view, plot, x }, pixel, below) {
+  if (pixel < -EDGE || pixel > plot + EDGE) return null;
   const safety = day.batches.find((one) => !one.isBackup && Math.abs(x(one.taken) - pixel) <= 8);
   if (safety && below >= 0 && below < ROW) return safety;
   return newestAt(day, view.from + (pixel / plot) * (view.to - view.from));
