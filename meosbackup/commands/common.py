@@ -1,6 +1,7 @@
 """What the commands have in common: their settings, console and log, and the default folders."""
 
 import functools
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
@@ -48,7 +49,8 @@ def begin(context: click.Context) -> tuple[Settings, Console]:
     if settings.ask_password:
         settings = replace(settings, password=click.prompt("Password", hide_input=True, default="", show_default=False))
     console = Console(quiet=settings.quiet, whole=_paths(settings))
-    notices.listen(lambda text: console.result("NOTE", "note", text))
+    notes = Console(quiet=settings.quiet, stream=sys.stderr) if context.params.get("as_json") else console
+    notices.listen(lambda text: notes.result("NOTE", "note", text))
     return settings, console
 
 

@@ -1,9 +1,12 @@
 """`meosbackup status`: whether backups are being made, how old the newest good one is, what waits, what is wrong."""
 
 import json
+import logging
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import click
@@ -23,6 +26,10 @@ from meosbackup.system import lock
 from meosbackup.system.lock import Holder
 from meosbackup.text import NO_BREAK, unbroken
 
+log = logging.getLogger(__name__)
+
+_PATIENCE = 20.0
+"""Seconds that a look may take; a drive may hang."""
 _INTERVALS = 2.5
 _SECONDS = 15
 """How old a sign of life may be, a backup or the wait of a batch: so many intervals, and so many seconds."""
@@ -86,13 +93,35 @@ def status_command(settings: Settings, console: Console, *, as_json: bool) -> bo
 
     Example:  meosbackup status --target /media/usb
     """
-    look = take(settings)
+    look = take_in_time(settings)
     found = list(findings(look))
     if as_json:
         console.show(json.dumps(document(look, found), indent=1))
     else:
         show(console, found)
     return is_well(found)
+
+
+def take_in_time(settings: Settings) -> Look:
+    """Return what `take` returns, or raise what it raises; DriveFailedError if the drive hangs."""
+    answers = SimpleQueue[Look | Exception]()
+
+    def look() -> None:
+        try:
+            answers.put(take(settings))
+        except Exception as error:
+            log.info("the look failed", exc_info=True)
+            answers.put(error)
+
+    threading.Thread(target=look, name="look", daemon=True).start()
+    try:
+        answer = answers.get(timeout=_PATIENCE)
+    except Empty:
+        what, do = f"The drive at {settings.target} doesn't answer.", "Pull it out, plug it in, and run this again."
+        raise DriveFailedError(what, "The latest changes may be only on this computer.", do) from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 def take(settings: Settings) -> Look:

@@ -15,12 +15,13 @@ from meosbackup.commands import status
 from meosbackup.commands.status import Look
 from meosbackup.day import day_status
 from meosbackup.day.day_status import DayStatus
-from meosbackup.errors import DriveGoneError
+from meosbackup.errors import DriveFailedError, DriveGoneError, NoBackupsError
 from meosbackup.guide.day import ALARM, TROUBLE, Happening
 from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.settings.model import Settings
 from meosbackup.system import lock
 from meosbackup.system.lock import Holder
+from tests.toolkit.drives import EXFAT, make_drive, slot
 from tests.toolkit.place import Place, new_place, once
 from tests.toolkit.programs import dump_program
 from tests.toolkit.running import running
@@ -159,6 +160,31 @@ def test_it_says_what_it_cannot_tell_from_here(server: PrivateServer, tmp_path: 
     asked(elsewhere, 2, "--target", tmp_path / "none", words=("There is no folder meosbackup in",))
     assert "No target is set." in told(run_meosbackup("status", "--log-file", elsewhere.log), 2)
     assert not elsewhere.spool.exists()
+
+
+def test_a_drive_that_hangs_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status, "_PATIENCE", 1.0)
+    with slot(tmp_path) as stick:
+        stick.plug(make_drive(EXFAT, tmp_path / "image"))
+        settings = Settings(target=stick.place, spool=tmp_path / "spool")
+        with pytest.raises(NoBackupsError):
+            status.take_in_time(settings)
+        with stick.paused(), pytest.raises(DriveFailedError, match="doesn't answer"):
+            status.take_in_time(settings)
+
+
+@linux
+@pytest.mark.parametrize("command", ["list", "status"])
+def test_what_is_noted_is_not_among_the_json(command: str, tmp_path: Path) -> None:
+    place = new_place(tmp_path)
+    place.root.mkdir()
+    (tmp_path / ".my.cnf").write_text("[client]\nuser=club\nport=many\n", "utf-8")
+    result = run_meosbackup(
+        command, "--json", *place.folders, env={"HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path)}
+    )
+    assert json.loads(result.stdout) is not None
+    assert "meosbackup continues without it" in result.stderr
+    assert result.returncode == 1
 
 
 # What counts as well
