@@ -394,6 +394,8 @@ def test_of_many_things_the_latest_are_listed_and_those_before_are_folded_up(ope
         for place in range(40)
     ]  # fmt: skip
     picture = opened(replace(told, day=replace(told.day, happenings=(*wrong, *told.day.happenings))))
+    numbers = picture.svg.locator(".picture-words-trouble").all_text_contents()
+    assert numbers[:3] == ["2", "3", "4"]  # where there is no room for words
     assert picture.list.count() == 50
     assert picture.list.get_by_role("button").count() == 12
     picture.tab.locator("summary").get_by_text("07:29:58 to ").click()

@@ -17,7 +17,7 @@ pen.font = "12px system-ui, sans-serif";
 function sketch(svg, day, view, whole, width) {
   const isNarrow = width < NARROW;
   const left = isNarrow ? EDGE : Math.min(Math.max(...day.races.map((race) => boldWidthOf(race.name)), 80) + 14, 200);
-  const right = isNarrow ? EDGE : Math.min(Math.max(widthOf(say("finished") + " / " + say("entries")), 80) + 14, 160);
+  const right = isNarrow ? EDGE : Math.min(Math.max(widthOf(say("finished") + " / " + say("entries")), 80) + 14, 190);
   const plot = Math.max(width - left - right, 50);
   const named = isNarrow ? 18 : 0;
   const inside = shape("svg", { x: left - EDGE, width: plot + 2 * EDGE });
@@ -168,28 +168,29 @@ function happened(ground, top, height) {
 }
 
 // Return what happened in view and has its words below the row of batches: in which level, from where to where, and the
-// text beside it.
+// text beside it. Of much that happened, only the numbers are shown that it has in the list.
 function placed({ day, view, plot, x }) {
-  const ends = Array(MOST_LEVELS).fill(-Infinity);
-  const found = [];
-  for (const note of day.notes) {
-    const last = note.to === null ? day.until : note.to;
+  const shown = day.notes.filter((note) => {
     const block = blockOf(note, { plot, x });
-    const isPlaced = note.kind === "trouble" || note.kind === "alarm" || (block && !block.isWide);
-    if (!isPlaced || note.from > view.to || last < view.from) continue;
+    const isInView = note.from <= view.to && (note.to === null ? day.until : note.to) >= view.from;
+    return isInView && (note.kind === "trouble" || note.kind === "alarm" || (block && !block.isWide));
+  });
+  const most = (plot * MOST_LEVELS) / shown.length;
+  const ends = Array(MOST_LEVELS).fill(-Infinity);
+  return shown.map((note) => {
     const start = Math.max(x(note.from), 0);
-    const end = Math.max(Math.min(x(last), plot), start + 4);
-    const length = widthOf(note.text);
+    const end = Math.max(Math.min(x(note.to === null ? day.until : note.to), plot), start + 4);
+    const length = Math.min(widthOf(note.text), most);
     const after = plot - end - 12;
     const rooms = ends.map((one) => (one + 12 > start ? -1 : Math.min(Math.max(after, start - Math.max(one, 0) - 12), length)));
-    const level = Math.max(...rooms) < 0 ? MOST_LEVELS - 1 : rooms.indexOf(Math.max(...rooms));
-    const isCut = rooms[level] < Math.min(LEAST_ROOM, length);
-    const text = isCut ? String(note.number) : fitted(note.text, rooms[level]);
-    const isAfter = isCut || rooms[level] <= after;
-    found.push({ note, level, start, end, text, at: isAfter ? end + 10 : start - 10, anchor: isAfter ? "start" : "end" });
+    const room = Math.max(...rooms);
+    const level = room < 0 ? MOST_LEVELS - 1 : rooms.indexOf(room);
+    const isCut = room < Math.min(LEAST_ROOM, widthOf(note.text));
+    const text = room < 0 ? "" : isCut ? String(note.number) : fitted(note.text, room);
+    const isAfter = isCut || room <= after;
     ends[level] = Math.max(ends[level], isAfter ? end + 10 + widthOf(text) : end);
-  }
-  return found;
+    return { note, level, start, end, text, at: isAfter ? end + 10 : start - 10, anchor: isAfter ? "start" : "end" };
+  });
 }
 
 // A race's lane: its entries as a line, those who have finished as an area, and where it was deleted. Returns what has
