@@ -389,10 +389,9 @@ def test_a_time_without_backups_is_red_unless_meosbackup_was_off(
 def test_of_many_things_the_latest_are_listed_and_those_before_are_folded_up(opened: Open) -> None:
     told = race_day()
     wrong = [
-        replace(Happening(TROUBLE, "a", f"Failure {place}.", "", "", at("08:00:00") + place * MINUTE),
-                ended=at("08:00:30") + place * MINUTE)
-        for place in range(40)
-    ]  # fmt: skip
+        Happening(TROUBLE, "a", f"The drive is write-protected: failure {place}.", "", "", began, began + MINUTE / 2)
+        for place, began in enumerate(at("08:00:00") + place * MINUTE for place in range(40))
+    ]
     picture = opened(replace(told, day=replace(told.day, happenings=(*wrong, *told.day.happenings))))
     numbers = picture.svg.locator(".picture-words-trouble").all_text_contents()
     assert numbers[:3] == ["2", "3", "4"]  # where there is no room for words
