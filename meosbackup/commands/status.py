@@ -133,6 +133,8 @@ def take(settings: Settings) -> Look:
     locks = STATE_FOLDER / "locks"
     holder = lock.holder(locks, root if target == SPOOL else target) if target else None
     other = lock.holder(locks, root) if holder is None else None
+    if other is not None and target is not None and lock.holds(other, target):  # a link that leads elsewhere by now
+        holder, other = other, None
     in_spool = available.in_spool(root)
     status = day_status.read(root) if holder and not holder.command and lock.holds(holder, root) else None
     newest, of_drive, drive_id, error = status.on_drive if status else None, in_spool, None, None

@@ -84,8 +84,8 @@ def holder(folder: Path, place: Path) -> Holder | None:
 
 
 def holds(found: Holder, place: Path) -> bool:
-    """Return whether this is one of the places that a holder noted, however it is spelled."""
-    return _resolved(place) in map(_resolved, map(Path, found.places))
+    """Return whether this is one of the places that a holder noted, however it is spelled, even if it is gone now."""
+    return str(place) in found.places or _resolved(place) in map(_resolved, map(Path, found.places))
 
 
 @contextmanager

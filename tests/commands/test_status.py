@@ -22,6 +22,7 @@ from meosbackup.settings.model import Settings
 from meosbackup.system import lock
 from meosbackup.system.lock import Holder
 from tests.toolkit.drives import EXFAT, make_drive, slot
+from tests.toolkit.links import link
 from tests.toolkit.place import Place, new_place, once
 from tests.toolkit.programs import dump_program
 from tests.toolkit.running import running
@@ -143,6 +144,11 @@ def test_it_says_what_it_cannot_tell_from_here(server: PrivateServer, tmp_path: 
     told(once(place, server, env={"XDG_STATE_HOME": str(tmp_path)}), 0)
     with lock.held(tmp_path / "meosbackup" / "locks", [place.target, place.spool], "restore"):
         asked(place, 1, words=("FAIL meosbackup: `meosbackup restore` has been using the drive since",))
+    link(tmp_path / "link", place.target)
+    linked = replace(place, mounted=tmp_path / "link")
+    with lock.held(tmp_path / "meosbackup" / "locks", [linked.target, place.spool]):
+        linked.target.unlink()  # as where drives are mounted under names of their own
+        asked(linked, 1, "--any-disk", words=("OK meosbackup: running since", "FAIL drive: The drive is missing from"))
     (tmp_path / "other").mkdir()
     other_drive = replace(place, mounted=tmp_path / "other")
     with running(place, server, "--interval", "1") as tool:

@@ -36,6 +36,7 @@ def test_two_at_once_and_a_stick_that_is_write_protected(
             "(process ", "That one keeps running; this one did nothing.", "or stop it with Ctrl-C in its window",
         )  # fmt: skip
         wait_until(lambda: not waiting(place.spool), "the first batch on the drive")
+        told(machine.meosbackup("status", *place.folders), 0, "OK meosbackup: running since ", "All is well.")
         stick.protect()
         work_on(server, RELAY)
         # Windows says that a volume is write-protected; wine says "access denied".
@@ -44,6 +45,7 @@ def test_two_at_once_and_a_stick_that_is_write_protected(
         stick.protect(protect=False)
         day.expect("OK    all is well again")
         wait_until(lambda: not waiting(place.spool), "all batches on the drive")
+    told(machine.meosbackup("status", *place.folders), 1, "meosbackup: not running.", r"--target E:\ ")
     assert_batches_are_whole(place)
     assert len(place.batch_folders) >= 2
 
