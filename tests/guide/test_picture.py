@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pytest
 
 from meosbackup.batch import names
+from meosbackup.batch.model import SAFETY
 from meosbackup.day.day_status import DayStatus
 from meosbackup.day.page_server import PageServer
 from meosbackup.guide import page
@@ -384,6 +385,15 @@ def test_a_time_without_backups_is_red_unless_meosbackup_was_off(
         assert found["x"] == pytest.approx(picture.x(begin), abs=2)
         assert found["x"] + found["width"] == pytest.approx(picture.x(end), abs=2)
     assert picture.svg.locator(".picture-gap, .picture-off").count() == len(gaps)
+
+
+@pytest.mark.parametrize("has_day", [False, True])
+def test_what_a_restore_saved_may_be_all_that_there_is(opened: Open, has_day: bool) -> None:
+    saved = batch(at("12:00:00"), {"A": Counts(1_200, 3, 4)}, SAFETY)
+    day = Day().with_batch(saved, "2026-11-22/12-00-00") if has_day else Day()
+    picture = opened(PageFacts(saved, day, None, at("12:00:10")))
+    assert picture.told == "12:00:00 Saved before a restore" + " A: Entries 1,200, Finished 3, Cards 4" * has_day
+    assert picture.svg.locator(".picture-safety").count() == 1
 
 
 def test_of_many_things_the_latest_are_listed_and_those_before_are_folded_up(opened: Open) -> None:

@@ -1,13 +1,13 @@
 // The picture of the day, decoded: see day_data.py for how it is written.
 
 const LONG_PAUSE = 3 * 3600; // seconds; if meosbackup was off for so long, another day began
-const SHORTEST_DAY = 600;
+const SHORTEST = 600; // seconds that a picture shows, at the least
 const VLQ = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 // Return the day of a page's data. Its times are in seconds since 1970, its lists are oldest first:
 //   interval: seconds; first, begin and until: when it begins, when it does without what was long before, and its end;
 //   races: {key, name, date, stem, most, points, deletions}: most are its entries, or finished, at their height; points
-//   are {from, state}, one for each change; deletions are {from, to, before}, the last batch that still has the race;
+//   are {from, state}, one for each change; deletions are {from, before}, before is the last batch that has the race;
 //   batches: {taken, held, name, isBackup, isComplete, isRemoved, isOwn, states}, name is the folder, 2026-11-22/14-03-00,
 //   isOwn if it is the page's own;
 //   states of a batch: a Map from a race's key to {entries, finished, cards, hasMeosxml, isOlder};
@@ -24,7 +24,7 @@ function readDay(data) {
   const first = Math.min(written, ...batches.map((batch) => batch.taken), ...gaps.map((gap) => gap.from));
   const pause = gaps.filter((gap) => gap.isOff && gap.to - gap.from > LONG_PAUSE).pop();
   const begin = pause ? pause.to : first;
-  const until = Math.max(written, begin + SHORTEST_DAY);
+  const until = Math.max(written, begin + SHORTEST);
   return { interval, first, begin, until, races, batches, happenings, gaps };
 }
 
@@ -109,8 +109,7 @@ function courseOf({ key }, batches) {
     const state = batch.states.get(key) || null;
     if (!state && !(batch.isBackup && batch.isComplete)) continue;
     if (state !== last) points.push({ from: batch.taken, state });
-    if (!state && last) deletions.push({ from: batch.taken, to: null, before });
-    if (state && !last && deletions.length) deletions[deletions.length - 1].to = batch.taken;
+    if (!state && last) deletions.push({ from: batch.taken, before });
     if (state) {
       before = batch;
       most = Math.max(most, state.entries, state.finished);

@@ -79,6 +79,7 @@ function legendOf({ batches, notes }) {
     ["safety", say("picture_safety"), has("safety")],
     ["trouble", say("live_trouble"), has("trouble")],
     ["alarm", say("live_alarm"), has("alarm")],
+    ["older", say("older"), batches.some((one) => [...one.states.values()].some((state) => state.isOlder))],
     ["entries", say("entries"), true],
     ["finished", say("finished"), true],
   ];

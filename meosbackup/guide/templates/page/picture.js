@@ -1,7 +1,6 @@
 // The picture of the day: what sketch.js draws, with its zoom, and a line that tells the numbers of a batch.
 
 const HOUR = 3600;
-const SHORTEST = 600; // seconds in view, at the least
 const MOST_TOLD = 6; // races in the line that tells their numbers
 const STILL = 6; // pixels that a finger or the mouse may move in a click
 
@@ -51,7 +50,7 @@ class Picture {
     this.day = day;
     this.onChoose = onChoose;
     this.heading.textContent = say("picture_title");
-    this.hint.textContent = say(day.batches.length ? "picture_hint" : "picture_empty");
+    this.hint.textContent = say("picture_hint");
     for (const [key, button] of Object.entries(this.buttons)) {
       button.setAttribute("aria-label", say(key));
       if (key === "picture_day" || key === "picture_hour") button.textContent = say(key);
@@ -84,10 +83,9 @@ class Picture {
 
   show() {
     const [pointed, chosen] = [this.pointed, this.chosen].map((name) => this.day.batches.find((one) => one.name === name));
-    const told = pointed || chosen || newestAt(this.day, Infinity);
+    const told = pointed || chosen || newestAt(this.day, Infinity) || this.day.batches[0];
     this.way.textContent = chosen ? say("chosen", { time: timeText(chosen.taken, this.day) }) + ": " + say("steps") : "";
     this.drawn.show(pointed, chosen);
-    if (!told) return;
     const text = telling(this.day, told);
     if (this.told.textContent !== text.textContent) this.told.replaceChildren(text);
     this.frame.setAttribute("aria-valuemax", this.day.batches.length - 1);

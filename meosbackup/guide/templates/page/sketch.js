@@ -255,6 +255,7 @@ function sign(kind) {
     safety: "M1 8l7 -8l7 8l-7 8z",
     trouble: "M1 3h14v10h-14z",
     alarm: "M1 14h14l-7 -13z",
+    older: "M0 13H16",
     entries: "M0 11H6V5H16",
     finished: "M0 15V10H8V5H16V15Z",
   };
