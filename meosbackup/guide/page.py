@@ -10,7 +10,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from jinja2 import DictLoader, Environment, StrictUndefined
+from jinja2 import DictLoader, Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from meosbackup.batch.names import PAGE_FILE
@@ -80,11 +80,10 @@ def live_html() -> str:
 
 
 def _rendered(data: dict[str, Any] | None, text: str, *, is_live: bool) -> str:
-    html: str = _template().render(
+    return _template().render(
         data=_json(data), languages=_languages(), style=_style(is_live=is_live), script=_script(is_live=is_live),
         policy=policy(is_live=is_live), text=text.replace("\r\n", "\n"), is_live=is_live,
     )  # fmt: skip
-    return html
 
 
 @cache
@@ -96,7 +95,7 @@ def policy(*, is_live: bool) -> str:
 
 
 @cache
-def _template() -> Any:
+def _template() -> Template:
     found = DictLoader({PAGE_FILE: _read(PAGE_FILE)})
     return Environment(loader=found, autoescape=True, undefined=StrictUndefined).get_template(PAGE_FILE)
 
