@@ -11,9 +11,9 @@ from meosbackup.batch import batch_file, names
 from meosbackup.batch.model import RACE_LIST, Batch, Entry, StoredBatch, StoredFile
 from meosbackup.dump.dumping import GoodDump
 from meosbackup.guide import restore_sql, restore_txt
-from meosbackup.guide.day import Day
 from meosbackup.guide.page import page_html
 from meosbackup.guide.page_data import PageFacts
+from meosbackup.guide.picture import Picture
 from meosbackup.meosxml.batch_files import MeosFiles
 from meosbackup.store import spool
 from meosbackup.system import files
@@ -27,7 +27,7 @@ class BatchFolder:
     spool: Path
     before: StoredBatch | None
     now: datetime
-    day: Day
+    day: Picture
 
     def fill(
         self,

@@ -22,7 +22,7 @@ from meosbackup.dump import mysqldump
 from meosbackup.dump.dumping import GoodDump
 from meosbackup.dump.mysqldump import DumpProgram
 from meosbackup.errors import MeosBackupError
-from meosbackup.guide.day import Day
+from meosbackup.guide.picture import Picture
 from meosbackup.meos import changes
 from meosbackup.meos.race_list import LeftOutRace
 from meosbackup.meosxml.batch_files import MeosFiles
@@ -81,7 +81,7 @@ class Backup:
             self._sequence = sequence
             self._has_published = False
 
-    def tick(self, now: datetime, stop: threading.Event, day: Day | None = None) -> Outcome:
+    def tick(self, now: datetime, stop: threading.Event, day: Picture | None = None) -> Outcome:
         """Make one batch, or find that there is nothing new. `now` is local time with its zone, to the second.
 
         The batch's own page tells of the `day` until then.
@@ -89,11 +89,11 @@ class Backup:
         Raises MeosBackupError if nothing could be backed up at all, StoppedError.
         """
         try:
-            return self._tick(now, stop, day or Day())
+            return self._tick(now, stop, day or Picture())
         except OSError as error:
             raise spool.unusable(self._spool, error) from error
 
-    def _tick(self, now: datetime, stop: threading.Event, day: Day) -> Outcome:
+    def _tick(self, now: datetime, stop: threading.Event, day: Picture) -> Outcome:
         started = time.monotonic()
         seen = survey.take(self._settings, now, self._dates)
         earlier = deciding.earlier_entries(self._newest, seen)
@@ -208,7 +208,7 @@ class Backup:
         self,
         folder: Path,
         now: datetime,
-        day: Day,
+        day: Picture,
         seen: Survey,
         decision: Decision,
         changed: Mapping[str, GoodDump],

@@ -17,7 +17,7 @@ from meosbackup.console import Console
 from meosbackup.day import day_status
 from meosbackup.day.day_status import DayStatus
 from meosbackup.errors import DriveFailedError, DriveGoneError, MeosBackupError, NoBackupsError
-from meosbackup.guide.day import ALARM
+from meosbackup.guide.picture import ALARM
 from meosbackup.settings import command_line
 from meosbackup.settings.model import SPOOL, Settings
 from meosbackup.store import available, drive, inventory, space, spool

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from meosbackup.guide.day import Happening
+from meosbackup.guide.picture import Happening
 from meosbackup.store.spool import STATUS_FILE
 from meosbackup.system import files
 

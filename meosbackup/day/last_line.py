@@ -5,7 +5,7 @@ from datetime import datetime
 
 from meosbackup import wording
 from meosbackup.day.day_status import DayStatus
-from meosbackup.guide.day import ALARM
+from meosbackup.guide.picture import ALARM
 from meosbackup.store import space
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from meosbackup import wording
 from meosbackup.day.day_status import DayStatus
 from meosbackup.day.telling import Due, Key, Turn, key_of
-from meosbackup.guide.day import ALARM
+from meosbackup.guide.picture import ALARM
 from meosbackup.system.receivers import Message, Mood
 from meosbackup.text import NO_BREAK, clean
 

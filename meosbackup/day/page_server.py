@@ -213,10 +213,11 @@ def _listening(family: socket.AddressFamily, port: int) -> socket.socket:
 
 
 def _unavailable(port: int, error: OSError) -> PageUnavailableError:
-    reason = "this computer doesn't allow it" if isinstance(error, PermissionError) else error.strerror
+    reason = "another program uses it" if error.errno == errno.EADDRINUSE else error.strerror
+    if isinstance(error, PermissionError):  # Windows says so of a port that is in use, too
+        reason = "another program uses it, or this computer doesn't allow it"
     return PageUnavailableError(
-        f"The live page can't use port {port}:"
-        f" {'another program uses it' if error.errno == errno.EADDRINUSE else reason}.",
+        f"The live page can't use port {port}: {reason}.",
         "Backups are not affected, but no phone or other computer can show how they are.",
         f"Start meosbackup again with another port, such as --page-port {8080 if port != 8080 else 8081}.",
     )

@@ -11,8 +11,8 @@ from meosbackup.day.alarms import Alarm
 from meosbackup.day.day_status import DayStatus
 from meosbackup.day.shipping_thread import Shipped
 from meosbackup.day.trouble import Backups, Trouble
-from meosbackup.guide.day import ALARM, TROUBLE, Day, Happening
 from meosbackup.guide.page_data import PageFacts
+from meosbackup.guide.picture import ALARM, TROUBLE, Happening, Picture
 from meosbackup.store import top_of_drive
 from meosbackup.store.inventory import Inventory
 
@@ -27,7 +27,7 @@ class Record:
     `day` is the picture of the day, and `proof` the rehearsal of this run that found no difference.
     """
 
-    day: Day
+    day: Picture
     listeners: Sequence[Listener] = ()
     proof: Proof | None = field(default=None, init=False)
 
@@ -80,7 +80,7 @@ def begun(
     on_drive: Inventory, in_spool: Inventory, now: datetime, interval: int, listeners: Sequence[Listener]
 ) -> Record:  # fmt: skip
     """Return the record when meosbackup starts: the day as the page on the drive tells of it, with all batches."""
-    day = top_of_drive.read_day(on_drive.root) or Day()
+    day = top_of_drive.read_day(on_drive.root) or Picture()
     for found in (on_drive, in_spool):
         day = day.with_batches(
             ((stored.batch, stored.name) for stored in found.batches if stored.batch.taken <= now), now

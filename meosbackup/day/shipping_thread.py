@@ -14,7 +14,7 @@ from meosbackup import errors
 from meosbackup.batch.model import Proof, StoredBatch
 from meosbackup.day.top_guide import Held, TopGuide
 from meosbackup.errors import DriveFailedError, MeosBackupError, StoppedError
-from meosbackup.guide.day import Day
+from meosbackup.guide.picture import Picture
 from meosbackup.store import drive, shipping, top_of_drive
 from meosbackup.store.inventory import Inventory
 from meosbackup.store.keeping import Keep
@@ -35,7 +35,7 @@ _NEVER = (-math.inf, 0)
 class Ship:
     """Ship every batch that waits, and have the page tell of this day. Each is answered by a Shipped."""
 
-    day: Day
+    day: Picture
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class ShippingThread:
         """Send a message; messages are taken in their order. Any thread may call this."""
         self._messages.put(message)
 
-    def ship(self, day: Day) -> None:
+    def ship(self, day: Picture) -> None:
         """Have every batch shipped that waits by now. Only the tick's thread may call this and `settled`."""
         self._unanswered += 1
         self._messages.put(Ship(day))

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from meosbackup.day.day_status import DayStatus
-from meosbackup.guide.day import Happening
+from meosbackup.guide.picture import Happening
 
 _AGAIN = timedelta(minutes=10)
 """How long something stands before it is told again."""

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from meosbackup.batch.model import StoredBatch
 from meosbackup.errors import MeosBackupError
-from meosbackup.guide.day import Day, Happening
+from meosbackup.guide.picture import Happening, Picture
 from meosbackup.store import top_of_drive
 from meosbackup.store.drive import Place
 
@@ -35,7 +35,7 @@ class TopGuide:
     def __init__(self, place: Place, present: Collection[str]) -> None:
         """Begin with a drive to which no batch came yet; `present` is kept up to date, and names its batches."""
         self.newest: StoredBatch | None = None
-        self.day = Day()
+        self.day = Picture()
         self.held: Held | None = None
         self.is_held_wanted = False
         self.is_due = False

@@ -14,9 +14,9 @@ from jinja2 import DictLoader, Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from meosbackup.batch.names import PAGE_FILE
-from meosbackup.guide import day_data, languages, page_data, restore_txt
-from meosbackup.guide.day import Day
+from meosbackup.guide import languages, page_data, picture_data, restore_txt
 from meosbackup.guide.page_data import PageFacts
+from meosbackup.guide.picture import Picture
 
 LARGEST = 4_000_000
 """Bytes that a page may have; one of a long day has 300,000."""
@@ -50,11 +50,11 @@ def is_damaged(page: str) -> bool:
     return f"{body}{_CHECK_LINE.format(_checksum(body))}" != page
 
 
-def day_in(page: str) -> Day | None:
+def day_in(page: str) -> Picture | None:
     """Return the day that a page tells of, whoever wrote it; None if it tells of none."""
     found = _data_in(page)
     try:
-        return day_data.read(found["day"], timezone(timedelta(minutes=found["zone"])))
+        return picture_data.read(found["day"], timezone(timedelta(minutes=found["zone"])))
     except (ValueError, TypeError, KeyError, IndexError, OverflowError):
         return None
 

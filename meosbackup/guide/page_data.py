@@ -8,8 +8,8 @@ from typing import Any
 from meosbackup import __version__
 from meosbackup.batch.model import Batch, Entry, Proof
 from meosbackup.batch.names import RESTORE_FILE
-from meosbackup.guide import day_data, restore_sql, restore_txt
-from meosbackup.guide.day import Day
+from meosbackup.guide import picture_data, restore_sql, restore_txt
+from meosbackup.guide.picture import Picture
 from meosbackup.text import clean
 
 FORMAT = 1
@@ -26,7 +26,7 @@ class PageFacts:
     """
 
     batch: Batch
-    day: Day
+    day: Picture
     folder: str | None
     written: datetime
     proof: Proof | None = None
@@ -58,7 +58,7 @@ def document(facts: PageFacts) -> dict[str, Any]:
             "files": restore_sql.file_count(batch),
             "results": [*restore_sql.results(batch), restore_sql.last_line(batch)],
         },
-        "day": day_data.document(facts.day, timezone(offset)),
+        "day": picture_data.document(facts.day, timezone(offset)),
         "removed": sorted({one.name for one in facts.day.batches} & set(facts.removed)),
         "commands": {
             "restore": restore_sql.COMMAND if RESTORE_FILE in dict(batch.guides) else None,

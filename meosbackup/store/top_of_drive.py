@@ -8,9 +8,9 @@ from pathlib import Path
 from meosbackup.batch import batch_file, names
 from meosbackup.batch.model import Proof, StoredBatch
 from meosbackup.guide import restore_txt
-from meosbackup.guide.day import Day
 from meosbackup.guide.page import LARGEST, day_in, page_html
 from meosbackup.guide.page_data import PageFacts
+from meosbackup.guide.picture import Picture
 from meosbackup.store import drive
 from meosbackup.store.drive import Place
 from meosbackup.system import files
@@ -26,7 +26,7 @@ def write_guides(
     place: Place,
     newest: StoredBatch,
     held: datetime | None = None,
-    day: Day | None = None,
+    day: Picture | None = None,
     present: Collection[str] | None = None,
 ) -> None:
     """Write the RESTORE.txt and the RESTORE.html at the top of a drive, which describe its newest batch.
@@ -38,7 +38,7 @@ def write_guides(
     """
     folder = newest.folder.relative_to(place.root).as_posix()
     proof, now = read_proof(place.root), datetime.now().astimezone()
-    day = (day or read_day(place.root) or Day()).with_batch(newest.batch, folder)
+    day = (day or read_day(place.root) or Picture()).with_batch(newest.batch, folder)
     of_day = {batch.name for batch in day.batches}
     removed = of_day - {name for name in of_day if files.is_folder(place.root / name)} if present is None else (
         of_day.difference(present, [folder])
@@ -55,7 +55,7 @@ def write_guides(
         raise drive.guide_held(place.target, failed) from failed
 
 
-def read_day(root: Path) -> Day | None:
+def read_day(root: Path) -> Picture | None:
     """Return the day that the page at the top of a drive tells of; None if there is none that can be read."""
     try:
         return day_in(files.read_short(root / names.PAGE_FILE, LARGEST).decode("utf-8", "replace"))

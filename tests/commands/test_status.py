@@ -16,7 +16,7 @@ from meosbackup.commands.status import Look
 from meosbackup.day import day_status
 from meosbackup.day.day_status import DayStatus
 from meosbackup.errors import DriveFailedError, DriveGoneError, NoBackupsError
-from meosbackup.guide.day import ALARM, TROUBLE, Happening
+from meosbackup.guide.picture import ALARM, TROUBLE, Happening
 from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.settings.model import Settings
 from meosbackup.system import lock

@@ -30,9 +30,9 @@ from meosbackup.commands.verify import Finding
 from meosbackup.console import Console
 from meosbackup.errors import DriveGoneError, MeosBackupError
 from meosbackup.guide import restore_txt
-from meosbackup.guide.day import Day
 from meosbackup.guide.page import page_html
 from meosbackup.guide.page_data import PageFacts
+from meosbackup.guide.picture import Picture
 from meosbackup.mysql.private_server import ServerProgram, private_server
 from meosbackup.store import inventory
 from meosbackup.store.inventory import root_of
@@ -153,7 +153,7 @@ def rewrite(folder: Path, change: Callable[[Batch], Batch]) -> Batch:
     (folder / "RESTORE.txt").write_bytes(text)
     root = folder.parents[1]
     (root / "RESTORE.txt").write_bytes(restore_txt.restore_text(changed, name(folder)).encode(restore_txt.ENCODING))
-    (root / "RESTORE.html").write_text(page_html(PageFacts(changed, Day(), name(folder), changed.taken)), "utf-8")
+    (root / "RESTORE.html").write_text(page_html(PageFacts(changed, Picture(), name(folder), changed.taken)), "utf-8")
     return changed
 
 
@@ -351,7 +351,7 @@ def test_a_backup_that_was_broken_off_after_its_first_batch(drive: Drive) -> Non
 
 def top_page(folder: Path) -> str:
     batch = inventory.read(folder)
-    return page_html(PageFacts(batch, Day(), name(folder), batch.taken))
+    return page_html(PageFacts(batch, Picture(), name(folder), batch.taken))
 
 
 def top_guide(folder: Path) -> bytes:

@@ -7,7 +7,7 @@ import pytest
 
 from meosbackup.day import last_line
 from meosbackup.day.day_status import DayStatus
-from meosbackup.guide.day import ALARM, TROUBLE, Happening
+from meosbackup.guide.picture import ALARM, TROUBLE, Happening
 
 _NOW = datetime(2026, 11, 22, 14, 3, 37, tzinfo=UTC)
 _TAKEN = datetime(2026, 11, 22, 14, 3, tzinfo=UTC)

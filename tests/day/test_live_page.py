@@ -16,12 +16,12 @@ import pytest
 
 from meosbackup.day.day_status import DayStatus
 from meosbackup.day.page_server import MOST_READERS, PageServer
-from meosbackup.guide.day import ALARM, TROUBLE, Day, Happening
 from meosbackup.guide.page_data import PageFacts
+from meosbackup.guide.picture import ALARM, TROUBLE, Happening, Picture
 from meosbackup.mysql.private_server import PrivateServer, free_port
 from tests.toolkit import qr_codes
 from tests.toolkit.browser import Reader
-from tests.toolkit.day import Day as ADay
+from tests.toolkit.day import Day
 from tests.toolkit.guides import BATCH, INDIVIDUAL, TOP
 from tests.toolkit.place import new_place
 from tests.toolkit.running import running
@@ -114,7 +114,7 @@ def test_the_whole_screen_says_how_things_stand(reader: Reader, page_server: Pag
 
 
 def test_the_rest_of_the_page_is_renewed_under_its_reader_s_hands(reader: Reader, page_server: PageServer) -> None:
-    day = Day().with_batch(BATCH, TOP)
+    day = Picture().with_batch(BATCH, TOP)
     facts = PageFacts(BATCH, day, TOP, good().moment)
     page_server.post(good(), facts)
     tab = opened(reader, page_server)
@@ -224,7 +224,7 @@ def test_a_day_on_the_page_until_it_is_killed(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs tmux")
 def test_a_screen_shows_the_address_as_a_qr_code_if_there_is_room(server: PrivateServer, tmp_path: Path) -> None:
-    day, port = ADay(tmp_path, server=server), free_port()
+    day, port = Day(tmp_path, server=server), free_port()
     with day.terminal("--page-port", str(port)) as screen:
         screen.wait_for("OK race list")
         rows = [line for line in screen.text.splitlines() if re.fullmatch("[█▀▄ ]{20,}", line)]

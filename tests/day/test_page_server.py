@@ -21,8 +21,8 @@ from meosbackup.day.day_status import DayStatus
 from meosbackup.day.page_requests import LARGEST_HEAD, Content, answer, is_own
 from meosbackup.day.page_server import MOST_READERS, PageServer
 from meosbackup.errors import PageUnavailableError
-from meosbackup.guide.day import ALARM, Day, Happening
 from meosbackup.guide.page_data import PageFacts
+from meosbackup.guide.picture import ALARM, Happening, Picture
 from meosbackup.system import addresses
 from tests.toolkit import qr_codes
 from tests.toolkit.guides import BATCH, TOP
@@ -110,7 +110,7 @@ def test_what_is_asked_for_again_is_sent_again_only_if_it_is_new() -> None:
         response, body = got(server, "/day.json", **{"If-None-Match": f'"other", {tag}'})
         assert (response.status, body, response.headers["ETag"]) == (304, b"", tag)
         assert response.headers["Date"]
-        server.post(STATUS, PageFacts(BATCH, Day().with_batch(BATCH, TOP), TOP, NOON))
+        server.post(STATUS, PageFacts(BATCH, Picture().with_batch(BATCH, TOP), TOP, NOON))
         response, body = got(server, "/day.json", **{"If-None-Match": tag})
         assert response.status == 200
         assert json.loads(body)["data"]["folder"] == TOP
@@ -302,7 +302,7 @@ def _garbled(draw: random.Random) -> bytes:
 def test_a_port_that_cannot_be_had_is_told_in_words() -> None:
     with serving() as server, pytest.raises(PageUnavailableError) as caught:
         PageServer(server.port, STATUS)
-    assert f"can't use port {server.port}: another program uses it." in caught.value.what
+    assert f"can't use port {server.port}: another program uses it" in caught.value.what
     assert "Backups are not affected" in caught.value.means
     assert "--page-port 8080" in caught.value.do
 

@@ -9,8 +9,7 @@ import pytest
 
 from meosbackup.commands.simulation import delete_race
 from meosbackup.guide import page
-from meosbackup.guide.day import ALARM, START, TROUBLE
-from meosbackup.guide.day import Day as Picture
+from meosbackup.guide.picture import ALARM, START, TROUBLE, Picture
 from meosbackup.mysql.private_server import PrivateServer
 from tests.toolkit.day import Day
 from tests.toolkit.runs import run_meosbackup

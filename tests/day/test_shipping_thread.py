@@ -17,7 +17,7 @@ from meosbackup.batch.model import Batch, Proof, Server, StoredBatch
 from meosbackup.day import shipping_thread
 from meosbackup.day.shipping_thread import KeepBatch, Leave, NoteProof, ShippingThread
 from meosbackup.errors import StoppedError
-from meosbackup.guide.day import Day
+from meosbackup.guide.picture import Picture
 from meosbackup.store import drive, inventory, keeping, shipping, top_of_drive
 from meosbackup.store.drive import Place
 from meosbackup.store.keeping import Keep
@@ -55,10 +55,10 @@ def test_a_proof_that_comes_while_another_is_written_is_noted_too(
     monkeypatch.setattr(top_of_drive, "note_proof", note)
     with shipping_to(tmp_path) as thread:
         thread.send(NoteProof(first))
-        thread.ship(Day())
+        thread.ship(Picture())
         assert is_writing.wait(PATIENCE)
         thread.send(NoteProof(second))
-        thread.ship(Day())
+        thread.ship(Picture())
         may_end.set()
         assert thread.settled(PATIENCE)
     assert noted == [first, second]
@@ -74,10 +74,10 @@ def test_it_has_settled_only_when_all_that_waited_is_shipped(tmp_path: Path, mon
         with shipping_to(tmp_path) as thread:
             for number in range(0, 120, 2):
                 waiting.append(number)
-                thread.ship(Day())
+                thread.ship(Picture())
                 time.sleep(chance.uniform(0, 0.03))
                 waiting.append(number + 1)
-                thread.ship(Day())
+                thread.ship(Picture())
                 assert thread.settled(PATIENCE)
                 assert shipped == waiting
     finally:
@@ -98,7 +98,7 @@ def test_a_drive_that_hangs_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(shipping, "ship_waiting", lambda *_: comes_back.wait(PATIENCE) and None)
     with shipping_to(tmp_path) as thread:
         began = time.monotonic()
-        thread.ship(Day())
+        thread.ship(Picture())
         assert not thread.settled(0.1)
         thread.send(Leave())
         thread.join(0.1)
@@ -109,7 +109,7 @@ def test_a_drive_that_hangs_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.
 def test_whoever_waits_for_a_shipping_after_the_end_is_told(tmp_path: Path) -> None:
     with shipping_to(tmp_path) as thread:
         thread.send(Leave())
-        thread.ship(Day())
+        thread.ship(Picture())
         with pytest.raises(StoppedError):
             thread.settled(PATIENCE)
 
@@ -125,10 +125,10 @@ def test_a_batch_that_left_the_spool_is_kept_on_the_drive_once_that_is_back(tmp_
         (tmp_path / "drive").rename(tmp_path / "pulled out")
         until = keeping.evening_after(datetime.now().astimezone())
         thread.send(KeepBatch(StoredBatch(tmp_path / "spool" / name, batch), Keep(until, "Långdistans was deleted")))
-        thread.ship(Day())
+        thread.ship(Picture())
         assert thread.settled(PATIENCE)
         assert thread.latest.trouble
         (tmp_path / "pulled out").rename(tmp_path / "drive")
-        thread.ship(Day())
+        thread.ship(Picture())
         assert thread.settled(PATIENCE)
     assert str(keeping.read(folder, until)).endswith("evening: Långdistans was deleted")

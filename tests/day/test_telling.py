@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from meosbackup.day.day_status import DayStatus
 from meosbackup.day.notify_thread import Telling
-from meosbackup.guide.day import ALARM, TROUBLE, Happening
+from meosbackup.guide.picture import ALARM, TROUBLE, Happening
 from meosbackup.system.receivers import Message
 
 START = datetime(2026, 11, 22, 14, 0, tzinfo=UTC)

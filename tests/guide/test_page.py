@@ -16,8 +16,8 @@ from meosbackup.batch.model import Batch, Proof, Race, StoredFile
 from meosbackup.day.day_status import DayStatus
 from meosbackup.day.page_server import PageServer
 from meosbackup.guide import languages, page
-from meosbackup.guide.day import Day
 from meosbackup.guide.page_data import PageFacts
+from meosbackup.guide.picture import Picture
 from meosbackup.guide.restore_txt import restore_text
 from tests.toolkit.browser import Reader
 from tests.toolkit.guides import BATCH, INDIVIDUAL, RACE_LIST, RELAY, TAKEN, TOP
@@ -55,8 +55,8 @@ def batch_at(minutes: int) -> Batch:
 BATCHES = [batch_at(minutes) for minutes in (0, 10, 20, 29, 30)]
 
 
-def day_of(*batches: Batch) -> Day:
-    day = Day()
+def day_of(*batches: Batch) -> Picture:
+    day = Picture()
     for batch in batches:
         day = day.with_batch(batch, names.folder_name(batch.taken))
     return day

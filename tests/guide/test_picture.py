@@ -13,8 +13,8 @@ from meosbackup.batch.model import SAFETY
 from meosbackup.day.day_status import DayStatus
 from meosbackup.day.page_server import PageServer
 from meosbackup.guide import page
-from meosbackup.guide.day import TROUBLE, Day, DayBatch, Happening, RaceState
 from meosbackup.guide.page_data import PageFacts
+from meosbackup.guide.picture import TROUBLE, DayBatch, Happening, Picture, RaceState
 from tests.toolkit.browser import Reader
 from tests.toolkit.pictured_days import LONG, MINUTE, RELAY, Counts, at, batch, facts, largest_day, race_day
 
@@ -29,7 +29,7 @@ COLOURS = {
 """The colours of signs, as the page calls them."""
 
 
-class Picture:
+class Drawing:
     """The picture of the day on a page that is open in a browser."""
 
     def __init__(self, tab: "Page") -> None:
@@ -98,22 +98,22 @@ def middle(one: "Locator") -> tuple[float, float]:
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
-Open: TypeAlias = Callable[..., Picture]
+Open: TypeAlias = Callable[..., Drawing]
 
 
 @pytest.fixture
 def opened(reader: Reader, tmp_path: Path) -> Open:
     """Opens the page that tells of a day."""
 
-    def open_page(told: PageFacts, **options: Any) -> Picture:
+    def open_page(told: PageFacts, **options: Any) -> Drawing:
         path = tmp_path / "RESTORE.html"
         path.write_text(page.page_html(told), "utf-8")
-        return Picture(reader.open(path, **options))
+        return Drawing(reader.open(path, **options))
 
     return open_page
 
 
-def line(told: Day, batch: DayBatch, *remarks: str) -> str:
+def line(told: Picture, batch: DayBatch, *remarks: str) -> str:
     """Return what the line below the picture should tell of a batch."""
     races = [
         f"{race.name}: Entries {state.entries:,}, Finished {state.finished:,}, Cards {state.cards:,}"
@@ -124,7 +124,7 @@ def line(told: Day, batch: DayBatch, *remarks: str) -> str:
     return " ".join([f"{batch.taken:%H:%M:%S}", *remarks, *races])
 
 
-def batch_at(told: Day, clock: str) -> DayBatch:
+def batch_at(told: Picture, clock: str) -> DayBatch:
     [found] = [one for one in told.batches if one.taken == at(clock)]
     return found
 
@@ -327,7 +327,7 @@ def test_every_number_of_a_day_is_read_by_the_page(opened: Open) -> None:
 
 @pytest.mark.parametrize("name", ["</script><svg onload=alert(1)>", "\u202eabc <b>", "'\"&amp;`{{7*7}}", "Å" * 300])
 def test_a_race_may_be_called_anything(opened: Open, name: str) -> None:
-    day = Day()
+    day = Picture()
     for minute in range(3):
         now = at("12:00:00") + minute * MINUTE
         day = day.with_batch(batch(now, {name: Counts(minute)} if minute < 2 else {}), names.folder_name(now))
@@ -342,7 +342,7 @@ def test_a_race_may_be_called_anything(opened: Open, name: str) -> None:
 
 
 def test_a_night_before_is_there_if_one_looks_for_it(opened: Open) -> None:
-    day = Day().started(at("00:10:00"), 60)
+    day = Picture().started(at("00:10:00"), 60)
     evening, morning = ([at(clock) + minute * MINUTE for minute in range(60)] for clock in ("00:10:00", "09:00:00"))
     for now in evening:
         day = day.with_batch(batch(now, {"A": Counts(now.minute)}), names.folder_name(now))
@@ -369,7 +369,7 @@ def test_a_night_before_is_there_if_one_looks_for_it(opened: Open) -> None:
 def test_a_time_without_backups_is_red_unless_meosbackup_was_off(
     opened: Open, wrong: list[tuple[str, str]], gaps: list[tuple[str, str, str]]
 ) -> None:
-    day = Day()
+    day = Picture()
     for clock in ("12:00:00", "12:20:30"):
         now = at(clock)
         day = day.with_batch(batch(now, {"A": Counts(now.minute)}), names.folder_name(now))
@@ -390,7 +390,7 @@ def test_a_time_without_backups_is_red_unless_meosbackup_was_off(
 @pytest.mark.parametrize("has_day", [False, True])
 def test_what_a_restore_saved_may_be_all_that_there_is(opened: Open, has_day: bool) -> None:
     saved = batch(at("12:00:00"), {"A": Counts(1_200, 3, 4)}, SAFETY)
-    day = Day().with_batch(saved, "2026-11-22/12-00-00") if has_day else Day()
+    day = Picture().with_batch(saved, "2026-11-22/12-00-00") if has_day else Picture()
     picture = opened(PageFacts(saved, day, None, at("12:00:10")))
     assert picture.told == "12:00:00 Saved before a restore" + " A: Entries 1,200, Finished 3, Cards 4" * has_day
     assert picture.svg.locator(".picture-safety").count() == 1
@@ -424,7 +424,7 @@ def test_a_live_page_draws_the_next_batch_and_keeps_what_the_reader_looks_at(rea
     address = f"http://127.0.0.1:{server.port}/"
     reader.allowed.append(re.escape(address) + ".*")
     try:
-        picture = Picture(reader.open(address))
+        picture = Drawing(reader.open(address))
         picture.slider.wait_for()
         picture.button("1 hour").click()
         picture.press("ArrowLeft")

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta, timezone
 
 from meosbackup.batch import names
 from meosbackup.batch.model import BACKUP, SAFETY, Batch, Entry, Freshness, Race, StoredFile
-from meosbackup.guide.day import ALARM, START, TROUBLE, Day, Happening
 from meosbackup.guide.page_data import PageFacts
+from meosbackup.guide.picture import ALARM, START, TROUBLE, Happening, Picture
 from tests.toolkit.guides import BATCH, RACE_LIST
 
 ZONE = timezone(timedelta(hours=1))
@@ -42,7 +42,7 @@ def _entry(taken: datetime, place: int, name: str, counts: Counts) -> Entry:
     return Entry(key, race, freshness, dump, taken, meosxml=StoredFile(names.meosxml_name(dump.file), 1, "00"))
 
 
-def facts(day: Day, newest: Batch, removed: tuple[str, ...] = ()) -> PageFacts:
+def facts(day: Picture, newest: Batch, removed: tuple[str, ...] = ()) -> PageFacts:
     """Return what a page at the top of a drive tells of a day."""
     held = max(one.held for one in day.batches)
     return PageFacts(newest, day, names.folder_name(newest.taken), held, removed=removed)
@@ -50,7 +50,7 @@ def facts(day: Day, newest: Batch, removed: tuple[str, ...] = ()) -> PageFacts:
 
 def race_day() -> PageFacts:
     """Return a race day with a deleted race, an outage, an alarm, a restore, a missing drive and a restart."""
-    day, newest, before = Day(), None, dict[str, Counts]()
+    day, newest, before = Picture(), None, dict[str, Counts]()
     for minute in range(8 * 60 + 25):
         now = at("07:30:00") + minute * MINUTE
         if _within(now, "12:52:00", "13:03:00") or _within(now, "14:41:00", "14:46:00"):
@@ -130,7 +130,7 @@ def _share(now: datetime, first: str, last: str) -> float:
 def largest_day(batches: int = 600, races: int = 30) -> PageFacts:
     """Return a day on which every race changes in every batch."""
     counts = [Counts(300 + race, 0, 0) for race in range(races)]
-    day, newest = Day(), None
+    day, newest = Picture(), None
     for minute in range(batches):
         counts = [
             Counts(

@@ -24,7 +24,7 @@ def test_pip_installs_what_it_needs(machine: Windows, server: PrivateServer, sti
         machine.run(
             programs / "pip.exe", "install", "--no-index", "--find-links", machine.parts.wheels, wheel, env=bare,
             folder=tmp_path,
-        ), 0, "Successfully installed click-", f"meosbackup-{__version__}",
+        ), 0, "Successfully installed ", f"meosbackup-{__version__}",
     )  # fmt: skip
     installed = programs / "meosbackup.exe"
     told(machine.run(installed, "--version", env=bare), 0, f"meosbackup, version {__version__}")

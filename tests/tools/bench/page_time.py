@@ -17,7 +17,7 @@ from datetime import timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from meosbackup.guide import day_data, page
+from meosbackup.guide import page, picture_data
 from meosbackup.guide.page_data import PageFacts
 from tests.toolkit.browser import chromium
 from tests.toolkit.pictured_days import largest_day, race_day
@@ -58,7 +58,7 @@ def main() -> None:
 
 def _day_bytes(told: PageFacts) -> int:
     zone = timezone(told.batch.taken.utcoffset() or timedelta())
-    return len(json.dumps(day_data.document(told.day, zone), ensure_ascii=False).encode())
+    return len(json.dumps(picture_data.document(told.day, zone), ensure_ascii=False).encode())
 
 
 def _timed(work: Callable[[], object]) -> float:

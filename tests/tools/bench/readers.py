@@ -23,8 +23,8 @@ import click
 from meosbackup.commands.simulation import run_laptops
 from meosbackup.day.day_status import DayStatus
 from meosbackup.day.page_server import MOST_READERS, PageServer
-from meosbackup.guide.day import Day, DayBatch, DayRace, RaceState
 from meosbackup.guide.page_data import PageFacts
+from meosbackup.guide.picture import DayBatch, DayRace, Picture, RaceState
 from meosbackup.mysql.private_server import PrivateServer, free_port
 from tests.toolkit.place import new_place
 from tests.toolkit.running import running
@@ -115,7 +115,7 @@ def _tick(server: PrivateServer, changed: Sequence[str], back_up: Callable[[], N
     return time.monotonic() - began
 
 
-def _long_day() -> Day:
+def _long_day() -> Picture:
     keys = [f"meos_20261122_211702_{number:x}" for number in range(_RACES)]
     began = datetime.now().astimezone() - timedelta(minutes=_BATCHES)
     batches = [
@@ -126,7 +126,7 @@ def _long_day() -> Day:
         )
         for place in range(_BATCHES)
     ]  # fmt: skip
-    return Day(60, tuple(DayRace(key, key, "2026-11-22", key) for key in keys), tuple(batches))
+    return Picture(60, tuple(DayRace(key, key, "2026-11-22", key) for key in keys), tuple(batches))
 
 
 @contextmanager

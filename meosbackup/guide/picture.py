@@ -77,7 +77,7 @@ class Happening:
 
 
 @dataclass(frozen=True)
-class Day:
+class Picture:
     """The last 24 hours: batches and happenings, oldest first, and all races of these batches.
 
     `interval` is the time from one backup to the next, in seconds. `until` is the last moment that the day tells of.
@@ -94,11 +94,11 @@ class Day:
         """What is wrong now."""
         return tuple(one for one in self.happenings if one.ended is None)
 
-    def with_batch(self, batch: Batch, name: str) -> "Day":
+    def with_batch(self, batch: Batch, name: str) -> "Picture":
         """Return the day with a new batch, whose folder has this name."""
         return self.with_batches([(batch, name)], batch.taken)
 
-    def with_batches(self, found: Iterable[tuple[Batch, str]], now: datetime) -> "Day":
+    def with_batches(self, found: Iterable[tuple[Batch, str]], now: datetime) -> "Picture":
         """Return the day with batches, each with its folder's name; one that the day has already stays as it is."""
         known = {one.name for one in self.batches}
         added = [(batch, name) for batch, name in found if name not in known]
@@ -115,7 +115,7 @@ class Day:
             until=max(self.until, until) if self.until else until,
         )  # fmt: skip
 
-    def held(self, moment: datetime) -> "Day":
+    def held(self, moment: datetime) -> "Picture":
         """Return the day after it was seen that nothing had changed since its newest backup."""
         for place in reversed(range(len(self.batches))):
             batch = self.batches[place]
@@ -124,13 +124,13 @@ class Day:
                 return replace(self, batches=(*self.batches[:place], held, *self.batches[place + 1 :]), until=moment)
         return self
 
-    def with_standing(self, present: Iterable[Happening]) -> "Day":
+    def with_standing(self, present: Iterable[Happening]) -> "Picture":
         """Return the day when these stand, too; those that stand already have begun before."""
         standing = {(one.kind, one.key) for one in self.standing}
         new = {(one.kind, one.key): one for one in present if (one.kind, one.key) not in standing}
         return replace(self, happenings=(*self.happenings, *new.values())[-_MOST_HAPPENINGS:])
 
-    def ended(self, now: datetime, present: Iterable[Happening] = ()) -> "Day":
+    def ended(self, now: datetime, present: Iterable[Happening] = ()) -> "Picture":
         """Return the day when all but these that stood has ended by now."""
         left = {(one.kind, one.key) for one in present}
         happenings = (
@@ -139,7 +139,7 @@ class Day:
         )
         return replace(self, happenings=tuple(happenings), until=now)
 
-    def started(self, now: datetime, interval: int) -> "Day":
+    def started(self, now: datetime, interval: int) -> "Picture":
         """Return the day when meosbackup starts: what stood ended when the day was last told of."""
         before = self.ended(min(self.until or now, now)).happenings
         happenings = (*before, Happening(START, "", "", "", "", now, now))[-_MOST_HAPPENINGS:]

@@ -22,7 +22,7 @@ from itertools import islice, pairwise
 from typing import Any
 
 from meosbackup.batch import names
-from meosbackup.guide.day import KINDS, MOST_BATCHES, MOST_STATES, Day, DayBatch, DayRace, Happening, RaceState
+from meosbackup.guide.picture import KINDS, MOST_BATCHES, MOST_STATES, DayBatch, DayRace, Happening, Picture, RaceState
 from meosbackup.text import clean
 
 _LETTERS = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
@@ -40,7 +40,7 @@ _LONGEST_NAME = 60
 _LONGEST_TEXT = 1_000
 
 
-def document(day: Day, zone: timezone) -> dict[str, Any]:
+def document(day: Picture, zone: timezone) -> dict[str, Any]:
     """Return what JSON says of a day, with all times in seconds since 1970; `zone` is that of the folders' names."""
     return {
         "interval": day.interval,
@@ -65,7 +65,7 @@ def document(day: Day, zone: timezone) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def read(document: Mapping[str, Any], zone: timezone) -> Day:
+def read(document: Mapping[str, Any], zone: timezone) -> Picture:
     """Return the day of a document that anybody may have written.
 
     Raises ValueError, TypeError, KeyError, OverflowError for whatever `document` would not return.
@@ -97,7 +97,9 @@ def read(document: Mapping[str, Any], zone: timezone) -> Day:
         for place, (taken, held, flags) in enumerate(times)
     )  # fmt: skip
     happenings = tuple(_happening(found, zone) for found in document["happenings"])
-    return Day(int(document["interval"]), tuple(races), batches, happenings, _moment_or_none(document["until"], zone))
+    return Picture(
+        int(document["interval"]), tuple(races), batches, happenings, _moment_or_none(document["until"], zone)
+    )
 
 
 def _batch_numbers(batches: Sequence[DayBatch]) -> Iterator[int]:

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from meosbackup.batch import names
 from meosbackup.batch.model import BACKUP, SAFETY
-from meosbackup.guide import day as day_module
-from meosbackup.guide import day_data, page
-from meosbackup.guide.day import ALARM, KINDS, START, TROUBLE, Day, DayBatch, DayRace, Happening, RaceState
+from meosbackup.guide import page, picture_data
+from meosbackup.guide import picture as picture_module
 from meosbackup.guide.page_data import PageFacts
+from meosbackup.guide.picture import ALARM, KINDS, START, TROUBLE, DayBatch, DayRace, Happening, Picture, RaceState
 from meosbackup.text import clean
 from tests.toolkit.guides import BATCH
 from tests.toolkit.pictured_days import MINUTE, Counts, at, batch, largest_day, race_day
@@ -31,7 +31,7 @@ folders = st.integers(2, 99).map("2026-11-22/12-00-00_{}".format)
 
 
 @st.composite
-def days(draw: st.DrawFn, zone: timezone) -> Day:
+def days(draw: st.DrawFn, zone: timezone) -> Picture:
     """Draw a day with texts that are fit to be shown, and times in whole seconds; its clock may jump."""
     moments = st.datetimes(datetime(1971, 1, 2), datetime(2199, 12, 30)).map(  # noqa: DTZ001
         lambda moment: moment.replace(microsecond=0, tzinfo=zone)
@@ -46,7 +46,7 @@ def days(draw: st.DrawFn, zone: timezone) -> Day:
         states = {race.key: draw(race_states) for race in races if draw(st.booleans())}
         batches.append(DayBatch(taken, held, name, draw(st.booleans()), draw(st.booleans()), states))
     happenings = st.builds(Happening, st.sampled_from(KINDS), shown, shown, shown, shown, moments, st.none() | moments)
-    return Day(
+    return Picture(
         draw(st.integers(1, 86_400)), tuple(races), tuple(batches), tuple(draw(st.lists(happenings, max_size=3))),
         draw(st.none() | moments),
     )  # fmt: skip
@@ -57,18 +57,20 @@ zoned_days = zones.flatmap(lambda zone: st.tuples(st.just(zone), days(zone)))
 
 
 @given(zoned_days)
-def test_a_page_tells_the_next_run_the_same_day(zoned: tuple[timezone, Day]) -> None:
+def test_a_page_tells_the_next_run_the_same_day(zoned: tuple[timezone, Picture]) -> None:
     zone, told = zoned
-    assert day_data.read(json.loads(json.dumps(day_data.document(told, zone))), zone) == told
+    assert picture_data.read(json.loads(json.dumps(picture_data.document(told, zone))), zone) == told
 
 
-def page_of(told: Day, zone: timezone) -> PageFacts:
+def page_of(told: Picture, zone: timezone) -> PageFacts:
     return PageFacts(replace(BATCH, taken=BATCH.taken.astimezone(zone)), told, None, NOON)
 
 
 @pytest.mark.parametrize("text", ["</script><!--", "\ud800", "\u2028\u202e\x00\n", "&lt;'\"\\", "å" * 5_000, ""])
 def test_a_text_that_is_not_fit_to_be_shown_is_cleaned_on_its_way(text: str) -> None:
-    told = Day(happenings=(Happening(TROUBLE, text, text, text, text, NOON),), races=(DayRace("a", text, text, "a"),))
+    told = Picture(
+        happenings=(Happening(TROUBLE, text, text, text, text, NOON),), races=(DayRace("a", text, text, "a"),)
+    )
     read = page.day_in(page.page_html(page_of(told, UTC)))
     assert read is not None
     assert read.happenings[0].what == clean(text, 1_000)
@@ -80,13 +82,13 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
     max_leaves=5,
 )
-tracks = st.text(f"{day_data._LETTERS}\u0100\u0111\u02ff é", max_size=30)
+tracks = st.text(f"{picture_data._LETTERS}\u0100\u0111\u02ff é", max_size=30)
 
 
 @given(zoned_days, st.data())
-def test_whatever_a_page_says_a_day_is_read_or_none(zoned: tuple[timezone, Day], data: st.DataObject) -> None:
+def test_whatever_a_page_says_a_day_is_read_or_none(zoned: tuple[timezone, Picture], data: st.DataObject) -> None:
     zone, told = zoned
-    document = {"zone": 60, "day": day_data.document(told, zone)}
+    document = {"zone": 60, "day": picture_data.document(told, zone)}
     for _ in range(data.draw(st.integers(1, 3))):
         holder: Any = document
         while isinstance(holder, dict | list) and holder:
@@ -97,7 +99,9 @@ def test_whatever_a_page_says_a_day_is_read_or_none(zoned: tuple[timezone, Day],
             holder = holder[key]
     read = page.day_in(as_page(document))
     if read is not None:  # and what was read can be told again
-        assert day_data.read(json.loads(json.dumps(day_data.document(read, zone), ensure_ascii=False).encode()), zone)
+        assert picture_data.read(
+            json.loads(json.dumps(picture_data.document(read, zone), ensure_ascii=False).encode()), zone
+        )
 
 
 def as_page(document: object) -> str:
@@ -106,7 +110,7 @@ def as_page(document: object) -> str:
 
 def bomb(**parts: Any) -> str:
     """Return a page of the largest size that is read, with so much of something."""
-    return as_page({"zone": 60, "day": {**day_data.document(Day(), UTC), **parts}})
+    return as_page({"zone": 60, "day": {**picture_data.document(Picture(), UTC), **parts}})
 
 
 def race(track: str) -> dict[str, str]:
@@ -144,8 +148,8 @@ def test_a_large_day_is_small_on_its_page() -> None:
     told = largest_day().day
     assert (len(told.batches), len(told.races)) == (600, 30)
     zone = timezone(HOUR)
-    assert len(json.dumps(day_data.document(told, zone), ensure_ascii=False).encode()) < 50_000
-    assert day_data.read(day_data.document(told, zone), zone) == told
+    assert len(json.dumps(picture_data.document(told, zone), ensure_ascii=False).encode()) < 50_000
+    assert picture_data.read(picture_data.document(told, zone), zone) == told
 
 
 def test_a_real_day_is_told_in_full() -> None:
@@ -153,7 +157,7 @@ def test_a_real_day_is_told_in_full() -> None:
     assert page.day_in(page.page_html(facts)) == facts.day
 
 
-def with_batches(told: Day, moments: list[datetime], kind: str = BACKUP, entries: int = 1) -> Day:
+def with_batches(told: Picture, moments: list[datetime], kind: str = BACKUP, entries: int = 1) -> Picture:
     for moment in moments:
         name = names.folder_name(moment)
         told = told.with_batch(batch(moment, {"A": Counts(entries)}, kind), f"{name}_{len(told.batches) + 2}")
@@ -162,7 +166,7 @@ def with_batches(told: Day, moments: list[datetime], kind: str = BACKUP, entries
 
 @given(st.lists(st.integers(-3 * 86_400, 3 * 86_400), min_size=1, max_size=20))
 def test_a_day_has_the_batches_of_24_hours_however_the_clock_jumps(seconds: list[int]) -> None:
-    told = Day()
+    told = Picture()
     for place, second in enumerate(seconds):
         now = NOON + timedelta(seconds=second)
         new = batch(now, {f"Race {place % 3}": Counts(place)})
@@ -176,20 +180,20 @@ def test_a_day_has_the_batches_of_24_hours_however_the_clock_jumps(seconds: list
 
 
 def test_a_batch_that_the_day_has_stays_as_it_is() -> None:
-    told = Day().with_batch(batch(NOON, {"A": Counts(1)}), "2026-11-22/12-00-00").held(NOON + MINUTE)
+    told = Picture().with_batch(batch(NOON, {"A": Counts(1)}), "2026-11-22/12-00-00").held(NOON + MINUTE)
     assert told.with_batch(batch(NOON, {}), "2026-11-22/12-00-00") == told
 
 
 def test_batches_held_until_the_last_look_are_backups() -> None:
-    told = with_batches(Day(), [NOON])
+    told = with_batches(Picture(), [NOON])
     told = with_batches(told, [NOON + MINUTE], SAFETY).held(NOON + 2 * MINUTE)
     assert [one.held for one in told.batches] == [NOON + 2 * MINUTE, NOON + MINUTE]
-    assert Day().held(NOON) == Day()
+    assert Picture().held(NOON) == Picture()
 
 
 def test_of_more_races_a_day_has_fewer_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(day_module, "MOST_STATES", 20)
-    told = Day()
+    monkeypatch.setattr(picture_module, "MOST_STATES", 20)
+    told = Picture()
     for minute in range(20):
         now = NOON + minute * MINUTE
         told = told.with_batch(batch(now, {"A": Counts(1), "B": Counts(1), "C": Counts(1)}), names.folder_name(now))
@@ -203,7 +207,7 @@ def happening(kind: str, key: str, began: datetime) -> Happening:
 def test_what_stands_has_begun_once_and_ends_when_it_is_not_there_any_more() -> None:
     no_server, no_drive = (happening(TROUBLE, key, NOON) for key in ("server", "drive"))
     later = NOON + MINUTE
-    told = Day().with_standing([no_server]).with_standing([replace(no_server, began=later), no_drive])
+    told = Picture().with_standing([no_server]).with_standing([replace(no_server, began=later), no_drive])
     assert told.standing == (no_server, no_drive)
     assert told.ended(later, [no_drive]).standing == (no_drive,)
     again = told.ended(later).with_standing([replace(no_server, began=later)])
@@ -212,14 +216,14 @@ def test_what_stands_has_begun_once_and_ends_when_it_is_not_there_any_more() -> 
 
 def test_an_alarm_and_a_trouble_of_one_key_are_two() -> None:
     both = [happening(kind, "a", NOON) for kind in (TROUBLE, ALARM)]
-    told = Day().with_standing(both)
+    told = Picture().with_standing(both)
     assert told.standing == tuple(both)
     assert told.ended(NOON, both[1:]).standing == (both[1],)
 
 
 def test_what_stood_when_meosbackup_was_killed_ended_when_it_last_told_of_it() -> None:
     told = (
-        Day()
+        Picture()
         .with_standing([happening(TROUBLE, "server", NOON)])
         .ended(NOON + 3 * MINUTE, [happening(TROUBLE, "server", NOON)])
     )
@@ -233,7 +237,7 @@ def test_what_stood_when_meosbackup_was_killed_ended_when_it_last_told_of_it() -
 
 
 def test_what_ended_a_day_ago_leaves_and_what_stands_stays() -> None:
-    told = Day().with_standing([happening(TROUBLE, "server", NOON)]).ended(NOON + MINUTE)
+    told = Picture().with_standing([happening(TROUBLE, "server", NOON)]).ended(NOON + MINUTE)
     told = told.with_standing([happening(TROUBLE, "drive", NOON)])
     told = with_batches(told, [NOON + 23 * HOUR])
     assert [one.key for one in told.happenings] == ["server", "drive"]
