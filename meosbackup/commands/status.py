@@ -36,7 +36,7 @@ _SECONDS = 15
 
 
 @dataclass(frozen=True)
-class Finding:
+class Fact:
     """A thing that was looked at: what was found, what that means, and what to do, in sentences.
 
     `word` is OK or FAIL; WAIT if it is too early to tell; empty if there is nothing to judge. `since` is since when it
@@ -156,7 +156,7 @@ def take(settings: Settings) -> Look:
     )  # fmt: skip
 
 
-def findings(look: Look) -> Iterator[Finding]:
+def findings(look: Look) -> Iterator[Fact]:
     """Yield what was found, thing by thing."""
     yield _running(look)
     if look.settings.target != SPOOL:
@@ -166,13 +166,13 @@ def findings(look: Look) -> Iterator[Finding]:
         yield _waiting(look)
     wrong = look.status.wrong if look.status else ()
     if look.error and not any(type(look.error).__name__ in one.key for one in wrong):
-        yield Finding("FAIL", "drive", look.error.what, look.error.means, look.error.do)
+        yield Fact("FAIL", "drive", look.error.what, look.error.means, look.error.do)
     for one in wrong:
         name = f"{'alarm' if one.kind == ALARM else 'trouble'} since {wording.when(one.began, look.now)}"
-        yield Finding("FAIL", name, one.what, one.means, one.do, one.began)
+        yield Fact("FAIL", name, one.what, one.means, one.do, one.began)
 
 
-def show(console: Console, found: Sequence[Finding]) -> None:
+def show(console: Console, found: Sequence[Fact]) -> None:
     """Print what was found, and a verdict."""
     for one in found:
         console.result(one.word, one.name, " ".join(filter(None, (one.text, one.means, one.do))))
@@ -184,12 +184,12 @@ def show(console: Console, found: Sequence[Finding]) -> None:
         console.say("All is well." if is_well(found) else "Nothing is wrong so far: run this again in a minute.")
 
 
-def is_well(found: Sequence[Finding]) -> bool:
+def is_well(found: Sequence[Fact]) -> bool:
     """Return whether all is well."""
     return not any(one.word in {"FAIL", "WAIT"} for one in found)
 
 
-def document(look: Look, found: Sequence[Finding]) -> dict[str, Any]:
+def document(look: Look, found: Sequence[Fact]) -> dict[str, Any]:
     """Return what JSON says of a look; README names the keys."""
     day, holder = look.status.document() if look.status else {}, (look.is_running and look.holder) or Holder()
     return {
@@ -209,7 +209,7 @@ def document(look: Look, found: Sequence[Finding]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _running(look: Look) -> Finding:
+def _running(look: Look) -> Fact:
     """Return whether a race day runs on this target, and lives."""
     name, now, holder, status = "meosbackup", look.now, look.holder, look.status
     start = command_line.command(look.settings)
@@ -220,42 +220,42 @@ def _running(look: Look) -> Finding:
     since = wording.when(holder.since, now) if holder.since else "an unknown time"
     if holder.command:
         text = f"`meosbackup {holder.command}` has been using the drive since {since}."
-        return Finding("FAIL", name, text, nothing, f"Wait until it has ended. {start}", holder.since)
+        return Fact("FAIL", name, text, nothing, f"Wait until it has ended. {start}", holder.since)
     if not lock.holds(holder, spool_of(look.settings)):
         others = ", ".join(unbroken(place) for place in holder.places if place != str(look.settings.target))
         text = f"running since {since}, but its waiting room is not {spool_of(look.settings)}."
-        return Finding("FAIL", name, text, "How it stands can't be told.", f"Run this with --spool {others}")
+        return Fact("FAIL", name, text, "How it stands can't be told.", f"Run this with --spool {others}")
     look_there = "Look at its window; if it stands still, stop it with Ctrl-C."
     if status is None:
         text = f"started at {since}; its first backup is not finished yet."
         is_early = holder.since is None or now - holder.since <= look.limit
-        return Finding("WAIT", name, text) if is_early else Finding("FAIL", name, text, nothing, look_there)
+        return Fact("WAIT", name, text) if is_early else Fact("FAIL", name, text, nothing, look_there)
     if abs(now - status.moment) > look.limit:
         last = f"{wording.when(status.moment, now)}, {wording.ago(status.moment, now)}"
         text = f"running since {since}, but its last sign of life is from {last}."
-        return Finding("FAIL", name, text, "Changes since then may not be backed up.", f"{look_there} {start}")
+        return Fact("FAIL", name, text, "Changes since then may not be backed up.", f"{look_there} {start}")
     every, alive = wording.number(status.interval, "second"), wording.when(status.moment, now)
-    return Finding("OK", name, f"running since {since}, every {every}; last sign of life at {alive}")
+    return Fact("OK", name, f"running since {since}, every {every}; last sign of life at {alive}")
 
 
-def _not_running(look: Look, start: str) -> Finding:
+def _not_running(look: Look, start: str) -> Fact:
     name, other = "meosbackup", look.other
     if other is not None and not other.command:
         others = ", ".join(unbroken(place) for place in other.places if place != str(spool_of(look.settings)))
         text = f"running, but not on {look.settings.target}: it backs up to {others}."
-        return Finding("FAIL", name, text, "Nothing is backed up here.", "With --target, name the drive that it uses.")
+        return Fact("FAIL", name, text, "Nothing is backed up here.", "With --target, name the drive that it uses.")
     if not look.is_home:
         text = "not running on this computer, which made none of these backups."
-        return Finding("FAIL", name, text, "Only the computer that made them can tell more.", "Run this there.")
-    return Finding("FAIL", name, "not running.", "Nothing is backed up.", start)
+        return Fact("FAIL", name, text, "Only the computer that made them can tell more.", "Run this there.")
+    return Fact("FAIL", name, "not running.", "Nothing is backed up.", start)
 
 
-def _newest(look: Look, where: str, taken: datetime | None) -> Finding:
+def _newest(look: Look, where: str, taken: datetime | None) -> Fact:
     """Return how old the newest good backup is, on the drive or on this computer."""
     now, status = look.now, look.status
     name = f"newest good backup on {'the drive' if where == 'drive' else 'this computer'}"
     if taken is None:
-        return Finding("FAIL" if status else "", name, "none" if status else "none yet")
+        return Fact("FAIL" if status else "", name, "none" if status else "none yet")
     until = status.unchanged_until if status and taken == status.on_computer else None
     if until is not None and until > taken:
         text = f"{wording.when(taken, now)}, current as of {wording.when(until, now)}, {wording.ago(until, now)}"
@@ -265,22 +265,22 @@ def _newest(look: Look, where: str, taken: datetime | None) -> Finding:
         text += f"; {wording.size(status.free)} free"
         text += f", enough for {space.about(status.hours)}" if status.hours is not None else ""
     word = "" if status is None else "OK" if now - until <= look.limit else "FAIL"
-    return Finding(word, name, text)
+    return Fact(word, name, text)
 
 
-def _waiting(look: Look) -> Finding:
+def _waiting(look: Look) -> Fact:
     """Return which batches are only on this computer."""
     name, now = "waiting for the drive", look.now
     if not look.waiting:
-        return Finding("OK", name, "nothing")
+        return Fact("OK", name, "nothing")
     oldest = min(look.waiting)
     text = f"{wording.number(len(look.waiting), 'batch', 'batches')}, the oldest from {wording.when(oldest, now)}"
     if look.is_running and now - oldest <= look.limit:
-        return Finding("OK", name, text)
+        return Fact("OK", name, text)
     do = ""
     if not look.is_running and look.settings.target != SPOOL:
         do = f"To copy them to the drive, run: {command_line.command(look.settings, '--once')}"
-    return Finding("FAIL", name, f"{text}.", "They are only on this computer.", do, oldest)
+    return Fact("FAIL", name, f"{text}.", "They are only on this computer.", do, oldest)
 
 
 def _taken(found: Inventory) -> datetime | None:

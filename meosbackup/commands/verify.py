@@ -29,7 +29,7 @@ _LITTER = ("desktop.ini", "thumbs.db", ".ds_store", "._")
 
 
 @dataclass(frozen=True)
-class Finding:
+class Oddity:
     """One thing that differs from what was written; `what` continues a sentence that begins with the file's name.
 
     `folder` is the batch's, below the root, and empty if it concerns no batch. What is not `is_wrong` is only worth a
@@ -109,7 +109,7 @@ def run(target: Path | None, screen: Console) -> bool:
 
 
 def _read_and_tell(plan: Plan, screen: Console, where: str = "") -> bool:
-    findings: list[Finding] = []
+    findings: list[Oddity] = []
     try:
         with screen.progress("Reading back", plan.bytes) as advance:
             findings.extend(read_back(plan, advance))
@@ -140,7 +140,7 @@ def _references(found: Inventory) -> dict[StoredFile, list[StoredBatch]]:
     return references
 
 
-def read_back(plan: Plan, advance: Callable[[int], None] = lambda _: None) -> Iterator[Finding]:
+def read_back(plan: Plan, advance: Callable[[int], None] = lambda _: None) -> Iterator[Oddity]:
     """Yield what differs from what was written; `advance` is told the bytes of each piece. Nothing is changed.
 
     Raises DriveGoneError if the drive is pulled out meanwhile.
@@ -152,12 +152,12 @@ def read_back(plan: Plan, advance: Callable[[int], None] = lambda _: None) -> It
         fault = copying.read_back(folder / reference.name, reference, reader, _dump).fault
         for stored in batches if fault else []:
             file = f"{names.REFERENCE_FOLDER}/{reference.name}"
-            yield from _confirmed(plan, stored, [Finding(stored.name, file, fault)])
+            yield from _confirmed(plan, stored, [Oddity(stored.name, file, fault)])
     for stored in plan.found.batches:
         yield from _confirmed(plan, stored, [*_in_batch(stored, reader, is_in_spool=plan.is_in_spool)])
 
 
-def rows(findings: Sequence[Finding]) -> list[tuple[str, str, str]]:
+def rows(findings: Sequence[Oddity]) -> list[tuple[str, str, str]]:
     """Return what is wrong as rows of a table: folder, file, what; what many batches have in common takes one row."""
     folders: dict[tuple[str, str], list[str]] = {}
     for finding in findings:
@@ -169,7 +169,7 @@ def rows(findings: Sequence[Finding]) -> list[tuple[str, str, str]]:
     ]
 
 
-def _tell(findings: Sequence[Finding], screen: Console) -> None:
+def _tell(findings: Sequence[Oddity], screen: Console) -> None:
     screen.table(("BATCH", "FILE", "WHAT"), rows(findings))
     notes = [finding for finding in findings if not finding.is_wrong]
     for note in notes[:_NOTES]:
@@ -178,7 +178,7 @@ def _tell(findings: Sequence[Finding], screen: Console) -> None:
         screen.result("NOTE", f"and {len(notes) - _NOTES} more", "files and folders that belong to no batch")
 
 
-def _good_ones(plan: Plan, findings: Sequence[Finding]) -> str:
+def _good_ones(plan: Plan, findings: Sequence[Oddity]) -> str:
     wrong = [finding for finding in findings if finding.is_wrong]
     # A race can be restored without its reference tables, and without its .meosxml file.
     bad = {finding.folder for finding in wrong if not _is_extra(finding.file)}
@@ -199,7 +199,7 @@ def _is_extra(file: str) -> bool:
     return file.startswith(names.REFERENCE_FOLDER) or file.endswith(names.MEOSXML)
 
 
-def _confirmed(plan: Plan, stored: StoredBatch, findings: list[Finding]) -> Iterator[Finding]:
+def _confirmed(plan: Plan, stored: StoredBatch, findings: list[Oddity]) -> Iterator[Oddity]:
     """Yield what was found in a batch, unless it was found because the drive or the batch is no longer there."""
     if not findings:
         return
@@ -210,43 +210,43 @@ def _confirmed(plan: Plan, stored: StoredBatch, findings: list[Finding]) -> Iter
     if files.is_folder(stored.folder):
         yield from findings
     else:
-        yield Finding(stored.name, "", "was deleted meanwhile to make room", is_wrong=False)
+        yield Oddity(stored.name, "", "was deleted meanwhile to make room", is_wrong=False)
 
 
-def _beside_batches(plan: Plan) -> Iterator[Finding]:
+def _beside_batches(plan: Plan) -> Iterator[Oddity]:
     root = plan.found.root
     for path in plan.found.others:
-        yield Finding("", path.relative_to(root).as_posix(), inventory.stray(path), is_wrong=False)
+        yield Oddity("", path.relative_to(root).as_posix(), inventory.stray(path), is_wrong=False)
     for folder, error in plan.found.doubtful:
-        yield Finding(folder.relative_to(root).as_posix(), names.BATCH_FILE, f"can't be trusted: {error.what}")
+        yield Oddity(folder.relative_to(root).as_posix(), names.BATCH_FILE, f"can't be trusted: {error.what}")
     named = {reference.name for reference in plan.references}
     for path in files.listed(root / names.REFERENCE_FOLDER):
         if path.name not in named:
-            yield Finding("", path.relative_to(root).as_posix(), inventory.stray(path), is_wrong=False)
+            yield Oddity("", path.relative_to(root).as_posix(), inventory.stray(path), is_wrong=False)
     if isinstance(plan.mark, OSError):
-        yield Finding("", drive.MARK_FILE, inventory.told(plan.mark), not isinstance(plan.mark, FileNotFoundError))
+        yield Oddity("", drive.MARK_FILE, inventory.told(plan.mark), not isinstance(plan.mark, FileNotFoundError))
     elif drive.identity(drive.Place(root.parent, may_be_system_disk=True)) is None:
-        yield Finding("", drive.MARK_FILE, "is damaged: the next backup will take this for another drive")
+        yield Oddity("", drive.MARK_FILE, "is damaged: the next backup will take this for another drive")
     if plan.found.backups:
         for file, what, is_wrong in guides.faults(plan.guides, plan.found.backups):
-            yield Finding("", file, what, is_wrong)
+            yield Oddity("", file, what, is_wrong)
 
 
-def _in_batch(stored: StoredBatch, reader: Reader, *, is_in_spool: bool) -> Iterator[Finding]:
+def _in_batch(stored: StoredBatch, reader: Reader, *, is_in_spool: bool) -> Iterator[Oddity]:
     for file, what in _in_files(stored, reader):
-        yield Finding(stored.name, file, what)
+        yield Oddity(stored.name, file, what)
     for what in _in_batch_file(stored):
-        yield Finding(stored.name, names.BATCH_FILE, what)
+        yield Oddity(stored.name, names.BATCH_FILE, what)
     for name, sha256 in _guides(stored).items():
         if fault := _in_guide(stored, name, sha256):
-            yield Finding(stored.name, name, fault)
+            yield Oddity(stored.name, name, fault)
     marks = {names.PIN_FILE, names.KEEP_FILE}
     known = {names.BATCH_FILE, *marks, *_guides(stored), *(file.file for file in _files(stored))}
     known |= {spool.SHIPPED_FILE} if is_in_spool else set()
     for path in files.listed(stored.folder):
         if path.name not in known:
             is_wrong = not path.name.lower().startswith(_LITTER)
-            yield Finding(stored.name, path.name, inventory.stray(path), is_wrong)
+            yield Oddity(stored.name, path.name, inventory.stray(path), is_wrong)
 
 
 def _in_files(stored: StoredBatch, reader: Reader) -> Iterator[tuple[str, str]]:

@@ -26,7 +26,7 @@ from meosbackup import __version__
 from meosbackup.batch import batch_file
 from meosbackup.batch.model import Batch, Entry, Freshness, StoredFile
 from meosbackup.commands import verify
-from meosbackup.commands.verify import Finding
+from meosbackup.commands.verify import Oddity
 from meosbackup.console import Console
 from meosbackup.errors import DriveGoneError, MeosBackupError
 from meosbackup.guide import restore_txt
@@ -119,7 +119,7 @@ def _digest(path: Path) -> object:
     return sha256(path.read_bytes()).hexdigest() if is_read else (found.st_mode, found.st_size, found.st_mtime_ns)
 
 
-def found(drive: Drive) -> list[Finding]:
+def found(drive: Drive) -> list[Oddity]:
     """Read a drive back, and see that nothing on it was changed."""
     before = contents(drive.target)
     findings = list(verify.read_back(verify.look(root_of(drive.target))))
