@@ -25,7 +25,8 @@ from meosbackup.day.page_server import PageServer
 from meosbackup.day.record import Listener
 from meosbackup.day.rehearsal_thread import RehearsalThread
 from meosbackup.day.report import Report
-from meosbackup.day.shipping_thread import Leave, ShippingThread
+from meosbackup.day.shipping_orders import Leave
+from meosbackup.day.shipping_thread import ShippingThread
 from meosbackup.day.ticks import Ended, Made, Standing, Ticks
 from meosbackup.day.timetable import Timetable
 from meosbackup.errors import PageUnavailableError

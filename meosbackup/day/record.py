@@ -9,7 +9,7 @@ from meosbackup import wording
 from meosbackup.batch.model import Proof, StoredBatch
 from meosbackup.day.alarms import Alarm
 from meosbackup.day.day_status import DayStatus
-from meosbackup.day.shipping_thread import Shipped
+from meosbackup.day.shipping_orders import Shipped
 from meosbackup.day.trouble import Backups, Trouble
 from meosbackup.guide.page_data import PageFacts
 from meosbackup.guide.picture import ALARM, TROUBLE, Happening, Picture

@@ -4,14 +4,14 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import datetime
 from queue import Empty, SimpleQueue
 
 from meosbackup import errors
 from meosbackup.batch.model import Proof, StoredBatch
+from meosbackup.day.shipping_orders import KeepBatch, Leave, NoteProof, Order, Ship, Shipped, WantHeld
 from meosbackup.day.top_guide import Held, TopGuide
 from meosbackup.errors import DriveFailedError, MeosBackupError, StoppedError
 from meosbackup.guide.picture import Picture
@@ -31,60 +31,6 @@ _NEVER = (-math.inf, 0)
 """The moment of such a look, and the free bytes then, before there was one."""
 
 
-@dataclass(frozen=True)
-class Ship:
-    """Ship every batch that waits, and have the page tell of this day. Each is answered by a Shipped."""
-
-    day: Picture
-
-
-@dataclass(frozen=True)
-class NoteProof:
-    """Note a proof on the drive at the next shipping that finds the drive there."""
-
-    proof: Proof
-
-
-@dataclass(frozen=True)
-class KeepBatch:
-    """Mark a batch as kept on the drive, at the next shipping that finds the drive there."""
-
-    batch: StoredBatch
-    keep: Keep
-
-
-@dataclass(frozen=True)
-class WantHeld:
-    """Have the guides say until when nothing had changed, at the next shipping: from now on, data may have changed."""
-
-
-@dataclass(frozen=True)
-class Leave:
-    """Ship what waits, have the guides say until when it held if the drive is there, and end the thread."""
-
-
-Message = Ship | NoteProof | KeepBatch | Held | WantHeld | Leave
-
-
-@dataclass(frozen=True)
-class Shipped:
-    """How things are after a shipping: what stands in the way, if anything does.
-
-    `sequence_met` is the highest sequence on a drive that took the place of the first one, 0 if none did. `newest` is
-    the newest backup on the drive. `free` is the drive's free bytes, and `outlook` how long they last, both None if
-    unknown: nobody else asks the drive, which may hang. `brought` are the batches of the spool that were brought to a
-    drive since the start, with the drive's id. `present` are the folders of the batches on the drive.
-    """
-
-    trouble: MeosBackupError | None = None
-    sequence_met: int = 0
-    newest: StoredBatch | None = None
-    free: int | None = None
-    brought: Mapping[str, str] = field(default_factory=dict)
-    outlook: Outlook | None = None
-    present: frozenset[str] = frozenset()
-
-
 class ShippingThread:
     """The thread, as others see it: the tick's thread has batches shipped, and the main thread has it leave."""
 
@@ -96,7 +42,7 @@ class ShippingThread:
         self.latest = Shipped(newest=on_drive.newest)
         self._stop = shipper.stop
         self._unanswered = 0
-        self._messages: SimpleQueue[Message] = SimpleQueue()
+        self._messages: SimpleQueue[Order] = SimpleQueue()
         self._answers: SimpleQueue[Shipped | None] = SimpleQueue()
         # A daemon thread: a drive that hangs must not hold up the end.
         self._thread = threading.Thread(
@@ -173,7 +119,7 @@ class _Shipping:
         self._proof: Proof | None = None
         self._keeps: list[tuple[StoredBatch, Keep]] = shipping.kept(shipper)
 
-    def run(self, messages: SimpleQueue[Message], answers: SimpleQueue[Shipped | None]) -> None:
+    def run(self, messages: SimpleQueue[Order], answers: SimpleQueue[Shipped | None]) -> None:
         """Take messages until a Leave. One shipping answers every Ship that came before it."""
         while Leave() not in (received := _all(messages)):
             for message in received:
@@ -188,7 +134,7 @@ class _Shipping:
         answers.put(self._ship())
         self._take_leave()
 
-    def _take(self, message: Message) -> None:
+    def _take(self, message: Order) -> None:
         match message:
             case NoteProof(proof):
                 self._proof = proof
@@ -304,7 +250,7 @@ def _lacking(folders: Sequence[str]) -> str:
     return f"the drive lacks batches that it had: {which}. Somebody deleted them, or this is a copy of the drive"
 
 
-def _all(messages: SimpleQueue[Message]) -> Sequence[Message]:
+def _all(messages: SimpleQueue[Order]) -> Sequence[Order]:
     """Wait for a message, and return it with all others that are there."""
     received = [messages.get()]
     while not messages.empty():  # nobody else takes any

@@ -21,7 +21,8 @@ from meosbackup.day.day_status import DayStatus
 from meosbackup.day.record import Record
 from meosbackup.day.rehearsal_thread import RehearsalThread, Verdict
 from meosbackup.day.report import Report, Space
-from meosbackup.day.shipping_thread import KeepBatch, NoteProof, ShippingThread, WantHeld
+from meosbackup.day.shipping_orders import KeepBatch, NoteProof, WantHeld
+from meosbackup.day.shipping_thread import ShippingThread
 from meosbackup.day.top_guide import Held
 from meosbackup.day.trouble import Backups, Trouble
 from meosbackup.errors import LoginRefusedError, MeosBackupError, RaceGoneError, StoppedError

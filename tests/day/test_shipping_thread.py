@@ -15,7 +15,8 @@ import pytest
 from meosbackup.batch import batch_file
 from meosbackup.batch.model import Batch, Proof, Server, StoredBatch
 from meosbackup.day import shipping_thread
-from meosbackup.day.shipping_thread import KeepBatch, Leave, NoteProof, ShippingThread
+from meosbackup.day.shipping_orders import KeepBatch, Leave, NoteProof
+from meosbackup.day.shipping_thread import ShippingThread
 from meosbackup.errors import StoppedError
 from meosbackup.guide.picture import Picture
 from meosbackup.store import drive, inventory, keeping, shipping, top_of_drive
