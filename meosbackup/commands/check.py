@@ -18,7 +18,7 @@ from meosbackup.commands import findings
 from meosbackup.commands.common import command, spool_of
 from meosbackup.commands.findings import Finding
 from meosbackup.console import Console
-from meosbackup.day import notify_thread, report
+from meosbackup.day import notify_thread, start_block
 from meosbackup.dump import dumping, mysqldump
 from meosbackup.dump.mysqldump import DumpProgram
 from meosbackup.errors import MeosBackupError, ProgramMissingError
@@ -78,7 +78,7 @@ def check_command(settings: Settings, console: Console, *, sends_messages: bool)
         if len(found) > before:
             console.say()
     if work.left_out:
-        console.block(report.left_out_rows(work.left_out))
+        console.block(start_block.left_out_rows(work.left_out))
         console.say()
     return findings.show_verdict(found, console)
 

@@ -10,7 +10,7 @@ from meosbackup.backup.backup import Outcome
 from meosbackup.backup.survey import Survey
 from meosbackup.batch.model import Batch, Proof, Race, StoredBatch
 from meosbackup.console import Console
-from meosbackup.day import closing, qr_code
+from meosbackup.day import closing, qr_code, start_block
 from meosbackup.day.alarms import Alarm, Kind
 from meosbackup.day.closing import Closing
 from meosbackup.day.trouble import Backups, Trouble
@@ -21,9 +21,6 @@ from meosbackup.store.space import NOTED_BELOW, Outlook
 from meosbackup.text import clean
 
 _ON_PURPOSE = "On purpose? Ctrl-C and a new start end this alarm."
-
-_LISTED = 12
-"""How many races the block at the start lists before it counts the rest."""
 
 
 @dataclass(frozen=True)
@@ -61,15 +58,7 @@ class Report:
         told: Sequence[str] = (),
     ) -> None:  # fmt: skip
         """Print the block at the start; at the `addresses` is the live page, and those who are `told` get messages."""
-        where = settings.socket or f"{settings.host}, port {settings.port}"
-        self._console.block([
-            ("Server", f"{where}, as user {clean(settings.user)}"),
-            ("Drive", str(target) if free is None else f"{target}, {wording.size(free)} free"),
-            ("Waiting room", f"{spool} (on this computer)"),
-            ("Interval", f"{wording.number(settings.interval, 'second')}; stop with Ctrl-C"),
-            *_headed("Page", [" or ".join(addresses)] if addresses else []),
-            *_headed("Messages", [f"to {', '.join(told)}"] if told else []),
-        ])  # fmt: skip
+        self._console.block(start_block.settings_rows(settings, target, spool, free, addresses, told))
         if addresses:
             self._console.drawing(qr_code.rows(addresses[0]))
 
@@ -98,9 +87,7 @@ class Report:
 
     def _introduce(self, now: datetime, seen: Survey, present: Iterable[Race], left_out: Sequence[LeftOutRace]) -> None:
         """Print the block that the server's first answer gives, and what is wrong with its settings."""
-        facts = seen.server
-        version = f"{facts.flavour} {facts.version}, lower_case_table_names {facts.lower_case_table_names}"
-        self._console.block([("Server version", version), *_race_rows(present, left_out)])
+        self._console.block(start_block.server_rows(seen.server, present, left_out))
         self._console.say()
         for warning in seen.server_checks.warnings:
             self._console.line(now, "NOTE", f"{warning.name}: {warning.text}")
@@ -284,29 +271,3 @@ def _before(alarms: Sequence[Alarm], now: datetime) -> str:
 def _waiting(space: Space) -> str:
     waiting = wording.number(space.waiting, "batch is", "batches are")
     return f"{waiting} waiting on this computer, with room for {wording.size(space.spool_left)} more"
-
-
-def _race_rows(present: Iterable[Race], left_out: Sequence[LeftOutRace]) -> list[tuple[str, str]]:
-    """Return the rows of races: those that are backed up, then those that are not, the latest first."""
-    backed = _folded([race.display_name for race in present])
-    return [
-        *_headed("Races", backed or ["none yet; a new one is backed up as soon as it appears"]),
-        *left_out_rows(left_out),
-    ]
-
-
-def left_out_rows(left_out: Sequence[LeftOutRace]) -> list[tuple[str, str]]:
-    """Return the rows of races that are not backed up, and why, the latest first; many are counted."""
-    latest_first = sorted(left_out, key=lambda item: item.race.id, reverse=True)
-    lines = [f"{item.race.display_name}: {clean(item.reason)}" for item in latest_first]
-    return _headed("Not backed up", _folded(lines))
-
-
-def _headed(name: str, lines: Sequence[str]) -> list[tuple[str, str]]:
-    return [(name if place == 0 else "", line) for place, line in enumerate(lines)]
-
-
-def _folded(lines: Sequence[str]) -> list[str]:
-    if len(lines) <= _LISTED:
-        return list(lines)
-    return [*lines[: _LISTED - 1], f"and {len(lines) - _LISTED + 1} more"]
