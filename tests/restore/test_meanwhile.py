@@ -77,7 +77,9 @@ def restoring(
     server: PrivateServer, tent: Tent, *more: str | Path, stdin: int = subprocess.DEVNULL
 ) -> Iterator["subprocess.Popen[str]"]:
     with subprocess.Popen(
-        tent.command(server, *more), env={**tool_environment(), **with_password(), "PYTHONUNBUFFERED": "1"},
+        tent.command(server, *more),
+        # Tests hold dumps up for as long as it takes.
+        env={**tool_environment(), **with_password(), "PYTHONUNBUFFERED": "1", "MEOSBACKUP_LOCK_LIMIT": "60"},
         stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",
     ) as process:  # fmt: skip
         try:

@@ -24,6 +24,8 @@ BELL = "\a"
 _SYNCHRONIZE = 0x100000
 """The right to wait for a process's end."""
 _COLOUR = re.compile("\x1b\\[[0-9;]*m")
+_LAST_LINE = re.compile("^.*\r\x1b\\[K")
+"""What stood in the terminal's last line before a line took its place."""
 
 
 class Running:
@@ -112,7 +114,7 @@ class Running:
     def _read(self, screen: BinaryIO) -> None:
         with screen, suppress(OSError):  # Linux tells the end of a terminal so
             for line in screen:
-                self.lines.append(_COLOUR.sub("", line.decode(self._encoding)).rstrip())
+                self.lines.append(_LAST_LINE.sub("", _COLOUR.sub("", line.decode(self._encoding))).rstrip())
 
 
 @contextmanager
