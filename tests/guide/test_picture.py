@@ -439,3 +439,21 @@ def test_a_live_page_draws_the_next_batch_and_keeps_what_the_reader_looks_at(rea
     finally:
         reader.close()
         server.stop()
+
+
+def test_a_day_that_has_only_begun_is_drawn_until_what_is_known(opened: Open) -> None:
+    day = Picture()
+    for minute in range(4):
+        now = at("12:00:00") + minute * MINUTE
+        day = day.with_batch(batch(now, {"A": Counts(40 + minute, 20)}), names.folder_name(now))
+    failed = Happening(TROUBLE, "a", "It failed.", "", "", at("12:03:00"))
+    day = replace(day, happenings=(failed,))
+    picture = opened(facts(day, batch(at("12:03:00"), {"A": Counts(43, 20)})))
+    assert picture.axis[-1] >= "12:09"
+    for kind in ("entries", "finished"):
+        box = picture.svg.locator(f".picture-{kind}").bounding_box()
+        assert box
+        assert box["x"] + box["width"] == pytest.approx(picture.x("12:03:00"), abs=5)
+    box = picture.svg.locator(".picture-trouble").first.bounding_box()
+    assert box
+    assert box["width"] <= 6

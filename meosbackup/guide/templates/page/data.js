@@ -6,6 +6,7 @@ const VLQ = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 // Return the day of a page's data. Its times are in seconds since 1970, its lists are oldest first:
 //   interval: seconds; first, begin and until: when it begins, when it does without what was long before, and its end;
+//   told: the last moment that is known, which is before the end of a day that has only begun;
 //   races: {key, name, date, stem, most, points, deletions}: most are its entries, or finished, at their height; points
 //   are {from, state}, one for each change; deletions are {from, before}, before is the last batch that has the race;
 //   batches: {taken, held, name, isBackup, isComplete, isRemoved, isOwn, states}, name is the folder, 2026-11-22/14-03-00,
@@ -25,7 +26,7 @@ function readDay(data) {
   const pause = gaps.filter((gap) => gap.isOff && gap.to - gap.from > LONG_PAUSE).pop();
   const begin = pause ? pause.to : first;
   const until = Math.max(written, begin + SHORTEST);
-  return { interval, first, begin, until, races, batches, happenings, gaps };
+  return { interval, first, begin, until, told: written, races, batches, happenings, gaps };
 }
 
 // Return the newest backup of a time; what a restore saved is never meant by a time.

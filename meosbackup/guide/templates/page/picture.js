@@ -60,7 +60,7 @@ class Picture {
       races: day.races.length,
       count: day.batches.length,
       from: clockText(day.begin),
-      to: clockText(day.until),
+      to: clockText(day.told),
     }));
     listNotes(this.list, day, (time) => {
       this.look(around(time, HOUR), newestAt(this.day, time));

@@ -172,14 +172,14 @@ function happened(ground, top, height) {
 function placed({ day, view, plot, x }) {
   const shown = day.notes.filter((note) => {
     const block = blockOf(note, { plot, x });
-    const isInView = note.from <= view.to && (note.to === null ? day.until : note.to) >= view.from;
+    const isInView = note.from <= view.to && (note.to === null ? day.told : note.to) >= view.from;
     return isInView && (note.kind === "trouble" || note.kind === "alarm" || (block && !block.isWide));
   });
   const most = (plot * MOST_LEVELS) / shown.length;
   const ends = Array(MOST_LEVELS).fill(-Infinity);
   return shown.map((note) => {
     const start = Math.max(x(note.from), 0);
-    const end = Math.max(Math.min(x(note.to === null ? day.until : note.to), plot), start + 4);
+    const end = Math.max(Math.min(x(note.to === null ? day.told : note.to), plot), start + 4);
     const length = Math.min(widthOf(note.text), most);
     const after = plot - end - 12;
     const rooms = ends.map((one) => (one + 12 > start ? -1 : Math.min(Math.max(after, start - Math.max(one, 0) - 12), length)));
@@ -199,7 +199,7 @@ function lane({ svg, inside, day, plot, left, width, named, x }, race, top, heig
   const base = top + height - 4;
   const y = (count) => Math.round((base - (count / race.most) * (height - named - 12)) * 10) / 10;
   let [line, field, area, older, open] = ["", "", "", "", null];
-  for (const { from, state } of [...race.points, { from: day.until, state: null }]) {
+  for (const { from, state } of [...race.points, { from: day.told, state: null }]) {
     const at = x(from);
     if (open) {
       line += "H" + at;
