@@ -14,6 +14,7 @@ from meosbackup.dump.dumping import GoodDump
 from meosbackup.dump.mysqldump import DumpProgram
 from meosbackup.dump.reader import Sink
 from meosbackup.errors import LoginRefusedError, MeosBackupError, ServerUnreachableError
+from meosbackup.system import signals
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ def _side_by_side(
         futures = {name: pool.submit(dump, name) for name in databases}
         for name, future in futures.items():
             try:
-                good[name] = future.result()
+                good[name] = signals.result_of(future)
             except MeosBackupError as error:
                 log.warning("%s: %s", name, error, exc_info=True)
                 errors[name] = error

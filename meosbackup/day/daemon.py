@@ -42,7 +42,7 @@ from meosbackup.system import awake, console_modes, receivers, signals
 
 log = logging.getLogger(__name__)
 
-STOP_SECONDS = 2.5
+STOP_SECONDS = 2.2
 """How long a tick that is running may take to leave once Ctrl-C was pressed."""
 _SHIPPING_SECONDS = 2.0
 """How much of that batches may still be copied to the drive."""

@@ -4,7 +4,7 @@ import logging
 import socket
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -160,9 +160,7 @@ def _run_steps(
             first = next((future for before, future in work if step.waits_for(before)), None)
             work.append((step, threads.submit(_restore_one, restorer, step, paths[step.number], advance, first)))
         for step, future in work:
-            while wait([future], timeout=0.2).not_done:
-                pass  # on Windows, waiting without a time limit would block Ctrl-C
-            if _show_result(step, future.result(), job.console):
+            if _show_result(step, signals.result_of(future), job.console):
                 restored.append(step)
 
 

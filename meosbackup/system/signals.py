@@ -4,8 +4,10 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from types import FrameType
+from typing import TypeVar
 
 if sys.platform == "win32":
     import _thread
@@ -13,6 +15,10 @@ if sys.platform == "win32":
     import time
 
     from meosbackup.system import login_file, session_end
+
+Result = TypeVar("Result")
+
+_GLANCE = 0.2
 
 asked = threading.Event()
 """Set once the program was asked to end."""
@@ -62,6 +68,16 @@ if sys.platform == "win32":
             _thread.interrupt_main()
         time.sleep(_LAST_SECONDS)  # most ends come before it is over
         login_file.remove_own()
+
+
+def result_of(future: "Future[Result]") -> Result:
+    """Wait for a future, and return its result; what asks to stop meanwhile is heard at once.
+
+    A wait without a time limit is not interrupted by a signal that comes just before it; on Windows, by none at all.
+    """
+    while wait([future], timeout=_GLANCE).not_done:
+        pass
+    return future.result()
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """What happens while a restore is at work: somebody opens a race, presses Ctrl-C, looks at the screen."""
 
+import ctypes
 import json
 import os
 import re
@@ -210,6 +211,24 @@ def test_ctrl_c_before_anything_is_restored(
     assert "OK" not in said
     assert races(server) == before
     assert [*tent.at(server).spool.glob("work-*"), *tent.saved()] == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals for threads")
+def test_a_signal_that_interrupts_no_wait_counts_all_the_same(
+    server: PrivateServer, tent: Tent, stored: StoredBatch, tmp_path: Path
+) -> None:
+    """As one that comes an instant before the main thread begins to wait; here, another thread gets it."""
+    asked = tmp_path / "asked"
+    slow = shell_script(
+        tmp_path / "slow", f'case "$*" in *--result-file*) touch "{asked}"; sleep 60;; esac\nexec mysqldump "$@"'
+    )
+    with restoring(server, tent, "--yes", "--batch", stored.when, "--mysqldump", slow) as process:
+        wait_until(asked.exists, "the dump program")
+        threads = [int(task.name) for task in Path(f"/proc/{process.pid}/task").iterdir()]
+        assert ctypes.CDLL(None).tgkill(process.pid, max(threads), signal.SIGINT) == 0
+        code, said = ended(process)
+    assert code == 1, said
+    assert "Stopped. Nothing was restored; the server is unchanged." in said
 
 
 @pytest.mark.parametrize("database", [INDIVIDUAL, INNODB])
