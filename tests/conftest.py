@@ -43,8 +43,11 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     fast = "fast" if "not server" in config.getoption("markexpr") else "local"
     settings.load_profile("ci" if os.environ.get("CI") else fast)
-    # A shell has what it runs in the background ignore Ctrl-C; the programs that tests start would inherit that.
+    # A shell has what it runs in the background ignore Ctrl-C, and nohup a closed window; the programs that tests start
+    # would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if sys.platform != "win32":
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
