@@ -129,9 +129,10 @@ def batch_at(told: Picture, clock: str) -> DayBatch:
     return found
 
 
-def test_a_day_is_drawn_with_all_that_happened(opened: Open) -> None:
+def test_a_day_is_drawn_with_all_that_happened(opened: Open, tmp_path: Path) -> None:
     told = race_day()
     picture = opened(told)
+    picture.tab.screenshot(path=tmp_path / "picture.png", full_page=True)
     texts = picture.svg.locator("text").all_text_contents()
     assert picture.axis == [f"{hour:02}:00" for hour in range(8, 16)]
     assert {LONG, RELAY, "Test", "deleted", "No backup: 13 minutes", "meosbackup was not running: 6 minutes"} <= {
