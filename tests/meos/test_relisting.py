@@ -213,9 +213,12 @@ def test_a_nameid_is_never_sql(spare: PrivateServer, tmp_path: Path) -> None:
 
 text = st.text(st.characters(exclude_categories=["Cs"]))
 identifier = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r\n"), min_size=1)
+_PLAIN = relisting.statements(Race("", "", "", "meos", 1, 1), "database", "table").decode()
+other_identifier = identifier.filter(lambda name: f"`{name}`" not in _PLAIN)
+"""A name that the statements don't use for anything else, as they do `oEvent`."""
 
 
-@given(text, text, identifier, identifier, st.integers(0, 2**31))
+@given(text, text, other_identifier, other_identifier, st.integers(0, 2**31))
 def test_no_text_leaves_its_literal(name: str, name_id: str, database: str, table: str, version: int) -> None:
     def shape(statements: bytes, *names: str) -> str:
         lines = statements.decode()
