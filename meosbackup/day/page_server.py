@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cache
 from hashlib import sha256
 from http import HTTPStatus
@@ -21,7 +21,7 @@ from typing import Any
 from meosbackup.day.day_status import DayStatus
 from meosbackup.day.page_requests import END_OF_HEAD, LARGEST_HEAD, Content, answer, refusal
 from meosbackup.errors import PageUnavailableError
-from meosbackup.guide import page, page_data
+from meosbackup.guide import page, page_data, picture_data
 from meosbackup.guide.page_data import PageFacts
 from meosbackup.system import addresses
 
@@ -156,25 +156,17 @@ class _Post:
 def _document(status: DayStatus) -> dict[str, Any]:
     """Return what JSON says of a status, with all times in seconds since 1970."""
     return {
-        "moment": _seconds(status.moment),
+        "moment": picture_data.seconds(status.moment),
         "zone": (status.moment.utcoffset() or timedelta()) // timedelta(minutes=1),
         "interval": status.interval,
-        "wrong": [
-            {"kind": one.kind, "key": one.key, "what": one.what, "means": one.means, "do": one.do,
-             "from": _seconds(one.began)}
-            for one in status.wrong
-        ],
-        "on_drive": _seconds(status.on_drive),
-        "on_computer": _seconds(status.on_computer),
-        "unchanged_until": _seconds(status.unchanged_until),
+        "wrong": [picture_data.happening(one) for one in status.wrong],
+        "on_drive": picture_data.maybe_seconds(status.on_drive),
+        "on_computer": picture_data.maybe_seconds(status.on_computer),
+        "unchanged_until": picture_data.maybe_seconds(status.unchanged_until),
         "waiting": status.waiting,
         "free": status.free,
         "hours": status.hours,
     }  # fmt: skip
-
-
-def _seconds(moment: datetime | None) -> int | None:
-    return None if moment is None else int(moment.timestamp())
 
 
 @cache

@@ -10,6 +10,7 @@ from meosbackup.batch.model import Batch, Entry, Proof
 from meosbackup.batch.names import RESTORE_FILE
 from meosbackup.guide import picture_data, restore_sql, restore_txt
 from meosbackup.guide.picture import Picture
+from meosbackup.guide.picture_data import maybe_seconds, seconds
 from meosbackup.text import clean
 
 FORMAT = 1
@@ -40,15 +41,13 @@ def document(facts: PageFacts) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "meosbackup": __version__,
-        "written": _seconds(facts.written),
+        "written": seconds(facts.written),
         "zone": offset // timedelta(minutes=1),
         "folder": facts.folder,
-        "held": _seconds(facts.held) if facts.held else None,
-        "proof": {"batch": _seconds(facts.proof.batch), "proven": _seconds(facts.proof.proven)}
-        if facts.proof
-        else None,
+        "held": maybe_seconds(facts.held),
+        "proof": {"batch": seconds(facts.proof.batch), "proven": seconds(facts.proof.proven)} if facts.proof else None,
         "batch": {
-            "taken": _seconds(batch.taken),
+            "taken": seconds(batch.taken),
             "complete": batch.complete,
             "is_backup": batch.is_backup,
             "server": clean(f"{batch.server.flavour} {batch.server.version}, {batch.server.host}", 200),
@@ -88,14 +87,10 @@ def _race(entry: Entry) -> dict[str, Any]:
         "finished": counts.finished if counts else None,
         "cards": counts.cards if counts else None,
         "punches": counts.punches if counts else None,
-        "change": _seconds(counts.last_change) if counts and counts.last_change else None,
-        "taken": _seconds(entry.taken) if entry.taken else None,
+        "change": maybe_seconds(counts.last_change) if counts else None,
+        "taken": maybe_seconds(entry.taken),
         "dump": entry.dump.file if entry.dump else None,
         "reference": entry.reference.file if entry.reference else None,
         "meosxml": entry.meosxml.file if entry.meosxml else None,
         "error": clean(entry.error, _LONGEST_REASON) if entry.error else None,
     }
-
-
-def _seconds(moment: datetime) -> int:
-    return int(moment.timestamp())

@@ -17,6 +17,7 @@ VLQ, as in source maps, with `-_` as the last two letters.
 import re
 import string
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from itertools import islice, pairwise
 from typing import Any
@@ -44,7 +45,7 @@ def document(day: Picture, zone: timezone) -> dict[str, Any]:
     """Return what JSON says of a day, with all times in seconds since 1970; `zone` is that of the folders' names."""
     return {
         "interval": day.interval,
-        "until": _seconds(day.until) if day.until else None,
+        "until": maybe_seconds(day.until),
         "batches": _written(_batch_numbers(day.batches)),
         "names": {
             str(place): batch.name
@@ -57,12 +58,32 @@ def document(day: Picture, zone: timezone) -> dict[str, Any]:
             for race in day.races
         ],
         "happenings": [
-            {"kind": one.kind, "key": clean(one.key), "what": clean(one.what, _LONGEST_TEXT),
-             "means": clean(one.means, _LONGEST_TEXT), "do": clean(one.do, _LONGEST_TEXT),
-             "from": _seconds(one.began), "to": _seconds(one.ended) if one.ended else None}
-            for one in day.happenings
+            {**happening(_cleaned(one)), "to": maybe_seconds(one.ended)} for one in day.happenings
         ],
     }  # fmt: skip
+
+
+def happening(one: Happening) -> dict[str, Any]:
+    """Return what JSON says to a page of something that happened, but for its end."""
+    return {
+        "kind": one.kind, "key": one.key, "what": one.what, "means": one.means, "do": one.do,
+        "from": seconds(one.began),
+    }  # fmt: skip
+
+
+def seconds(moment: datetime) -> int:
+    """Return a moment as JSON says it to a page: in whole seconds since 1970."""
+    return int(moment.timestamp())
+
+
+def maybe_seconds(moment: datetime | None) -> int | None:
+    """Return the same of a moment that may be unknown."""
+    return None if moment is None else seconds(moment)
+
+
+def _cleaned(one: Happening) -> Happening:
+    what, means, do = (clean(text, _LONGEST_TEXT) for text in (one.what, one.means, one.do))
+    return replace(one, key=clean(one.key), what=what, means=means, do=do)
 
 
 def read(document: Mapping[str, Any], zone: timezone) -> Picture:
@@ -105,7 +126,7 @@ def read(document: Mapping[str, Any], zone: timezone) -> Picture:
 def _batch_numbers(batches: Sequence[DayBatch]) -> Iterator[int]:
     before = 0
     for batch in batches:
-        taken, held = _seconds(batch.taken), _seconds(batch.held)
+        taken, held = seconds(batch.taken), seconds(batch.held)
         flags = _SAFETY * (not batch.is_backup) + _INCOMPLETE * (not batch.is_complete)
         yield from (taken - before, held - taken, flags)
         before = taken
@@ -215,13 +236,9 @@ def _text(found: object) -> str:
     return found
 
 
-def _seconds(moment: datetime) -> int:
-    return int(moment.timestamp())
+def _moment(since_1970: int, zone: timezone) -> datetime:
+    return datetime.fromtimestamp(0, zone) + timedelta(seconds=since_1970)
 
 
-def _moment(seconds: int, zone: timezone) -> datetime:
-    return datetime.fromtimestamp(0, zone) + timedelta(seconds=seconds)
-
-
-def _moment_or_none(seconds: int | None, zone: timezone) -> datetime | None:
-    return None if seconds is None else _moment(seconds, zone)
+def _moment_or_none(since_1970: int | None, zone: timezone) -> datetime | None:
+    return None if since_1970 is None else _moment(since_1970, zone)
