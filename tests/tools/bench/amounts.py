@@ -1,62 +1,18 @@
-"""How much meosbackup and the other sides write and hold: each function gives a row of the table."""
+"""How much meosbackup holds, and whether it grows: each function gives a row of the table."""
 
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from functools import partial
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from meosbackup.commands.simulation import Laptop
 from meosbackup.mysql.private_server import PrivateServer
-from tests.toolkit.drives import EXT4, Slot, make_drive, slot, written_bytes
 from tests.toolkit.place import Place
 from tests.toolkit.running import Running, running
-from tests.tools.bench.ground import REGISTER, change_all, fill_to, races
+from tests.tools.bench.ground import change_all, fill_to, races
 from tests.tools.bench.rows import Row
-from tests.tools.bench.sides import RIVALS, meosbackup_day
 
 _TICKED = r"  (OK|WAIT|FAIL)    "
-
-
-# Bytes
-
-
-def drive_bytes(folder: Path, ticks: int) -> Iterator[Row]:
-    """Measure what is written to the drive's device in so many ticks, one runner changed in each."""
-    with races(3, runners=200, register=REGISTER) as (server, names), closing(Laptop(server, names[0])) as laptop:
-        with _device(folder) as stick, meosbackup_day(server, stick.place) as back_up:
-            ours = _written(stick, laptop, ticks, back_up)
-        others = []
-        for side in RIVALS:
-            share = ticks if side == RIVALS[0] else max(1, ticks // 10)  # they write the same each time
-            with _device(folder) as stick:
-                back_up = partial(side.back_up, server, names, stick.place)
-                others.append(_written(stick, laptop, share, back_up) * ticks // share)
-    yield Row(
-        f"bytes to the drive, {ticks} ticks, 3 races with registers, one runner changed a tick",
-        f"1/20 of (a): {_mb(others[0] / 20)}", ours <= others[0] / 20, _mb(ours), "", [_mb(each) for each in others],
-        ours / others[0],
-    )  # fmt: skip
-
-
-@contextmanager
-def _device(folder: Path) -> Iterator[Slot]:
-    with tempfile.TemporaryDirectory(dir=folder) as name, slot(Path(name)) as stick:
-        stick.plug(make_drive(EXT4, Path(name, "image"), 16_384))
-        yield stick
-
-
-def _written(stick: Slot, laptop: Laptop, ticks: int, back_up: Callable[[], None]) -> int:
-    before = written_bytes(stick)
-    for _ in range(ticks):
-        laptop.change_status()
-        back_up()
-    return written_bytes(stick) - before
-
-
-# Memory and steadiness
 
 
 def peak_memory(folder: Path, megabytes: int) -> Iterator[Row]:
@@ -139,7 +95,3 @@ def _status(day: Running, key: str) -> int:
         return 0
     found = [line.split()[1] for line in text.splitlines() if line.startswith(f"{key}:")]
     return int(found[0]) if found else 0
-
-
-def _mb(count: float) -> str:
-    return f"{count / 1e6:,.1f} MB"

@@ -24,10 +24,9 @@ _HEAD = ("what", "no backup", "meosbackup", *(side.name for side in sides.RIVALS
 
 @click.command()
 @click.option("--ticks", default=1000, show_default=True, help="Ticks for what is held in the end.")
-@click.option("--drive-ticks", default=60, show_default=True, help="Ticks for the bytes to the drive.")
 @click.option("--megabytes", default=1000, show_default=True, help="Size of the large database.")
 @click.option("--only", multiple=True, help="Measure these alone, by a part of their names.")
-def main(ticks: int, drive_ticks: int, megabytes: int, only: tuple[str, ...]) -> None:
+def main(ticks: int, megabytes: int, only: tuple[str, ...]) -> None:
     """Measure all, and print the table."""
     if missing := sides.missing():
         raise click.ClickException(f"not installed: {', '.join(missing)}")
@@ -35,8 +34,6 @@ def main(ticks: int, drive_ticks: int, megabytes: int, only: tuple[str, ...]) ->
     measurements: dict[str, Callable[[Path], Iterator[Row]]] = {
         "waits": rows.longest_waits,
         "quiet": rows.quiet_tick,
-        "busy": rows.busy_ticks,
-        "bytes": lambda folder: amounts.drive_bytes(folder, drive_ticks),
         "memory": lambda folder: amounts.peak_memory(folder, megabytes),
         "steadiness": lambda folder: amounts.steadiness(folder, ticks),
     }

@@ -20,7 +20,7 @@ from tests.toolkit.place import Place
 from tests.toolkit.running import running
 from tests.toolkit.servers import query
 from tests.tools.bench import sides
-from tests.tools.bench.ground import REGISTER, change_all, races
+from tests.tools.bench.ground import REGISTER, races
 from tests.tools.bench.sides import RIVALS, meosbackup_day
 from tests.tools.equality import SETTLED
 
@@ -165,28 +165,6 @@ def _locks(server: PrivateServer, act: Callable[[], None]) -> int:
         " (argument LIKE 'LOCK%' OR argument LIKE 'FLUSH%' OR argument LIKE '%FROM `meos\\_%')",
     )  # fmt: skip
     return int(count)
-
-
-def busy_ticks(folder: Path) -> Iterator[Row]:
-    """Measure a tick in which all races changed, beside a backup of all by the others; with registers too."""
-    for register in (0, REGISTER):
-        with races(8, register=register) as (server, names), _fast(folder / f"busy-{register}") as target:
-            others = [_backups(side, server, names, target, 3) for side in RIVALS[1:]]
-            for meosxml in (True, False):
-                ours, plain = [], []
-                with meosbackup_day(server, target, meosxml=meosxml) as back_up:
-                    back_up()
-                    for _ in range(7):
-                        change_all(server, names)
-                        ours.append(_seconds(back_up))
-                        plain.append(_backups(RIVALS[0], server, names, target, 1))
-                tick, usual = statistics.median(ours), statistics.median(plain)
-                yield Row(
-                    "tick with 8 races of 1,500 runners, all changed, fast target"
-                    f"{', each with its register' if register else ''}{'' if meosxml else ', no .meosxml files'}",
-                    f"0.7 of (a): {_ms(0.7 * usual)}", tick <= 0.7 * usual, _ms(tick), "",
-                    [_ms(each) for each in (usual, *others)], tick / usual,
-                )  # fmt: skip
 
 
 def _backups(side: sides.Side, server: PrivateServer, names: Sequence[str], target: Path, times: int) -> float:
