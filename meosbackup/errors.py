@@ -88,6 +88,10 @@ class PageUnavailableError(MeosBackupError):
     """The live page can't be served."""
 
 
+class SpareServerError(MeosBackupError):
+    """The spare server can't be brought up to date."""
+
+
 class StoppedError(Exception):
     """Work was given up because the user asked to stop; not a failure, and never shown."""
 

@@ -1,10 +1,13 @@
 """`meosbackup` by itself: the race day."""
 
+from datetime import datetime
+
 from meosbackup import wording
 from meosbackup.commands.common import STATE_FOLDER, spool_of
 from meosbackup.console import Console
 from meosbackup.day import daemon
 from meosbackup.errors import MeosBackupError
+from meosbackup.restore import adoption
 from meosbackup.settings.model import Settings
 from meosbackup.store import available, spool
 from meosbackup.system import lock
@@ -16,6 +19,8 @@ def run(settings: Settings, console: Console, *, once: bool) -> int:
     try:
         ready = daemon.prepare(settings, spool_root)
         with lock.held(STATE_FOLDER / "locks", [ready.place.target, ready.spool], "--once" if once else ""):
+            if ready.spare:
+                adoption.begin(ready.spare, ready.place, console, datetime.now().astimezone())
             if once:
                 return daemon.run_once(ready, console)
             daemon.run(ready, console)

@@ -27,12 +27,15 @@ from meosbackup.day.rehearsal_thread import RehearsalThread
 from meosbackup.day.report import Report
 from meosbackup.day.shipping_orders import Leave
 from meosbackup.day.shipping_thread import ShippingThread
+from meosbackup.day.spare_watch import SpareWatch
 from meosbackup.day.ticks import Ended, Made, Standing, Ticks
 from meosbackup.day.timetable import Timetable
 from meosbackup.errors import PageUnavailableError
 from meosbackup.guide.page_data import PageFacts
 from meosbackup.mysql import programs
 from meosbackup.mysql.programs import Program
+from meosbackup.restore import feeding
+from meosbackup.restore.spare_replacement import Spare
 from meosbackup.settings import command_line
 from meosbackup.settings.model import SPOOL, Settings
 from meosbackup.store import drive, inventory, shipping, spool
@@ -58,6 +61,7 @@ class Ready:
     program: Program
     place: Place
     spool: Path
+    spare: Spare | None
 
 
 def prepare(settings: Settings, spool_root: Path) -> Ready:
@@ -65,7 +69,8 @@ def prepare(settings: Settings, spool_root: Path) -> Ready:
     chosen = drive.checked_target(settings.target, any_disk=settings.any_disk)
     program = programs.find_dump_program(settings.mysqldump)
     spool.prepare(spool_root, chosen)
-    return Ready(settings, program, drive.place(chosen), spool_root)
+    spare = feeding.spare_of(settings, program, spool_root)
+    return Ready(settings, program, drive.place(chosen), spool_root, spare)
 
 
 def run(ready: Ready, console: Console, seconds: float = math.inf) -> bool:
@@ -143,6 +148,7 @@ def begin(ready: Ready, console: Console, *, is_only_tick: bool = False) -> "Day
         ready.settings, ready.spool, report, Backup(ready.settings, ready.program, ready.spool, sequence),
         ShippingThread(shipper, drive_id, on_drive), RehearsalThread(ready.program, stop), results, stop,
         record.begun(on_drive, found, _now(), ready.settings.interval, listeners), is_only_tick,
+        SpareWatch(ready.spare, report) if ready.spare else None,
     )  # fmt: skip
     day = Day(ticks, notify, ready.place, found.newest, page)
     day.start()
@@ -183,6 +189,8 @@ class Day:
         """Start the threads."""
         self._notify.start()
         self.ticks.shipping.start()
+        if self.ticks.spare:
+            self.ticks.spare.thread.start()
         self._thread.start()
 
     def begin_tick(self) -> None:
@@ -230,6 +238,8 @@ class Day:
 
         self.stop.set()
         self._notify.stop()
+        if self.ticks.spare:
+            self.ticks.spare.thread.give_up()
         self._moments.put(None)
         self._thread.join(left(_SHIPPING_SECONDS))
         shipping.send(Leave())
@@ -237,6 +247,8 @@ class Day:
         shipping.give_up()
         for thread in (self._thread, shipping, self.ticks.rehearsals, self._notify):
             thread.join(left(STOP_SECONDS))
+        if self.ticks.spare:
+            self.ticks.spare.thread.join(left(STOP_SECONDS))
         if self._thread.is_alive():
             log.warning("the tick at %s didn't end within %s s", self.tick_began, STOP_SECONDS)
         if self._page is not None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from meosbackup.guide.picture import Happening
+from meosbackup.guide.spare_server import SpareServer
 from meosbackup.store.spool import STATUS_FILE
 from meosbackup.system import files
 
@@ -20,7 +21,8 @@ class DayStatus:
 
     `on_drive` and `on_computer` are the times of the newest good backups, and nothing had changed on the server until
     `unchanged_until`. `waiting` batches are only on this computer. `free` are the drive's free bytes, and `hours` how
-    long they last; both are None if that isn't known. `wrong` is the trouble and the alarms that stand.
+    long they last; both are None if that isn't known. `wrong` is the trouble and the alarms that stand. `spare` is the
+    spare server, if there is one.
     """
 
     moment: datetime
@@ -32,6 +34,7 @@ class DayStatus:
     waiting: int = 0
     free: int | None = None
     hours: int | None = None
+    spare: SpareServer | None = None
 
     @property
     def is_well(self) -> bool:
@@ -61,6 +64,7 @@ def read(spool: Path) -> DayStatus | None:
             wrong=tuple(map(_happening, found["wrong"])),
             **{key: _moment(found[key]) for key in ("on_drive", "on_computer", "unchanged_until")},
             waiting=int(found["waiting"]), free=found["free"], hours=found["hours"],
+            spare=_spare(found.get("spare")),
         )  # fmt: skip
     except (OSError, ValueError, TypeError, KeyError):
         return None
@@ -69,6 +73,13 @@ def read(spool: Path) -> DayStatus | None:
 def _happening(found: Mapping[str, Any]) -> Happening:
     kind, key, what, means, do = (str(found[key]) for key in ("kind", "key", "what", "means", "do"))
     return Happening(kind, key, what, means, do, datetime.fromisoformat(found["began"]))
+
+
+def _spare(found: Mapping[str, Any] | None) -> SpareServer | None:
+    if found is None:
+        return None
+    as_of, names = _moment(found["as_of"]), [tuple(map(str, found[key])) for key in ("without", "deleted")]
+    return SpareServer(str(found["host"]), int(found["port"]), str(found["user"]), as_of, *names)
 
 
 def _moment(found: str | None) -> datetime | None:

@@ -13,6 +13,7 @@ from meosbackup.day.shipping_orders import Shipped
 from meosbackup.day.trouble import Backups, Trouble
 from meosbackup.guide.page_data import PageFacts
 from meosbackup.guide.picture import ALARM, TROUBLE, Happening, Picture
+from meosbackup.guide.spare_server import SpareServer
 from meosbackup.store import top_of_drive
 from meosbackup.store.inventory import Inventory
 
@@ -39,19 +40,20 @@ class Record:
         """Write down that nothing changed since the newest batch."""
         self.day = self.day.held(now)
 
-    def so_far(self, now: datetime, troubles: Iterable[Trouble], alarms: Iterable[tuple[Alarm, str]]) -> None:
-        """Write down what is wrong in a tick that hasn't ended; each alarm comes with the command that undoes it."""
+    def so_far(self, now: datetime, troubles: Iterable[Trouble], alarms: Iterable[Happening]) -> None:
+        """Write down what is wrong in a tick that hasn't ended."""
         self.day = self.day.with_standing(_happenings(now, troubles, alarms))
 
     def ended(
         self,
         now: datetime,
         troubles: Iterable[Trouble],
-        alarms: Iterable[tuple[Alarm, str]],
+        alarms: Iterable[Happening],
         backups: Backups,
         newest: StoredBatch | None,
         shipped: Shipped,
         waiting: int,
+        spare: SpareServer | None,
     ) -> None:
         """Write down what is wrong at the end of a tick, and tell the listeners."""
         present = _happenings(now, troubles, alarms)
@@ -59,14 +61,16 @@ class Record:
         on_drive, on_computer = (batch.taken if batch else None for batch in (backups.on_drive, backups.on_computer))
         status = DayStatus(
             now, self.day.interval, self.day.standing, on_drive, on_computer, backups.unchanged_until, waiting,
-            shipped.free, shipped.outlook.hours if shipped.outlook else None,
+            shipped.free, shipped.outlook.hours if shipped.outlook else None, spare,
         )  # fmt: skip
-        facts = self._facts(now, newest, backups.unchanged_until, shipped) if newest else None
+        facts = self._facts(now, newest, backups.unchanged_until, shipped, spare) if newest else None
         for listener in self.listeners:
             listener(status, facts)
 
-    def _facts(self, now: datetime, newest: StoredBatch, held: datetime | None, shipped: Shipped) -> PageFacts:
-        return PageFacts(newest.batch, self.day, newest.name, now, self.proof, held, self._removed(shipped))
+    def _facts(
+        self, now: datetime, newest: StoredBatch, held: datetime | None, shipped: Shipped, spare: SpareServer | None
+    ) -> PageFacts:  # fmt: skip
+        return PageFacts(newest.batch, self.day, newest.name, now, self.proof, held, self._removed(shipped), spare)
 
     def _removed(self, shipped: Shipped) -> set[str]:
         """Return the folders of the day's batches that the drive had and doesn't have any more."""
@@ -88,12 +92,12 @@ def begun(
     return Record(day.started(now, interval), listeners)
 
 
-def _happenings(now: datetime, troubles: Iterable[Trouble], alarms: Iterable[tuple[Alarm, str]]) -> list[Happening]:
-    wrong = [Happening(TROUBLE, one.kind, str(one), one.error.means, one.error.do, now) for one in troubles]
-    return wrong + [_of_alarm(now, alarm, command) for alarm, command in alarms]
+def _happenings(now: datetime, troubles: Iterable[Trouble], alarms: Iterable[Happening]) -> list[Happening]:
+    return [*(Happening(TROUBLE, one.kind, str(one), one.error.means, one.error.do, now) for one in troubles), *alarms]
 
 
-def _of_alarm(now: datetime, alarm: Alarm, command: str) -> Happening:
+def of_alarm(now: datetime, alarm: Alarm, command: str) -> Happening:
+    """Return an alarm as what happened, with the command that undoes it."""
     before = wording.when(alarm.before.batch.batch.taken, now)
     means = f"The batch from {before} has it as it was before that."
     do = f"If this was a mistake, stop meosbackup with Ctrl-C, and run: {command}"

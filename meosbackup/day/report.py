@@ -134,6 +134,14 @@ class Report:
         """Report that what was lost is back."""
         self._console.line(now, "OK", told)
 
+    def in_use(self, now: datetime, what: str, means: str, *do: str) -> None:
+        """Sound the alarm that somebody works on the spare server."""
+        self._console.banner(now, "ALARM", what, means, *do)
+
+    def still_in_use(self, now: datetime, what: str, means: str) -> None:
+        """Report that somebody still works on the spare server, or did."""
+        self._console.repeat(now, "ALARM", what, means)
+
     def _still_has(self, name_id: str, now: datetime) -> str:
         """Return the words for which batch still has a race."""
         newest = self._newest
@@ -161,11 +169,12 @@ class Report:
         proof: Proof | None = None,
         *,
         is_alarmed: bool = False,
+        spare: str = "",
     ) -> None:
         """Report what a tick came to: in one line, or in a banner if there is new trouble.
 
         `outcome` is None if nothing could be backed up, `space` if the tick didn't get that far; `is_alarmed` tells
-        whether an alarm stands.
+        whether an alarm stands, and `spare` how the spare server is, if there is one.
         """
         summary = self._summary(now, outcome) if outcome else ""
         if outcome is not None and outcome.stored is not None:
@@ -182,7 +191,7 @@ class Report:
             summary += f"; the drive is slow: {_waiting(space)}" if space.waiting else "; the drive is slow"
         elif space is not None and space.free is not None:
             summary += f"; {wording.size(space.free)} free"
-        self._console.line(now, "OK", summary)
+        self._console.line(now, "OK", f"{summary}; {spare}" if spare else summary)
 
     def lasts(self, now: datetime, free: int, outlook: Outlook) -> None:
         """Report that the room on the drive may not last for the day; once, and again when half of that is left."""

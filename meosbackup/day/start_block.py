@@ -7,6 +7,7 @@ from typing import TypeAlias
 from meosbackup import wording
 from meosbackup.batch.model import Race, Server
 from meosbackup.meos.race_list import LeftOutRace
+from meosbackup.settings import spare
 from meosbackup.settings.model import Settings
 from meosbackup.text import clean
 
@@ -24,6 +25,7 @@ def settings_rows(
     where = settings.socket or f"{settings.host}, port {settings.port}"
     rows = [
         ("Server", f"{where}, as user {clean(settings.user)}"),
+        *_spare_rows(settings),
         ("Drive", str(target) if free is None else f"{target}, {wording.size(free)} free"),
         ("Waiting room", f"{spool} (on this computer)"),
         ("Interval", f"{wording.number(settings.interval, 'second')}; stop with Ctrl-C"),
@@ -31,6 +33,13 @@ def settings_rows(
     rows += [("Page", " or ".join(addresses))] if addresses else []
     rows += [("Messages", f"to {', '.join(told)}")] if told else []
     return rows
+
+
+def _spare_rows(settings: Settings) -> Rows:
+    if settings.standby is None:
+        return []
+    own = spare.server(settings, settings.standby)
+    return [("Spare server", f"{clean(own.host)}, port {own.port}, as user {clean(own.user)}")]
 
 
 def server_rows(server: Server, present: Iterable[Race], left_out: Sequence[LeftOutRace]) -> Rows:

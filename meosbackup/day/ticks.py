@@ -15,6 +15,7 @@ from meosbackup.backup.deciding import Failure
 from meosbackup.backup.survey import Survey
 from meosbackup.batch import names
 from meosbackup.batch.model import Race, StoredBatch
+from meosbackup.day import record
 from meosbackup.day.alarms import Alarm, Alarms, Kind, News, grouped
 from meosbackup.day.closing import Lost
 from meosbackup.day.day_status import DayStatus
@@ -23,9 +24,11 @@ from meosbackup.day.rehearsal_thread import RehearsalThread, Verdict
 from meosbackup.day.report import Report, Space
 from meosbackup.day.shipping_orders import KeepBatch, NoteProof, WantHeld
 from meosbackup.day.shipping_thread import ShippingThread
+from meosbackup.day.spare_watch import SpareWatch
 from meosbackup.day.top_guide import Held
 from meosbackup.day.trouble import Backups, Trouble
 from meosbackup.errors import LoginRefusedError, MeosBackupError, RaceGoneError, StoppedError
+from meosbackup.guide.picture import Happening
 from meosbackup.meos import race_list
 from meosbackup.settings import command_line
 from meosbackup.settings.model import Settings
@@ -79,6 +82,7 @@ class Ticks:
     stop: threading.Event
     record: Record
     is_only_tick: bool
+    spare: SpareWatch | None
     alarms: Alarms = field(default_factory=Alarms, init=False)
     _has_answered: bool = field(default=False, init=False)
     _unchanged_until: datetime | None = field(default=None, init=False)
@@ -115,25 +119,30 @@ class Ticks:
             outcome, troubles = self._back_up(now)
         except MeosBackupError as error:
             log.warning("nothing was backed up", exc_info=True)
-            outcome, troubles = None, [Trouble("", error)]
+            advised = self.spare.advised(error) if self.spare else error
+            outcome, troubles = None, [Trouble("", advised)]
             if isinstance(error, LoginRefusedError) and not self._has_answered:
                 return Ended(tuple(troubles), error)
         for group in grouped(self.alarms.due(now)):
             self.report.alarms_stand(now, group)
+        if self.spare:
+            self.spare.feed(self.backup.newest if outcome else None, now)
         verdict = self._rehearse(outcome)
         self._note_unchanged(now, outcome)
-        self.record.so_far(now, troubles, self._alarmed())
+        self.record.so_far(now, troubles, self._alarmed(now))
         self.shipping.ship(self.record.day)
         is_shipped = self.shipping.settled(self._patience(time.monotonic() - began))
         spool_bytes, full = self._thin_spool(now)
         troubles += [Trouble("", error) for error in (self.shipping.latest.trouble, full) if error]
         if not self.is_only_tick and is_shipped:
             troubles += self._look_ahead(now)
+        troubles += self._look_at_spare(now)
         if verdict is not None and verdict.error is not None:
             troubles.append(Trouble("rehearsal", verdict.error))
         proof, space = verdict.proof if verdict else None, self._space(spool_bytes, is_shipped)
         self.report.ticked(
-            now, outcome, space, troubles, self._backups(), proof, is_alarmed=bool(self.alarms.standing)
+            now, outcome, space, troubles, self._backups(), proof, is_alarmed=bool(self._alarmed(now)),
+            spare=self.spare.in_words(now) if self.spare else "",
         )  # fmt: skip
         return self._end(now, troubles, space)
 
@@ -233,16 +242,26 @@ class Ticks:
             self._unchanged_until = now
             self.record.unchanged(now)
 
-    def _alarmed(self) -> list[tuple[Alarm, str]]:
-        """Return the alarms that stand, each with the command that brings back what was there."""
+    def _alarmed(self, now: datetime) -> list[Happening]:
+        """Return the alarms that stand, each with what brings back what was there."""
         groups = grouped(self.alarms.standing.values())
-        return [(alarm, self._lost(group).command) for group in groups for alarm in group]
+        of_races = [record.of_alarm(now, alarm, self._lost(group).command) for group in groups for alarm in group]
+        return of_races + (self.spare.in_use if self.spare else [])
+
+    def _look_at_spare(self, now: datetime) -> list[Trouble]:
+        """Report how the spare server is; an only tick waits for it. Return what is wrong with it."""
+        if self.spare is None:
+            return []
+        if self.is_only_tick:
+            self.spare.thread.settled(None)
+        return self.spare.look(now)
 
     def _end(self, now: datetime, troubles: Sequence[Trouble], space: Space | None = None) -> Ended:
         """Write down how a tick ended, and return that."""
         waiting = space.waiting if space else 0
         self.record.ended(
-            now, troubles, self._alarmed(), self._backups(), self.backup.newest, self.shipping.latest, waiting
+            now, troubles, self._alarmed(now), self._backups(), self.backup.newest, self.shipping.latest, waiting,
+            self.spare.server if self.spare else None,
         )  # fmt: skip
         return Ended(tuple(troubles))
 

@@ -11,6 +11,7 @@ from meosbackup.batch.names import RESTORE_FILE
 from meosbackup.guide import picture_data, restore_sql, restore_txt
 from meosbackup.guide.picture import Picture
 from meosbackup.guide.picture_data import maybe_seconds, seconds
+from meosbackup.guide.spare_server import SpareServer
 from meosbackup.text import clean
 
 FORMAT = 1
@@ -24,6 +25,7 @@ class PageFacts:
 
     `folder` is None for the page in the batch's own folder. For the one at the top of the drive, it is the batch's
     folder, relative to the top. `removed` are the folders of the day's batches that the drive lacks. `written` is now.
+    `spare` is the spare server, if there is one.
     """
 
     batch: Batch
@@ -33,6 +35,7 @@ class PageFacts:
     proof: Proof | None = None
     held: datetime | None = None
     removed: Collection[str] = ()
+    spare: SpareServer | None = None
 
 
 def document(facts: PageFacts) -> dict[str, Any]:

@@ -63,12 +63,7 @@ def clients(session: Session, database: str) -> tuple[str, ...]:
     Raises MeosBackupError.
     """
     listed = _listed_clients(session, database)
-    connected = _connections(session, database)
-    # A dump program, perhaps of another meosbackup, has the race's database as its current one as well; not for long.
-    deadline = time.monotonic() + _DUMP_SECONDS
-    while connected and not listed and time.monotonic() < deadline:
-        time.sleep(0.1)
-        connected = _connections(session, database)
+    connected = connections(session, database, is_patient=not listed)
     if len(connected) <= len(listed):
         return listed
     return (*listed, *(f"a program on {host} (MeOS may not list it yet)" for host in sorted(set(connected))))
@@ -92,16 +87,22 @@ def _listed_clients(session: Session, database: str) -> tuple[str, ...]:
     return tuple(sorted({str(row["client"]) for row in rows}))
 
 
-def _connections(session: Session, database: str) -> list[str]:
+def connections(session: Session, database: str, *, is_patient: bool = True) -> tuple[str, ...]:
     """Return the host of each connection that has a database as its current one, as MeOS has that of an open race.
 
     It has it at once, while it takes ten seconds until MeOS lists itself. Without the privilege PROCESS, only this
-    user's connections are shown; MeOS has the same user.
+    user's connections are shown; MeOS has the same user. A dump program, perhaps of another meosbackup, has it as well,
+    but not for long: so one that goes soon doesn't count if the look `is_patient`. Raises MeosBackupError.
     """
-    return [
-        re.sub(r":\d+$", "", str(row["host"]))
-        for row in session.rows("SHOW PROCESSLIST") if str(row["db"]).lower() == database.lower()
-    ]  # fmt: skip
+    deadline = time.monotonic() + _DUMP_SECONDS
+    while True:
+        found = tuple(
+            re.sub(r":\d+$", "", str(row["host"]))
+            for row in session.rows("SHOW PROCESSLIST") if str(row["db"]).lower() == database.lower()
+        )  # fmt: skip
+        if not found or not is_patient or time.monotonic() >= deadline:
+            return found
+        time.sleep(0.1)
 
 
 def in_words(clients: Sequence[str]) -> str:

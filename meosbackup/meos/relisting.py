@@ -40,9 +40,7 @@ def statements(race: Race, database: str, table: str) -> bytes:
     nothing more.
     """
     own = f"{quoted(database)}.{quoted(table)}"
-    collation = "utf8mb4_bin" if race.twin else "utf8mb4_general_ci"
-    # In hexadecimal digits, no free text can end the literal.
-    name_id = f"CONVERT(X'{race.name_id.encode().hex()}' USING utf8mb4) COLLATE {collation}"
+    name_id = _name_id(race)
     insert = (
         f"INSERT INTO {_LIST} (Id, Name, Annotation, Date, ZeroTime, NameId, Version)"
         f" SELECT IF(r.Id IN (SELECT Id FROM {_LIST}), NULL, r.Id), r.Name, r.Annotation, r.Date, r.ZeroTime,"
@@ -62,9 +60,24 @@ def statements(race: Race, database: str, table: str) -> bytes:
     return b"".join(MARK + line.encode() + b"\n" for line in lines)
 
 
+def following(race: Race, database: str, table: str) -> str:
+    """Return the SQL that has a race's row on the race list say what the race's own oEvent says."""
+    columns = ", ".join(f"l.{name} = r.{name}" for name in ("Name", "Annotation", "Date", "ZeroTime"))
+    return (
+        f"UPDATE {_LIST} l, {quoted(database)}.{quoted(table)} r SET {columns}, l.Version = {race.version:d}"
+        f" WHERE l.NameId = {_name_id(race)}"
+    )
+
+
 def is_statement(line: bytes, database: str) -> bool:
     """Tell whether a line is one of those that `statements` makes for some race in this database."""
     return any(pattern.fullmatch(line) for pattern in _patterns(database))
+
+
+def _name_id(race: Race) -> str:
+    """Return a race's NameId as SQL; in hexadecimal digits, no free text can end the literal."""
+    collation = "utf8mb4_bin" if race.twin else "utf8mb4_general_ci"
+    return f"CONVERT(X'{race.name_id.encode().hex()}' USING utf8mb4) COLLATE {collation}"
 
 
 @cache

@@ -245,11 +245,11 @@ def _lines(plan: Plan, dump: PlannedDump, now: datetime) -> list[str]:
     entry, status = dump.entry, dump.status
     if entry.race is None:
         return ["replaces the server's whole race list"]
-    lines = [f"in the batch:   {_counts(entry.freshness, now)}"]
+    lines = [f"in the batch:   {counts(entry.freshness, now)}"]
     if status is None:
         lines.append("on the server:  not there; it will be created")
     else:
-        lines.append(f"on the server:  {clean(status.damage, 100) or _counts(status.freshness, now)}")
+        lines.append(f"on the server:  {clean(status.damage, 100) or counts(status.freshness, now)}")
         lines.append(_loss(entry.freshness, status.freshness))
     if dump.stored is not plan.stored:
         lines.append(f"FROM AN EARLIER BATCH, {dump.stored.when}: this one has no dump of it")
@@ -263,7 +263,8 @@ def _lines(plan: Plan, dump: PlannedDump, now: datetime) -> list[str]:
     return lines
 
 
-def _counts(freshness: Freshness | None, now: datetime) -> str:
+def counts(freshness: Freshness | None, now: datetime) -> str:
+    """Return a race's counts and its last change, in words."""
     if freshness is None:
         return "not known"
     changed = f"last change {when(freshness.last_change, now)}" if freshness.last_change else "no change known"

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 
@@ -69,13 +70,14 @@ class Restored:
 class Restorer:
     """What restoring a dump needs: the client and the dump program, both logged in, and what stops it.
 
-    With `is_forced`, even races that MeOS has open are replaced. `stalled` is called for a step without progress.
+    `last_look` gets the database that is going to be replaced, just before that is done, and prevents it by what it
+    raises. `stalled` is called for a step without progress.
     """
 
     client: Client
     dump_program: DumpProgram
     stop: threading.Event
-    is_forced: bool
+    last_look: Callable[[Session, "Step", str], None]
     stalled: Callable[["Step"], None]
     list_lock: threading.Lock = field(default_factory=threading.Lock)
     """Held by one race at a time, since each looks for a free Id on the race list."""
@@ -182,14 +184,10 @@ def _compare_rows(path: Path, other: Path) -> None:
 def _put_in_place(restorer: Restorer, session: Session, step: Step) -> list[str]:
     """Swap the tables, and put the race on the list; return what the server had and has no longer."""
     race = step.entry.race
-    database = _database_of(session, step.entry)
-
-    def last_look() -> None:
-        # Nothing stands between this look and the swap, which takes a millisecond. They can't share a lock: MariaDB
-        # renames nothing under LOCK TABLES (1192), and a lock of a second session leaves that millisecond, too.
-        if race is not None and not step.is_reference and not restorer.is_forced:
-            _refuse_if_open(session, database)
-
+    database = database_of(session, step.entry)
+    # Nothing stands between this look and the swap, which takes a millisecond. They can't share a lock: MariaDB
+    # renames nothing under LOCK TABLES (1192), and a lock of a second session leaves that millisecond, too.
+    last_look = partial(restorer.last_look, session, step, database)
     lost = swap.run(session, Swap(database, step.new, step.old, step.is_reference), last_look)
     if race is None or step.is_reference:
         return lost
@@ -205,16 +203,17 @@ def _put_in_place(restorer: Restorer, session: Session, step: Step) -> list[str]
     return lost
 
 
-def _refuse_if_open(session: Session, database: str) -> None:
-    """Refuse to replace a race that somebody has opened in MeOS since the plan was made."""
-    clients = race_status.clients(session, database)
+def refuse_if_open(session: Session, step: Step, database: str) -> None:
+    """Refuse to replace a race that somebody has opened in MeOS since the plan was made. Raises MeosBackupError."""
+    is_race = step.entry.race is not None and not step.is_reference
+    clients = race_status.clients(session, database) if is_race else ()
     if clients:
         raise MeosBackupError(
             f"MeOS now has it open on {race_status.in_words(clients)}.", UNTOUCHED, race_status.HOW_TO_CLOSE
         )
 
 
-def _database_of(session: Session, entry: Entry) -> str:
+def database_of(session: Session, entry: Entry) -> str:
     """Return the database that a dump belongs to, as this server and MeOS spell it."""
     if entry.race is None:
         return relisting.DATABASE

@@ -15,6 +15,7 @@ from meosbackup.dump import client, mysqldump
 from meosbackup.dump.progress import STALLED_SECONDS
 from meosbackup.errors import MeosBackupError, StoppedError
 from meosbackup.mysql import programs, server_errors, sessions
+from meosbackup.mysql.sessions import Session
 from meosbackup.restore import fetching, planning, replacement
 from meosbackup.restore.job import Job, RestoreOptions
 from meosbackup.restore.planning import Plan
@@ -139,13 +140,18 @@ def _restore_all(job: Job, plan: Plan, restored: list[Step]) -> bool:
         client_program = programs.fitting(job.client_program, server)
         with mysqldump.logged_in(dump_program, job.settings, folder, session.account) as dumper:
             feeder = client.logged_in(client_program, job.settings, folder, session.account, job.stop)
-            restorer = Restorer(feeder, dumper, job.stop, job.options.force, partial(_show_stalled, job.console))
+            last_look = _look_at_nothing if job.options.force else replacement.refuse_if_open
+            restorer = Restorer(feeder, dumper, job.stop, last_look, partial(_show_stalled, job.console))
             steps = replacement.steps(plan.entries)
             paths = fetching.fetch(job, plan.sources, steps, folder)
             _run_steps(job, restorer, [step for step in steps if step.number in paths], paths, restored)
         if job.stop.is_set() and len(restored) < len(steps):
             raise StoppedError
         return len(restored) == len(steps)
+
+
+def _look_at_nothing(_session: Session, _step: Step, _database: str) -> None:
+    """Have even races replaced that MeOS has open, as --force wants it."""
 
 
 def _run_steps(

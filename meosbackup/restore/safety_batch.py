@@ -1,16 +1,21 @@
 """What a restore is about to replace, saved first: as a batch that is kept for good and never chosen unnamed."""
 
 import logging
+import threading
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 
 from meosbackup.backup import backup
-from meosbackup.batch.model import SAFETY, StoredBatch
+from meosbackup.backup.backup import Outcome
+from meosbackup.batch.model import SAFETY, Race, StoredBatch
 from meosbackup.errors import MeosBackupError
 from meosbackup.meos import race_list
 from meosbackup.mysql import identifiers, sessions
+from meosbackup.mysql.programs import Program
 from meosbackup.restore import replacement
 from meosbackup.restore.job import Job
 from meosbackup.restore.planning import Plan
@@ -27,13 +32,10 @@ def save(job: Job, plan: Plan) -> StoredBatch | None:
 
     Raises MeosBackupError, after which nothing may be replaced; StoppedError.
     """
-    _list_unlisted(job.settings, plan)
-    _note_drive(job)
-    sequence = max(inventory.find(job.spool).highest_sequence, job.found.highest_sequence)
-    everything = replace(job.settings, races=(), all_races=True, skip_unchanged=False)
-    outcome = backup.Backup(everything, job.dump_program, job.spool, sequence, SAFETY).tick(
-        datetime.now().astimezone().replace(microsecond=0), job.stop
-    )
+    note_drive(job.spool, job.target)
+    races = [(dump.entry.race, dump.status.database) for dump in plan.dumps
+             if dump.entry.race and dump.status and not dump.status.is_shell]  # fmt: skip
+    outcome = of_server(job.settings, job.dump_program, job.spool, job.found.highest_sequence, races, job.stop)
     good = {entry.database for entry in outcome.stored.batch.databases if not entry.error} if outcome.stored else set()
     unsaved = [race.database for race in plan.replaced if not race.is_shell and race.database not in good]
     if (unsaved or outcome.stored is None) and not job.options.force:
@@ -44,6 +46,22 @@ def save(job: Job, plan: Plan) -> StoredBatch | None:
             "--force restores anyway; what the server has of it will be lost.",
         )
     return outcome.stored
+
+
+def of_server(
+    settings: Settings, dump_program: Program, spool_root: Path, sequence: int, races: Iterable[tuple[Race, str]],
+    stop: threading.Event,
+) -> Outcome:  # fmt: skip
+    """Back up a whole server as a safety batch in the spool, after this sequence.
+
+    These races, each with its database, are put on the server's race list first if they aren't on it: a backup takes
+    those of the list. Raises MeosBackupError, StoppedError.
+    """
+    _list_unlisted(settings, races)
+    highest = max(inventory.find(spool_root).highest_sequence, sequence)
+    everything = replace(settings, races=(), all_races=True, skip_unchanged=False)
+    now = datetime.now().astimezone().replace(microsecond=0)
+    return backup.Backup(everything, dump_program, spool_root, highest, SAFETY).tick(now, stop)
 
 
 def bring_to_drive(job: Job) -> None:
@@ -63,21 +81,19 @@ def bring_to_drive(job: Job) -> None:
         )
 
 
-def _note_drive(job: Job) -> None:
+def note_drive(spool_root: Path, target: Path | None) -> None:
     """Note in the spool to which drive the batch belongs, in case it can't be brought there."""
     with suppress(MeosBackupError, OSError):
-        drive_id = drive.identity(drive.place(job.target)) if job.target else None
+        drive_id = drive.identity(drive.place(target)) if target else None
         if drive_id:
-            spool.note_drive(job.spool, drive_id)
+            spool.note_drive(spool_root, drive_id)
 
 
-def _list_unlisted(settings: Settings, plan: Plan) -> None:
-    """Put races that will be replaced on the race list if they aren't on it: a backup takes those of the list."""
+def _list_unlisted(settings: Settings, races: Iterable[tuple[Race, str]]) -> None:
     with sessions.session(settings) as session:
         name = identifiers.spelled("MeOSMain", sessions.databases(session))
         rows = race_list.listed_races(session, name) if name else ()
         listed = {row.race.key for row in rows if not row.removed}
-        for dump in plan.dumps:
-            race, status = dump.entry.race, dump.status
-            if race and status and not status.is_shell and race.key not in listed:
-                replacement.put_on_list(session, race, status.database)
+        for race, database in races:
+            if race.key not in listed:
+                replacement.put_on_list(session, race, database)

@@ -43,6 +43,8 @@ def settings(ctx: click.Context) -> Settings:
     config = given.pop(CONFIG.key, None)
     if "defaults_file" in given:
         given = _from_option_file(ctx, options, given["defaults_file"].value, _OPTION_FILE) | given
+    if "standby_defaults_file" in given:
+        given = _spare_login(ctx, options, given["standby_defaults_file"].value) | given
     is_asked = "ask_password" in given and given["ask_password"].value
     if not is_asked and not {"user", "password"} & given.keys():
         given = _own_login(ctx, options) | given
@@ -74,6 +76,12 @@ def _from_option_file(
         key: _Given(rank, f"{path}: {key}", options[key].converted(ctx, text, f"{path}: {key}"))
         for key, text in option_file.read(path).items() if text
     }  # fmt: skip
+
+
+def _spare_login(ctx: click.Context, options: dict[str, SettingOption], path: Path) -> dict[str, _Given]:
+    """Return the login for the spare server that a MySQL option file has."""
+    found = _from_option_file(ctx, options, path, _OPTION_FILE)
+    return {f"standby_{key}": found[key] for key in ("user", "password") if key in found}
 
 
 def _own_login(ctx: click.Context, options: dict[str, SettingOption]) -> dict[str, _Given]:

@@ -11,6 +11,7 @@ from meosbackup.text import unbroken
 
 _GROUPS = frozenset({"target", "server"})
 _OTHERS = frozenset({"config", "spool"})
+_OF_A_DAY = frozenset({"standby", "adopt_standby"})
 
 
 def command(settings: Settings, *words: str) -> str:
@@ -18,7 +19,8 @@ def command(settings: Settings, *words: str) -> str:
 
     It is quoted for the shells of this platform, without a password, and is never broken over two lines.
     """
-    wanted = [setting for setting in SETTINGS if setting.group in _GROUPS or setting.key in _OTHERS]
+    others = _OTHERS if words and words != ("--once",) else _OTHERS | _OF_A_DAY
+    wanted = [setting for setting in SETTINGS if setting.group in _GROUPS or setting.key in others]
     by_socket = {"host", "port"} if settings.socket else set()
     options = [part for setting in wanted if setting.key not in by_socket for part in _option(setting, settings)]
     arguments = ["meosbackup", *words, *options]

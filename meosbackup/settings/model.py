@@ -2,9 +2,21 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 SPOOL = Path("spool")
 """The target of a command that reads batches if it is to read this computer's spool, and no drive."""
+
+
+class Address(NamedTuple):
+    """A server's address."""
+
+    host: str
+    port: int = 3306
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == Address._field_defaults["port"] else f"{host}:{self.port}"
 
 
 @dataclass(frozen=True)
@@ -45,6 +57,11 @@ class Settings:
     stay_awake: bool = True
     rehearse_every: int | None = None
     page_port: int | None = None
+    standby: Address | None = None
+    standby_user: str | None = None
+    standby_password: str | None = field(default=None, repr=False)
+    standby_defaults_file: Path | None = None
+    adopt_standby: bool = False
     log_file: Path | None = None
     notify: tuple[str, ...] = field(default=(), repr=False)
     quiet: bool = False

@@ -11,6 +11,7 @@ from click.core import ParameterSource
 from meosbackup.settings import faults, toml_file
 from meosbackup.settings.model import Settings
 from meosbackup.settings.value_types import (
+    ADDRESS,
     COUNT,
     DAYS,
     FILE,
@@ -65,7 +66,7 @@ class Setting:
         return PREFIX + self.key.upper()
 
 
-_SECRET = frozenset({"password", "notify"})
+_SECRET = frozenset({"password", "notify", "standby_password"})
 
 CONFIG = Setting("common", "config", FILE, "A file of settings, such as config.example.toml.")
 
@@ -84,6 +85,8 @@ SETTINGS = (
     Setting("backup", "race", NAMES, "Back up only this race; may be repeated."),
     Setting("backup", "all_races", SWITCH, "Back up every race, however old."),
     Setting("backup", "page_port", PORT, "Serve a page that shows to the network how things stand, at this port."),
+    Setting("backup", "standby", ADDRESS, "A spare server that is kept ready, with the races as of the last backup."),
+    Setting("backup", "adopt_standby", SWITCH, "Replace also races that somebody else put on the spare server."),
     Setting("programs", "spool", FOLDER, "The waiting room on this computer, where batches are made."),
     Setting("programs", "mysqldump", PROGRAM, "The dump program."),
     Setting("programs", "mysql", PROGRAM, "The client program."),
@@ -92,6 +95,9 @@ SETTINGS = (
     Setting("common", "quiet", SWITCH, "Print only trouble, without a sound."),
     Setting("common", "verbose", SWITCH, "Write every detail to the log file."),
     Setting(FILE_ONLY, "password", TEXT),
+    Setting(FILE_ONLY, "standby_user", TEXT),
+    Setting(FILE_ONLY, "standby_password", TEXT),
+    Setting(FILE_ONLY, "standby_defaults_file", FILE),
     Setting(FILE_ONLY, "spool_mb", MEGABYTES),
     Setting(FILE_ONLY, "reserve_mb", MEGABYTES),
     Setting(FILE_ONLY, "jobs", COUNT),

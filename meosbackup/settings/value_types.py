@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 import click
 from click.core import ParameterSource
 
-from meosbackup.settings.model import SPOOL
+from meosbackup.settings.model import SPOOL, Address
 
 _LONGEST_TEXT = 500
 _DAY = 86_400
@@ -99,6 +99,18 @@ def _span(value: str, _folder: Path) -> int:
     return seconds
 
 
+def _address(value: str | Address, _folder: Path) -> Address:
+    """Read `HOST` or `HOST:PORT`; an IPv6 address with a port stands in brackets."""
+    if isinstance(value, Address):
+        return value
+    found = re.fullmatch(r"\[([^\]\s]+)\](?::(\d{1,5}))?|([^\s:]+)(?::(\d{1,5}))?|([0-9a-fA-F:.]+)", value)
+    _demand(found is not None and len(value) <= _LONGEST_TEXT)
+    host, port = (found[1] or found[3] or found[5], found[2] or found[4]) if found else ("", "")
+    address = Address(host, int(port)) if port else Address(host)
+    _demand(1 <= address.port <= 65_535)
+    return address
+
+
 def _number(unit: str, metavar: str, least: int, most: int) -> Kind:
     return Kind(click.IntRange(least, most), metavar, f"a whole number{unit} from {least} to {most}")
 
@@ -112,6 +124,7 @@ MEGABYTES = _number(" of MiB", "N", 1, 100_000_000)
 PORT = _number("", "NUMBER", 1, 65_535)
 SPAN = Kind(_Type(_span), "SPAN", 'a text such as "30 min" or "2 h", from 1 min to 24 h')
 SWITCH = Kind(click.BOOL, "", "true or false")
+ADDRESS = Kind(_Type(_address), "HOST[:PORT]", "a name or an address, if need be with a port: 192.168.1.11:3307")
 TEXT = Kind(_Type(_text), "NAME", f"a text of at most {_LONGEST_TEXT} characters, in quotes")
 NAMES = Kind(_Type(_name), "NAME", 'a list such as ["one", "another"], or in a variable: one; another')
 FOLDER = Kind(_Type(_path), "DIR", rf"a folder such as '/media/usb' or 'E:\meos', {_QUOTES}")

@@ -299,7 +299,7 @@ def _restorer(server: PrivateServer, folder: Path) -> Iterator[Restorer]:
     stop = threading.Event()
     with mysqldump.logged_in(programs.find_dump_program(None), settings, folder) as dumper:
         feeder = client.logged_in(programs.find_client_program(None), settings, folder, None, stop)
-        yield Restorer(feeder, dumper, stop, False, lambda _: None)
+        yield Restorer(feeder, dumper, stop, replacement.refuse_if_open, lambda _: None)
 
 
 def _restored_directly(restorer: Restorer, entry: Entry, dump: bytes, what: str) -> Round:

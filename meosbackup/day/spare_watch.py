@@ -1,0 +1,151 @@
+"""The spare server over a day: fed after each tick, and what there is to tell of it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from meosbackup import wording
+from meosbackup.batch.model import StoredBatch
+from meosbackup.day.alarms import called
+from meosbackup.day.report import Report
+from meosbackup.day.spare_thread import SpareThread
+from meosbackup.day.trouble import Trouble
+from meosbackup.errors import MeosBackupError, ServerUnreachableError
+from meosbackup.guide.picture import ALARM, Happening
+from meosbackup.guide.spare_server import SpareServer, listed
+from meosbackup.mysql import server_errors
+from meosbackup.restore.feeding import Kept
+from meosbackup.restore.spare_look import Standing
+from meosbackup.restore.spare_replacement import Spare
+from meosbackup.settings import command_line, spare
+from meosbackup.system import addresses
+from meosbackup.text import clean
+
+_AGAIN = timedelta(minutes=10)
+"""How long an alarm stands before it is repeated."""
+
+
+class SpareWatch:
+    """Has the spare server fed, and tells of it; only the tick's thread touches it.
+
+    `thread` is the one that feeds. What was told is remembered.
+    """
+
+    def __init__(self, to: Spare, report: Report) -> None:
+        """Prepare to feed a spare server."""
+        self.thread = SpareThread(to)
+        self._to = to
+        self._report = report
+        self._newest: StoredBatch | None = None
+        self._told: dict[str, datetime] = {}
+        self._began: dict[str, datetime] = {}
+        self._left_alone: set[tuple[str, str]] = set()
+        own = to.own
+        host = addresses.own("")[0] if server_errors.is_on_this_computer(own) else own.host
+        self._address = SpareServer(host, own.port, own.user)
+
+    def feed(self, newest: StoredBatch | None, moment: datetime) -> None:
+        """Have the spare server brought up to a batch that shows the races as of this moment; None for the one before.
+
+        Even if nothing is new, it is looked at.
+        """
+        self._newest = newest or self._newest
+        if self._newest is not None:
+            self.thread.feed(self._newest, moment if newest else self._newest.batch.taken)
+
+    def look(self, now: datetime) -> list[Trouble]:
+        """Take in how the latest feeding ended, and report what is new; return what went wrong."""
+        self.thread.settled(0)
+        self._note_left_alone(now)
+        self._sound(now, [kept for kept in self.thread.latest.races if kept.is_in_use])
+        error = self.thread.latest.error
+        return [Trouble("", self._with_age(error))] if error else []
+
+    @property
+    def in_use(self) -> list[Happening]:
+        """What is wrong because somebody works on the spare server."""
+        found = [kept for kept in self.thread.latest.races if kept.is_in_use]
+        return [
+            Happening(
+                ALARM, f"spare server {kept.race.name_id}", self._what([kept]), self._means([kept]),
+                " ".join(self._do()), self._began[kept.race.name_id],
+            )
+            for kept in found if kept.race.name_id in self._began
+        ]  # fmt: skip
+
+    @property
+    def server(self) -> SpareServer:
+        """What guides tell of the spare server."""
+        latest = self.thread.latest
+        without = tuple(f"{called(kept.race)} ({kept.stopped})" for kept in latest.races if kept.stopped)
+        return replace(self._address, as_of=latest.as_of, without=without, deleted=latest.deleted)
+
+    def in_words(self, now: datetime) -> str:
+        """Return the words for a tick's line: whether it is ready."""
+        latest, interval = self.thread.latest, timedelta(seconds=self._to.settings.interval)
+        if latest.as_of is None:
+            return "spare server not ready yet"
+        without = tuple(called(kept.race) for kept in latest.races if kept.stopped)
+        but = f", except {listed(without)}" if without else ""
+        if now - latest.as_of > 2 * interval:
+            return f"spare server as of {wording.when(latest.as_of, now)}{but}"
+        return f"spare server ready{but}"
+
+    def advised(self, error: MeosBackupError) -> MeosBackupError:
+        """Return an error; if the race server is away, with how to go on with the spare one."""
+        server = self.server
+        if not isinstance(error, ServerUnreachableError) or server.as_of is None:
+            return error
+        return ServerUnreachableError(error.what, error.means, f"{error.do} {server.held} {server.how_to_go_on}")
+
+    def _note_left_alone(self, now: datetime) -> None:
+        """Note which races are left alone from the start; once."""
+        for kept in self.thread.latest.races:
+            left = (kept.race.name_id, kept.stopped)
+            if kept.stopped and not kept.is_in_use and left not in self._left_alone:
+                self._left_alone.add(left)
+                cure = f". To replace it there: {self._adopting}" if kept.standing is Standing.FOREIGN else ""
+                text = f"{kept.race.display_name} is not put on the spare server: {kept.stopped}{cure}"
+                self._report.note(now, text)
+
+    def _sound(self, now: datetime, found: Sequence[Kept]) -> None:
+        """Sound an alarm for each race that came into use on the spare server, and again later while it stands."""
+        new = [kept for kept in found if kept.race.name_id not in self._told]
+        due = [kept for kept in found if kept not in new and now - self._told[kept.race.name_id] >= _AGAIN]
+        self._told |= {kept.race.name_id: now for kept in (*new, *due)}
+        self._began = {kept.race.name_id: self._began.get(kept.race.name_id, now) for kept in found}
+        if new:
+            self._report.in_use(now, self._what(new), self._means(new), *self._do())
+        elif due:
+            self._report.still_in_use(now, self._what(due), self._means(due))
+
+    @staticmethod
+    def _what(found: Sequence[Kept]) -> str:
+        names = ", ".join(f"{called(kept.race)} ({clean(kept.stopped, 120)})" for kept in found)
+        return f"MeOS works on the spare server now: {names} {'is' if len(found) == 1 else 'are'} not fed any more."
+
+    @staticmethod
+    def _means(found: Sequence[Kept]) -> str:
+        it, stays = ("It", "stays") if len(found) == 1 else ("They", "stay")
+        return f"Backups of the race server continue. {it} {stays} on the spare server as left there."
+
+    def _do(self) -> tuple[str, str, str, str]:
+        """Return what to do if it is meant, and if it isn't, each followed by the command."""
+        meant = (
+            "If this is meant, since the race server is lost: have every laptop work there, stop meosbackup with"
+            " Ctrl-C, and run:"
+        )
+        not_meant = (
+            "If not: close MeOS there (first save the race to a file, if it has anything new), stop meosbackup with"
+            " Ctrl-C, and run this, which saves what is there and then replaces it:"
+        )
+        return meant, command_line.command(spare.swapped(self._to.settings)), not_meant, self._adopting
+
+    @property
+    def _adopting(self) -> str:
+        return command_line.command(replace(self._to.settings, adopt_standby=True))
+
+    def _with_age(self, error: MeosBackupError) -> MeosBackupError:
+        """Return an error with what the spare server has all the same."""
+        server = self.server
+        return type(error)(error.what, f"{error.means} {server.held if server.as_of else ''}".rstrip(), error.do)
