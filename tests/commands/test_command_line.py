@@ -32,7 +32,7 @@ def options(name: str) -> dict[str, click.Option]:
 def readme_options() -> dict[str, str]:
     """Return each option of README's table with the word for its value, if it takes one."""
     table = re.split(r"\n\n", README.partition("<!-- the options -->\n")[2])[0]
-    return dict(re.findall(r"`(--[a-z-]+) ?([A-Z]*)`", "\n".join(line.split("|")[1] for line in table.splitlines())))
+    return dict(re.findall(r"`(--[a-z-]+) ?([][A-Z:]*)`", "\n".join(line.split("|")[1] for line in table.splitlines())))
 
 
 def test_readme_has_every_option_of_every_command() -> None:
