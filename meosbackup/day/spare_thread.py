@@ -47,7 +47,7 @@ class SpareThread:
         """Prepare to feed a spare server; `latest` is how it was after the latest feeding that is known."""
         self.latest = SpareStatus()
         self._stop = spare.stop
-        self._unanswered = 0
+        self._unanswered: list[datetime] = []
         self._messages: SimpleQueue[_Feed | None] = SimpleQueue()
         self._answers: SimpleQueue[tuple[int, SpareStatus]] = SimpleQueue()
         # A daemon thread: a server that hangs must not hold up the end.
@@ -61,7 +61,7 @@ class SpareThread:
 
     def feed(self, newest: StoredBatch, moment: datetime) -> None:
         """Have the spare server brought up to a batch, which shows the races as they were at this moment."""
-        self._unanswered += 1
+        self._unanswered.append(moment)
         self._messages.put(_Feed(newest, moment))
 
     def settled(self, seconds: float | None) -> bool:
@@ -76,8 +76,13 @@ class SpareThread:
                 count, self.latest = self._answers.get(timeout=left)
             except Empty:
                 return False
-            self._unanswered -= count
+            del self._unanswered[:count]
         return True
+
+    @property
+    def busy_since(self) -> datetime | None:
+        """The moment of the feeding that is not done yet, as far as that is known; None if all are."""
+        return self._unanswered[0] if self._unanswered else None
 
     def give_up(self) -> None:
         """Have the thread end, and give up what it is feeding; the race on the spare server stays as it is then."""

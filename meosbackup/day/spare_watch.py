@@ -10,7 +10,7 @@ from meosbackup.day.alarms import called
 from meosbackup.day.report import Report
 from meosbackup.day.spare_thread import SpareThread
 from meosbackup.day.trouble import Trouble
-from meosbackup.errors import MeosBackupError, ServerUnreachableError
+from meosbackup.errors import MeosBackupError, ServerUnreachableError, SpareServerError
 from meosbackup.guide.picture import ALARM, Happening
 from meosbackup.guide.spare_server import SpareServer, listed
 from meosbackup.mysql import server_errors
@@ -23,6 +23,11 @@ from meosbackup.text import clean
 
 _AGAIN = timedelta(minutes=10)
 """How long an alarm stands before it is repeated."""
+
+
+_SLOW_LEAST = timedelta(seconds=15)
+_SLOW_INTERVALS = 3
+"""How long one feeding may take before that is told: both this time, and so many intervals."""
 
 
 class SpareWatch:
@@ -58,8 +63,19 @@ class SpareWatch:
         self.thread.settled(0)
         self._note_left_alone(now)
         self._sound(now, [kept for kept in self.thread.latest.races if kept.is_in_use])
-        error = self.thread.latest.error
+        error = self.thread.latest.error or self._slow(now)
         return [Trouble("", self._with_age(error))] if error else []
+
+    def _slow(self, now: datetime) -> SpareServerError | None:
+        """Return the error for a feeding that takes long: MyISAM waits for room, for instance, rather than to fail."""
+        since, interval = self.thread.busy_since, timedelta(seconds=self._to.settings.interval)
+        if since is None or now - since <= max(_SLOW_LEAST, _SLOW_INTERVALS * interval):
+            return None
+        return SpareServerError(
+            f"The spare server has not taken everything since {wording.when(since, now)}.",
+            "Backups are not affected.",
+            "It goes on. If that lasts: make room on the disk of the spare server, and check the network cable.",
+        )
 
     @property
     def in_use(self) -> list[Happening]:
@@ -147,5 +163,6 @@ class SpareWatch:
 
     def _with_age(self, error: MeosBackupError) -> MeosBackupError:
         """Return an error with what the spare server has all the same."""
-        server = self.server
-        return type(error)(error.what, f"{error.means} {server.held if server.as_of else ''}".rstrip(), error.do)
+        as_of = self.thread.latest.as_of
+        has = f" It has the races as of {as_of:%Y-%m-%d %H:%M:%S}." if as_of else ""
+        return type(error)(error.what, error.means + has, error.do)

@@ -23,7 +23,9 @@ UNTOUCHED = "The server is unchanged."
 _PIECE = 1 << 16
 _READ_ONLY = frozenset({1290, 1792, 1836})
 _TOO_LARGE = frozenset({1153, 2006, 2020})
-_PRIVILEGES = "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, LOCK TABLES"
+PRIVILEGES = "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, LOCK TABLES"
+"""What a restore needs, on every database."""
+
 _LEFT_OUT = frozenset({Kind.RACE_LIST, Kind.COMMENT, Kind.COMPLETED})
 _NAME = re.compile(rb"`(?:[^`]|``)*`")
 
@@ -117,7 +119,7 @@ def failure(client: Client, said: str, number: int | None) -> MeosBackupError:
         return PrivilegeMissingError(
             f"The user {account.rpartition('@')[0]} may not restore on this server ({said}).",
             UNTOUCHED,
-            f"In an administrator's mysql prompt: GRANT {_PRIVILEGES} ON *.* TO {quoted_account(account)};",
+            f"In an administrator's mysql prompt: GRANT {PRIVILEGES} ON *.* TO {quoted_account(account)};",
         )
     if number in _READ_ONLY:
         return MeosBackupError(

@@ -64,14 +64,16 @@ def _adopt(to: Spare, place: Place, session: Session, console: Console, now: dat
     if not candidates:
         console.result("OK", "spare server", "no race there has to be adopted")
         return
-    console.say(f"On the spare server {clean(to.own.host, 80)}, meosbackup didn't leave these races as they are:")
+    console.say(f"On the spare server {clean(to.own.host, 80)}, these races are not as meosbackup left them:")
     for one in candidates:
         console.say()
         console.block([(one.race.display_name, ""), *(("", line) for line in _lines(one, now))])
     console.say()
     free = [one for one in candidates if not one.status.clients]
-    if not free or not console.ask(f"Save {number(len(free), 'race')}, and then replace what the spare server has?"):
-        console.say("Nothing is adopted: these races are left alone on the spare server.")
+    if not free or not console.ask(
+        f"Save {number(len(free), 'race')} there, and then replace what the spare server has?"
+    ):
+        console.say("Nothing is replaced: these races are left alone on the spare server.")
         return
     _save(to, place, free, console)
     spare_memory.prepare(session)
@@ -95,10 +97,8 @@ def _candidates(
 
 def _lines(one: _Candidate, now: datetime) -> list[str]:
     lines = [f"on the spare server:  {clean(one.status.damage, 100) or planning.counts(one.status.freshness, now)}"]
-    if one.status.clients:
-        lines.append(
-            f"NOT ADOPTED: MeOS has it open on {race_status.in_words(one.status.clients)}. Close it there first"
-        )
+    if clients := race_status.in_words(one.status.clients):
+        lines.append(f"NOT ADOPTED: MeOS has it open on {clients}. Close it there first")
     return lines
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from meosbackup.batch.model import Entry, Race, StoredBatch
+from meosbackup.dump.client import PRIVILEGES
 from meosbackup.errors import MeosBackupError, SpareServerError, WrongUsageError
 from meosbackup.mysql import programs, sessions
 from meosbackup.mysql.identifiers import is_system
@@ -25,10 +26,11 @@ _LOCK_SECONDS = 2
 _MEANS = "Backups are not affected."
 _AGAIN = "It will retry automatically."
 
-# What the race server's settings are called in messages, and what the spare server's are called.
+# What messages about the race server say, and what they say about the spare one.
 _CALLED = (
     ("--host", "--standby"), ("--port is its port", "--standby names its port"), ("--port", "--standby"),
     ("--user", "standby_user"), ("--ask-password or --defaults-file", "standby_password or standby_defaults_file"),
+    ("GRANT SELECT, LOCK TABLES ON", f"GRANT {PRIVILEGES} ON"), ("Run the command again.", ""),
 )  # fmt: skip
 
 
@@ -112,13 +114,13 @@ def spare_error(error: MeosBackupError, own: Settings) -> SpareServerError:
     """Return an error of a session with the spare server, or of a restore there, as one of the spare server."""
     if isinstance(error, SpareServerError):
         return error
-    what = re.sub(r"^The server( at)?", r"The spare server\1", error.what)
+    what = re.sub(r"\b(the|a) server\b", r"\1 spare server", error.what, count=1, flags=re.IGNORECASE)
     if what == error.what:
         what = f"The spare server at {address(own)}: {what}"
-    do = error.do.replace("Run the command again.", "")
+    do = error.do
     for name, spare_name in _CALLED:
         do = do.replace(name, spare_name)
-    return SpareServerError(what, _MEANS, f"{do} {'' if _AGAIN in do else _AGAIN}".strip())
+    return SpareServerError(what, _MEANS, do if _AGAIN in do else f"{do} {_AGAIN}".strip())
 
 
 def race_error(failed: Sequence[Kept], own: Settings) -> SpareServerError:
@@ -138,7 +140,8 @@ def _fed(to: Spare, session: Session, newest: StoredBatch, server: str) -> Fed:
     _stop_those_in_use(session, usable, found, remembered)
     wanted = [entry for entry in usable if _is_wanted(found[name_id_of(entry)], remembered.get(name_id_of(entry)))]
     lacking = [entry for entry in wanted if not _is_current(entry, remembered)]
-    errors = Replacing(to, session, newest, remembered).run(lacking) if lacking else {}
+    errors = _unreadable(usable, found)
+    errors |= Replacing(to, session, newest, remembered).run(lacking) if lacking else {}
     kept = [
         _kept(entry.race, entry, found[entry.race.name_id], remembered, errors.get(entry.race.name_id))
         for entry in usable if entry.race
@@ -176,6 +179,16 @@ def _stop_those_in_use(
         if known is not None and not known.stopped and now.standing in {Standing.OPEN, Standing.CHANGED}:
             remembered[name_id] = replace(known, stopped=now.reason)
             spare_memory.write(session, [remembered[name_id]])
+
+
+def _unreadable(entries: Iterable[Entry], found: Mapping[str, Found]) -> dict[str, MeosBackupError]:
+    """Return an error for each race of which it can't be told whether somebody works on it."""
+    return {
+        name_id: SpareServerError(
+            f"The spare server can't read it ({found[name_id].standing.value}).", _MEANS,
+            f"{_AGAIN} If that lasts, delete the race on the spare server: then it is put there again.",
+        ) for name_id in map(name_id_of, entries) if found[name_id].standing is Standing.UNREADABLE
+    }  # fmt: skip
 
 
 def _is_wanted(found: Found, known: Remembered | None) -> bool:

@@ -42,7 +42,7 @@ class Found:
     @property
     def reason(self) -> str:
         """What stands in the way of replacing it, in words."""
-        hosts = f" ({', '.join(sorted(set(self.clients)))})" if self.clients else ""
+        hosts = f", on {', '.join(sorted(set(self.clients)))}" if self.clients else ""
         return f"{self.standing.value}{hosts}"
 
 
