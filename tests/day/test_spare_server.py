@@ -1,6 +1,6 @@
 """A spare server, kept up to date over a day: what is there, what is left alone, and what is told of it."""
 
-import os
+import platform
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -78,7 +78,8 @@ def test_races_and_what_changes_come_to_the_spare_server(day: Day, server: Priva
     assert "spare server ready" in said
     assert_same(server, spare)
     assert listed(spare) == listed(server)
-    made = query(spare, "SELECT TABLE_NAME, CREATE_TIME FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s", INNODB)
+    times = "SELECT TABLE_NAME, CREATE_TIME FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s"
+    made = query(spare, times, INNODB)
 
     enter_runner(server, RELAY)
     query(server, f"DELETE FROM {RELAY}.dbrunner")
@@ -232,7 +233,7 @@ def test_the_two_servers_change_places_and_back(day: Day, server: PrivateServer,
 
 @pytest.mark.parametrize("name", ["127.0.0.1", "localhost", "the host name", "the socket"])
 def test_the_race_server_under_another_name_is_refused(day: Day, server: PrivateServer, name: str) -> None:
-    host = {"the host name": os.uname().nodename, "the socket": "localhost"}.get(name, name)
+    host = {"the host name": platform.node(), "the socket": "localhost"}.get(name, name)
     before = races(server), databases(server)
     more = ["--socket", str(server.socket)] if name == "the socket" else []
     done = day.once("--standby", f"{host}:{server.port}", *more, expected=2)
