@@ -2,11 +2,9 @@
 
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 
 import click
 
@@ -14,14 +12,15 @@ from meosbackup import wording
 from meosbackup.backup import survey
 from meosbackup.backup.survey import Survey
 from meosbackup.batch.model import Race, Server
-from meosbackup.commands import findings
+from meosbackup.commands import check_spare, findings
+from meosbackup.commands.checkup import AS_ADMINISTRATOR, MORE_PACKET, Checkup, tried
 from meosbackup.commands.common import command, spool_of
 from meosbackup.commands.findings import Finding
 from meosbackup.console import Console
 from meosbackup.day import notify_thread, start_block
 from meosbackup.dump import dumping, mysqldump
 from meosbackup.dump.mysqldump import DumpProgram
-from meosbackup.errors import MeosBackupError, ProgramMissingError
+from meosbackup.errors import ProgramMissingError
 from meosbackup.meos import race_list, server_checks, signs
 from meosbackup.meos.changes import DatabaseState
 from meosbackup.meos.race_list import LeftOutRace
@@ -38,25 +37,6 @@ _FAULTS = frozenset({"clock", "version"})
 
 _SPOOL = "waiting room"
 _ANSWER_SECONDS = 60.0
-_AS_ADMINISTRATOR = "In an administrator's mysql prompt:"
-_MORE_PACKET = "SET GLOBAL max_allowed_packet=1073741824;"
-
-
-@dataclass
-class Checkup:
-    """What is checked, and what was found so far: later checks need it, and are left out without it."""
-
-    settings: Settings
-    spool: Path
-    sends_messages: bool = False
-    place: Path | None = None
-    has_spool: bool = False
-    server: Server | None = None
-    program: Program | None = None
-    seen: Survey | None = None
-    left_out: list[LeftOutRace] = field(default_factory=list)
-    dumps: list[int] = field(default_factory=list)
-    """The sizes of the trial dumps."""
 
 
 @command("check", "target", "server", "backup", "programs")
@@ -85,21 +65,12 @@ def check_command(settings: Settings, console: Console, *, sends_messages: bool)
 
 def parts(work: Checkup) -> Iterator[Iterator[Finding]]:
     """Check everything that race day needs, part by part, in the order in which it is put right."""
-    yield _tried((("drive", _drive), (_SPOOL, _spool)), work)
-    yield _tried((("server", _server),), work)
-    yield _tried((("dump program", _program), ("client program", _client)), work)
-    yield _tried((("race list", _survey), ("race", _races), (_SPOOL, _trial), ("privileges", _without_database)), work)
-    yield _tried((("space", _space), ("sleep", _sleep), ("notify", _notify)), work)
-
-
-def _tried(
-    checks: Sequence[tuple[str, Callable[[Checkup], Iterator[Finding]]]], work: Checkup
-) -> Iterator[Finding]:  # fmt: skip
-    for name, look in checks:
-        try:
-            yield from look(work)
-        except MeosBackupError as error:
-            yield Finding("FAIL", name, clean(error.what), clean(error.do))
+    yield tried((("drive", _drive), (_SPOOL, _spool)), work)
+    yield tried((("server", _server),), work)
+    yield tried((("dump program", _program), ("client program", _client)), work)
+    yield tried((("race list", _survey), ("race", _races), (_SPOOL, _trial), ("privileges", _without_database)), work)
+    yield tried((("spare server", check_spare.findings),), work)
+    yield tried((("space", _space), ("sleep", _sleep), ("notify", _notify)), work)
 
 
 def _drive(work: Checkup) -> Iterator[Finding]:
@@ -142,11 +113,13 @@ def _program(work: Checkup) -> Iterator[Finding]:
 
 
 def _client(work: Checkup) -> Iterator[Finding]:
-    """Report the program that restores; backups work without it."""
+    """Report the program that restores; backups work without it, but not a spare server."""
     try:
-        text = _fitting(programs.find_client_program(work.settings.mysql), work.server)[1]
+        work.client_program, text = _fitting(programs.find_client_program(work.settings.mysql), work.server)
         yield Finding("OK", "client program", text)
     except ProgramMissingError as error:
+        if work.settings.standby:
+            raise
         text = f"{error.what} Only `meosbackup restore` needs it; backups work without it."
         yield Finding("NOTE", "client program", text, error.do)
 
@@ -192,7 +165,7 @@ def _without_database(work: Checkup) -> Iterator[Finding]:
     if hidden:
         names = ", ".join(race.display_name for race in hidden)
         text = f"the user can't see a database for {names}: there is none, or the user is missing a privilege."
-        yield Finding("FAIL", "privileges", text, f"{_AS_ADMINISTRATOR} {grant_line(work.seen.account)}")
+        yield Finding("FAIL", "privileges", text, f"{AS_ADMINISTRATOR} {grant_line(work.seen.account)}")
 
 
 def _space(work: Checkup) -> Iterator[Finding]:
@@ -271,7 +244,7 @@ def _dumps(work: Checkup, seen: Survey, runner: DumpProgram) -> Iterator[Finding
     for race, database in wanted:
         name = race.display_name if race else "race list"
         dump = partial(_dumped, name, race, runner, seen.states[database], packet)
-        yield from _tried(((name, dump),), work)
+        yield from tried(((name, dump),), work)
 
 
 def _dumped(
@@ -288,10 +261,11 @@ def _dumped(
         return
     files.discard(good.path)
     work.dumps.append(good.bytes)
+    work.longest[name] = good.longest
     found = good.freshness
     counts = f"{found.entries} entries, {found.finished} finished; " if found else ""
     yield Finding("OK", name, f"{counts}dump good, {wording.size(good.bytes)}")
     if good.longest > packet:
         row, most = wording.size(good.longest), wording.size(packet)
         text = f"a row of {name} takes {row}, but the server accepts {most} at most: it can't be restored there."
-        yield Finding("NOTE", "max_allowed_packet", text, f"{_AS_ADMINISTRATOR} {_MORE_PACKET}")
+        yield Finding("NOTE", "max_allowed_packet", text, f"{AS_ADMINISTRATOR} {MORE_PACKET}")

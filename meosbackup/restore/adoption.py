@@ -44,7 +44,7 @@ def begin(to: Spare, place: Place, console: Console, now: datetime) -> None:
     """
     try:
         with sessions.session(to.own) as session:
-            feeding.refuse_race_server(to, session)
+            feeding.refuse_race_server(to.settings, session)
             if to.settings.adopt_standby:
                 _adopt(to, place, session, console, now)
     except WrongUsageError:

@@ -22,9 +22,11 @@ from meosbackup.restore.spare_replacement import Replacing, Spare, name_id_of
 from meosbackup.settings import spare
 from meosbackup.settings.model import Settings
 
+AGAIN = "It will retry automatically."
+"""What to do about an error of the spare server, by day."""
+
 _LOCK_SECONDS = 2
 _MEANS = "Backups are not affected."
-_AGAIN = "It will retry automatically."
 
 # What messages about the race server say, and what they say about the spare one.
 _CALLED = (
@@ -86,7 +88,7 @@ def feed(to: Spare, newest: StoredBatch, checked: str) -> Fed:
             session.rows(f"SET SESSION lock_wait_timeout = {_LOCK_SECONDS}")
             server = spare_look.identity(session)
             if server != checked:
-                refuse_race_server(to, session)
+                refuse_race_server(to.settings, session)
             return _fed(to, session, newest, server)
     except WrongUsageError:
         raise
@@ -94,14 +96,14 @@ def feed(to: Spare, newest: StoredBatch, checked: str) -> Fed:
         raise spare_error(error, to.own) from error
 
 
-def refuse_race_server(to: Spare, session: Session) -> None:
+def refuse_race_server(settings: Settings, session: Session) -> None:
     """Check that a session with the spare server isn't one with the race server.
 
     Raises WrongUsageError if it is; SpareServerError if the race server can't be asked.
     """
     try:
-        with sessions.session(to.settings) as race_server:
-            spare_look.refuse_same(race_server, session, to.settings)
+        with sessions.session(settings) as race_server:
+            spare_look.refuse_same(race_server, session, settings)
     except WrongUsageError:
         raise
     except MeosBackupError as error:
@@ -120,7 +122,7 @@ def spare_error(error: MeosBackupError, own: Settings) -> SpareServerError:
     do = error.do
     for name, spare_name in _CALLED:
         do = do.replace(name, spare_name)
-    return SpareServerError(what, _MEANS, do if _AGAIN in do else f"{do} {_AGAIN}".strip())
+    return SpareServerError(what, _MEANS, do if AGAIN in do else f"{do} {AGAIN}".strip())
 
 
 def race_error(failed: Sequence[Kept], own: Settings) -> SpareServerError:
@@ -186,7 +188,7 @@ def _unreadable(entries: Iterable[Entry], found: Mapping[str, Found]) -> dict[st
     return {
         name_id: SpareServerError(
             f"The spare server can't read it ({found[name_id].standing.value}).", _MEANS,
-            f"{_AGAIN} If that lasts, delete the race on the spare server: then it is put there again.",
+            f"{AGAIN} If that lasts, delete the race on the spare server: then it is put there again.",
         ) for name_id in map(name_id_of, entries) if found[name_id].standing is Standing.UNREADABLE
     }  # fmt: skip
 
