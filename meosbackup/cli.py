@@ -10,7 +10,6 @@ from typing import Any
 import click
 
 from meosbackup import __version__, console, errors
-from meosbackup.commands.common import begin
 from meosbackup.console import Console
 from meosbackup.errors import MeosBackupError
 from meosbackup.settings.options import options
@@ -79,7 +78,7 @@ def cli(context: click.Context, /, *, once: bool, **_settings: Any) -> int:
         return 0
     from meosbackup.commands import race_day
 
-    return race_day.run(*begin(context), once=once)
+    return race_day.run(context, once=once)
 
 
 cli.help = _with_drive(cli.help)

@@ -58,4 +58,6 @@ def begin(path: Path, *, verbose: bool) -> None:
         logging.getLogger(library).setLevel(logging.WARNING)
     # A log that can't be written any more, on a full disk, must not be what fills the screen.
     logging.raiseExceptions = False
-    log.info("meosbackup %s, Python %s on %s", __version__, platform.python_version(), platform.platform())
+    computer = platform.uname()
+    system = f"{computer.system} {computer.release}, {computer.version}"
+    log.info("meosbackup %s, Python %s on %s", __version__, platform.python_version(), system)

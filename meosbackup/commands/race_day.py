@@ -2,19 +2,20 @@
 
 from datetime import datetime
 
+import click
+
 from meosbackup import wording
-from meosbackup.commands.common import STATE_FOLDER, spool_of
-from meosbackup.console import Console
+from meosbackup.commands.common import STATE_FOLDER, begin, spool_of
 from meosbackup.day import daemon
 from meosbackup.errors import MeosBackupError
 from meosbackup.restore import adoption
-from meosbackup.settings.model import Settings
 from meosbackup.store import available, spool
 from meosbackup.system import lock
 
 
-def run(settings: Settings, console: Console, *, once: bool) -> int:
+def run(context: click.Context, *, once: bool) -> int:
     """Back up until Ctrl-C, or only once; return the exit code. Raises MeosBackupError."""
+    settings, console = begin(context)
     spool_root = spool_of(settings)
     try:
         ready = daemon.prepare(settings, spool_root)

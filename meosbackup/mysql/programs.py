@@ -216,9 +216,8 @@ def _searched(role: _Role) -> Iterator[Program]:
 
 
 def _asked(role: _Role, path: str) -> Program:
-    """Ask a program for its version and its options; an option that a program doesn't know would be fatal."""
+    """Ask a program for its options, since one that it doesn't know would be fatal; its version stands first."""
     try:
-        version = process.run([path, "--version"], limit=_HELP_LIMIT)
         described = process.run([path, "--no-defaults", "--help"], limit=_HELP_LIMIT)
     except OSError as error:
         is_foreign = error.errno == errno.ENOEXEC or getattr(error, "winerror", None) in _NO_PROGRAM_ON_WINDOWS
@@ -230,8 +229,8 @@ def _asked(role: _Role, path: str) -> Program:
         ) from error
     options = frozenset(re.findall(r"--([a-z][a-z0-9-]+)", described.output))
     missing = role.needed - options
-    if version.code or described.code or missing or not version.output.strip():
-        excuse = _excuse(version) or _excuse(described) or "it doesn't say what it is"
+    if described.code or missing:
+        excuse = _excuse(described) or "it doesn't say what it is"
         is_old = missing and len(missing) < len(role.needed) // 2
         raise ProgramMissingError(
             f"{unbroken(path)} is too old (it has no --{min(missing)})."
@@ -240,7 +239,7 @@ def _asked(role: _Role, path: str) -> Program:
             role.without,
             f"Install that of MySQL 5.7 or newer, or MariaDB's, and name it with {role.setting}.",
         )
-    return Program(path, version.output.strip().splitlines()[0], options)
+    return Program(path, described.output.strip().splitlines()[0], options)
 
 
 def _excuse(result: process.Result) -> str:

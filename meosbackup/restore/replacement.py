@@ -118,6 +118,7 @@ def restore_dump(restorer: Restorer, step: Step, path: Path, advance: Callable[[
     """
     with _explained(restorer), sessions.session(restorer.client.settings) as session:
         session.rows(f"SET SESSION lock_wait_timeout = {_LOCK_SECONDS}")
+        sound: Session | None = None
         try:
             left_out: list[str] = []
             permitted_ones = permitted.statements(client.redirected(path, step.new), step.new, left_out)
@@ -126,8 +127,9 @@ def restore_dump(restorer: Restorer, step: Step, path: Path, advance: Callable[[
             rows = _compare(restorer, session, step, path)
             left_out += foreign_keys.drop_those_out_of(session, step.new)
             left_out += _put_in_place(restorer, session, step)
+            sound = session
         finally:
-            temporary.drop(restorer.client.settings, (step.new, step.old))
+            temporary.drop(restorer.client.settings, (step.new, step.old), sound)
     return Restored(rows, tuple(left_out))
 
 

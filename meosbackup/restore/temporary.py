@@ -4,7 +4,7 @@ import logging
 import re
 import secrets
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
 from meosbackup.errors import MeosBackupError
 from meosbackup.meos import changes, race_list
@@ -53,14 +53,15 @@ def remove_leftovers(session: Session, settings: Settings) -> None:
         log.warning("it is not certain what an earlier restore left on the server: it stays", exc_info=True)
 
 
-def drop(settings: Settings, databases: Iterable[str]) -> None:
+def drop(settings: Settings, databases: Iterable[str], sound: Session | None = None) -> None:
     """Drop temporary databases; what can't be dropped is left to the next restore.
 
-    The session is a new one, as what used them may be stuck, or lost. On a full disk, MyISAM goes on trying to write
-    into one until there is room. It is left alone: MariaDB 10.11 crashed when such a connection was killed (seen).
+    Without a `sound` session, this takes a new one, as what used them may be stuck, or lost. On a full disk, MyISAM
+    goes on trying to write into one until there is room. It is left alone: MariaDB 10.11 crashed when such a connection
+    was killed (seen).
     """
     try:
-        with sessions.session(settings) as session:
+        with nullcontext(sound) if sound else sessions.session(settings) as session:
             session.rows(f"SET SESSION lock_wait_timeout = {_LOCK_SECONDS}")
             for database in databases:
                 _end_swap(session, database)

@@ -8,11 +8,11 @@ from pathlib import Path
 from meosbackup.batch import batch_file, names
 from meosbackup.batch.model import Batch, StoredBatch
 from meosbackup.errors import BadBatchError, DriveFailedError, DriveGoneError, MeosBackupError, NoBackupsError
-from meosbackup.store import drive, top_of_drive
+from meosbackup.store import drive
 from meosbackup.system import disks, files
 
 _OURS = frozenset({
-    names.GUIDE_FILE, names.PAGE_FILE, drive.MARK_FILE, top_of_drive.PROOF_FILE, names.REFERENCE_FOLDER,
+    names.GUIDE_FILE, names.PAGE_FILE, drive.MARK_FILE, names.PROOF_FILE, names.REFERENCE_FOLDER,
 })  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from meosbackup.batch import names
 from meosbackup.batch.model import StoredBatch, StoredFile
 from meosbackup.errors import BadBatchError
-from meosbackup.store import copying, drive, inventory, keeping, retention, space, spool, top_of_drive
+from meosbackup.store import copying, drive, inventory, keeping, retention, space, spool
 from meosbackup.store.copying import DamagedSourceError
 from meosbackup.store.drive import Place
 from meosbackup.store.inventory import Inventory
@@ -315,7 +315,7 @@ def _remove_unfinished(where: Place) -> None:
         for file in files.listed(where.root / names.REFERENCE_FOLDER):
             if file.name.endswith(files.PARTIAL):
                 _remove_left(file)
-        for name in (names.GUIDE_FILE, names.PAGE_FILE, top_of_drive.PROOF_FILE, drive.MARK_FILE):
+        for name in (names.GUIDE_FILE, names.PAGE_FILE, names.PROOF_FILE, drive.MARK_FILE):
             _remove_left(where.root / f"{name}{files.PARTIAL}")
     except OSError as error:
         raise drive.explained(where.target, error) from error

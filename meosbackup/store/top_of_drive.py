@@ -15,7 +15,6 @@ from meosbackup.store import drive
 from meosbackup.store.drive import Place
 from meosbackup.system import files
 
-PROOF_FILE = "proof.json"
 FORMAT = 1
 
 _LARGEST_PROOF = 10_000
@@ -70,7 +69,7 @@ def note_proof(place: Place, newest: StoredBatch | None, found: Proof) -> None:
     """
     document = {"format": FORMAT, "batch": found.batch.isoformat(), "proven": found.proven.isoformat()}
     try:
-        files.write_durably(place.root / PROOF_FILE, (json.dumps(document) + "\n").encode())
+        files.write_durably(place.root / names.PROOF_FILE, (json.dumps(document) + "\n").encode())
     except OSError as error:
         raise drive.explained(place.target, error) from error
     if newest is not None:
@@ -80,7 +79,7 @@ def note_proof(place: Place, newest: StoredBatch | None, found: Proof) -> None:
 def read_proof(root: Path) -> Proof | None:
     """Return the newest proof that is noted below a root; None if there is none that can be read."""
     try:
-        document = json.loads(files.read_short(root / PROOF_FILE, _LARGEST_PROOF))
+        document = json.loads(files.read_short(root / names.PROOF_FILE, _LARGEST_PROOF))
         return Proof(batch_file.moment(document["batch"]), batch_file.moment(document["proven"]))
     except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None

@@ -187,7 +187,7 @@ def test_a_dump_program_does_not_pass_for_meos(server: PrivateServer) -> None:
 @pytest.mark.parametrize(
     ("moment", "words", "asks"),
     [
-        ("--version", "Stopped. Nothing was done.", ["SIGINT"]),
+        ("--help", "Stopped. Nothing was done.", ["SIGINT"]),
         ("--result-file", "Stopped. Nothing was restored; the server is unchanged.", ["SIGINT"]),
         ("--result-file", "Stopped. Nothing was restored; the server is unchanged.", ["SIGHUP", "SIGHUP"]),
     ],

@@ -67,7 +67,7 @@ def dump_program(folder: Path, *, before: str = "", after: str = "") -> Path:
     real = shutil.which("mysqldump") or needed("mariadb-dump")
     path = folder / "dump program"
     path.write_text(
-        f'#!/bin/sh\ncase "$*" in *--help*|*--version*) exec {real} "$@";; esac\n'
+        f'#!/bin/sh\ncase "$*" in *--help*) exec {real} "$@";; esac\n'
         f'{before}\n{real} "$@"\ncode=$?\n{after}\nexit $code\n',
         "utf-8",
     )
@@ -80,7 +80,7 @@ def client_program(folder: Path, body: str) -> Path:
     real = find_client_program(None).path
     path = folder / "client program"
     path.write_text(
-        f'#!/bin/sh\ncase "$*" in *--help*|*--version*) exec {real} "$@";; esac\n'
+        f'#!/bin/sh\ncase "$*" in *--help*) exec {real} "$@";; esac\n'
         f'client() {{ {real} "$@"; }}\n{body}\n', "utf-8",
     )  # fmt: skip
     path.chmod(0o755)
