@@ -59,9 +59,9 @@ class SpareThread:
         """Start the thread."""
         self._thread.start()
 
-    def feed(self, newest: StoredBatch, moment: datetime) -> None:
+    def feed(self, now: datetime, newest: StoredBatch, moment: datetime) -> None:
         """Have the spare server brought up to a batch, which shows the races as they were at this moment."""
-        self._unanswered.append(moment)
+        self._unanswered.append(now)
         self._messages.put(_Feed(newest, moment))
 
     def settled(self, seconds: float | None) -> bool:
@@ -81,7 +81,7 @@ class SpareThread:
 
     @property
     def busy_since(self) -> datetime | None:
-        """The moment of the feeding that is not done yet, as far as that is known; None if all are."""
+        """Since when a feeding is wanted that isn't done yet, as far as that is known; None if all are."""
         return self._unanswered[0] if self._unanswered else None
 
     def give_up(self) -> None:

@@ -49,14 +49,14 @@ class SpareWatch:
         host = addresses.own("")[0] if server_errors.is_on_this_computer(own) else own.host
         self._address = SpareServer(host, own.port, own.user)
 
-    def feed(self, newest: StoredBatch | None, moment: datetime) -> None:
-        """Have the spare server brought up to a batch that shows the races as of this moment; None for the one before.
+    def feed(self, now: datetime, newest: StoredBatch | None) -> None:
+        """Have the spare server brought up to a batch that shows the races as they are now; None for the one before.
 
         Even if nothing is new, it is looked at.
         """
         self._newest = newest or self._newest
         if self._newest is not None:
-            self.thread.feed(self._newest, moment if newest else self._newest.batch.taken)
+            self.thread.feed(now, self._newest, now if newest else self._newest.batch.taken)
 
     def look(self, now: datetime) -> list[Trouble]:
         """Take in how the latest feeding ended, and report what is new; return what went wrong."""
@@ -64,7 +64,7 @@ class SpareWatch:
         self._note_left_alone(now)
         self._sound(now, [kept for kept in self.thread.latest.races if kept.is_in_use])
         error = self.thread.latest.error or self._slow(now)
-        return [Trouble("", self._with_age(error))] if error else []
+        return [Trouble("", self._with_age(now, error))] if error else []
 
     def _slow(self, now: datetime) -> SpareServerError | None:
         """Return the error for a feeding that takes long: MyISAM waits for room, for instance, rather than to fail."""
@@ -93,8 +93,10 @@ class SpareWatch:
     def server(self) -> SpareServer:
         """What guides tell of the spare server."""
         latest = self.thread.latest
-        without = tuple(f"{called(kept.race)} ({kept.stopped})" for kept in latest.races if kept.stopped)
-        return replace(self._address, as_of=latest.as_of, without=without, deleted=latest.deleted)
+        without = [f"{called(kept.race)} ({kept.stopped})" for kept in latest.races if kept.stopped]
+        failed = [entry for entry in self._newest.batch.races if entry.error] if self._newest else []
+        without += [f"{called(entry.race)} (its backup failed)" for entry in failed if entry.race]
+        return replace(self._address, as_of=latest.as_of, without=tuple(without), deleted=latest.deleted)
 
     def in_words(self, now: datetime) -> str:
         """Return the words for a tick's line: whether it is ready."""
@@ -107,12 +109,14 @@ class SpareWatch:
             return f"spare server as of {wording.when(latest.as_of, now)}{but}"
         return f"spare server ready{but}"
 
-    def advised(self, error: MeosBackupError) -> MeosBackupError:
+    def advised(self, now: datetime, error: MeosBackupError) -> MeosBackupError:
         """Return an error; if the race server is away, with how to go on with the spare one."""
+        self.thread.settled(0)
         server = self.server
         if not isinstance(error, ServerUnreachableError) or server.as_of is None:
             return error
-        return ServerUnreachableError(error.what, error.means, f"{error.do} {server.held} {server.how_to_go_on}")
+        has = f"The spare server {clean(server.host, 80)} has all races as of {wording.when(server.as_of, now)}."
+        return ServerUnreachableError(error.what, error.means, f"{error.do} {has} {server.how_to_go_on}")
 
     def _note_left_alone(self, now: datetime) -> None:
         """Note which races are left alone from the start; once."""
@@ -142,8 +146,8 @@ class SpareWatch:
 
     @staticmethod
     def _means(found: Sequence[Kept]) -> str:
-        it, stays = ("It", "stays") if len(found) == 1 else ("They", "stay")
-        return f"Backups of the race server continue. {it} {stays} on the spare server as left there."
+        what = "It stays there as it is" if len(found) == 1 else "They stay there as they are"
+        return f"{what}. Backups of the race server are not affected."
 
     def _do(self) -> tuple[str, str, str, str]:
         """Return what to do if it is meant, and if it isn't, each followed by the command."""
@@ -161,8 +165,8 @@ class SpareWatch:
     def _adopting(self) -> str:
         return command_line.command(replace(self._to.settings, adopt_standby=True))
 
-    def _with_age(self, error: MeosBackupError) -> MeosBackupError:
+    def _with_age(self, now: datetime, error: MeosBackupError) -> MeosBackupError:
         """Return an error with what the spare server has all the same."""
         as_of = self.thread.latest.as_of
-        has = f" It has the races as of {as_of:%Y-%m-%d %H:%M:%S}." if as_of else ""
+        has = f" It has the races as of {wording.when(as_of, now)}." if as_of else ""
         return type(error)(error.what, error.means + has, error.do)

@@ -119,14 +119,14 @@ class Ticks:
             outcome, troubles = self._back_up(now)
         except MeosBackupError as error:
             log.warning("nothing was backed up", exc_info=True)
-            advised = self.spare.advised(error) if self.spare else error
+            advised = self.spare.advised(now, error) if self.spare else error
             outcome, troubles = None, [Trouble("", advised)]
             if isinstance(error, LoginRefusedError) and not self._has_answered:
                 return Ended(tuple(troubles), error)
         for group in grouped(self.alarms.due(now)):
             self.report.alarms_stand(now, group)
         if self.spare:
-            self.spare.feed(self.backup.newest if outcome else None, now)
+            self.spare.feed(now, self.backup.newest if outcome else None)
         verdict = self._rehearse(outcome)
         self._note_unchanged(now, outcome)
         self.record.so_far(now, troubles, self._alarmed(now))

@@ -50,6 +50,8 @@ def settings(ctx: click.Context) -> Settings:
         given = _own_login(ctx, options) | given
     _settle_rivals(given)
     _settle_address(given)
+    if "adopt_standby" in given and given["adopt_standby"].value and "standby" not in given:
+        raise faults.wrong(f"{given['adopt_standby'].label} needs the spare server, --standby HOST")
     values = {options[key].setting.field: item.value for key, item in given.items()}
     return Settings(config=config and config.value, **values)
 
