@@ -166,6 +166,7 @@ def _document(status: DayStatus) -> dict[str, Any]:
         "waiting": status.waiting,
         "free": status.free,
         "hours": status.hours,
+        "spare": page_data.spare(status.spare),
     }  # fmt: skip
 
 

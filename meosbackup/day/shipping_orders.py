@@ -7,6 +7,7 @@ from meosbackup.batch.model import Proof, StoredBatch
 from meosbackup.day.top_guide import Held
 from meosbackup.errors import MeosBackupError
 from meosbackup.guide.picture import Picture
+from meosbackup.guide.spare_server import SpareServer
 from meosbackup.store.keeping import Keep
 from meosbackup.store.space import Outlook
 
@@ -43,7 +44,7 @@ class Leave:
     """Ship what waits, have the guides say until when it held if the drive is there, and end the thread."""
 
 
-Order = Ship | NoteProof | KeepBatch | Held | WantHeld | Leave
+Order = Ship | NoteProof | KeepBatch | Held | WantHeld | SpareServer | Leave
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from meosbackup.day.shipping_orders import KeepBatch, Leave, NoteProof, Order, S
 from meosbackup.day.top_guide import Held, TopGuide
 from meosbackup.errors import DriveFailedError, MeosBackupError, StoppedError
 from meosbackup.guide.picture import Picture
+from meosbackup.guide.spare_server import SpareServer
 from meosbackup.store import drive, shipping, top_of_drive
 from meosbackup.store.inventory import Inventory
 from meosbackup.store.keeping import Keep
@@ -56,7 +57,7 @@ class ShippingThread:
         """Start the thread."""
         self._thread.start()
 
-    def send(self, message: NoteProof | KeepBatch | Held | WantHeld | Leave) -> None:
+    def send(self, message: NoteProof | KeepBatch | Held | WantHeld | SpareServer | Leave) -> None:
         """Send a message; messages are taken in their order. Any thread may call this."""
         self._messages.put(message)
 
@@ -142,6 +143,8 @@ class _Shipping:
                 self._keeps.append((batch, keep))
             case Held():
                 self._guide.held = message
+            case SpareServer():
+                self._guide.spare = message
             case WantHeld() | Leave():
                 self._guide.is_held_wanted = True
             case Ship(day):

@@ -254,7 +254,9 @@ class Ticks:
             return []
         if self.is_only_tick:
             self.spare.thread.settled(None)
-        return self.spare.look(now)
+        troubles = self.spare.look(now)
+        self.shipping.send(self.spare.server)  # the guides tell of it from the next shipping on
+        return troubles
 
     def _end(self, now: datetime, troubles: Sequence[Trouble], space: Space | None = None) -> Ended:
         """Write down how a tick ended, and return that."""

@@ -17,13 +17,14 @@ from meosbackup.batch.names import PAGE_FILE
 from meosbackup.guide import languages, page_data, picture_data, restore_txt
 from meosbackup.guide.page_data import PageFacts
 from meosbackup.guide.picture import Picture
+from meosbackup.guide.spare_server import SpareServer
 
 LARGEST = 4_000_000
 """Bytes that a page may have; one of a long day has 300,000."""
 
 SCRIPTS = (
     "words.js", "data.js", "notes.js", "sketch.js", "picture.js", "head.js", "lines.js", "checklist.js", "steps.js",
-    "choose.js", "live.js", "page.js",
+    "spare.js", "choose.js", "live.js", "page.js",
 )  # fmt: skip
 _STYLES = ("page.css", "picture.css", "live.css")
 
@@ -39,7 +40,7 @@ _UNSAFE = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&'\u2028\u2029"
 def page_html(facts: PageFacts) -> str:
     """Return the page for a drive, to be written in UTF-8. It forbids its browser to load or send anything."""
     text = _rendered(page_data.document(facts), restore_txt.restore_text(
-        facts.batch, facts.folder, facts.proof, facts.held
+        facts.batch, facts.folder, facts.proof, facts.held, facts.spare
     ), is_live=False)  # fmt: skip
     return f"{text}{_CHECK_LINE.format(_checksum(text))}"
 
@@ -56,6 +57,15 @@ def day_in(page: str) -> Picture | None:
     try:
         return picture_data.read(found["day"], timezone(timedelta(minutes=found["zone"])))
     except (ValueError, TypeError, KeyError, IndexError, OverflowError):
+        return None
+
+
+def spare_in(page: str) -> SpareServer | None:
+    """Return the spare server that a page tells of, whoever wrote it; None if it tells of none."""
+    found = _data_in(page)
+    try:
+        return page_data.read_spare(found["spare"], timezone(timedelta(minutes=found["zone"])))
+    except (ValueError, TypeError, KeyError, OverflowError):
         return None
 
 

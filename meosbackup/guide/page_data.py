@@ -1,6 +1,6 @@
 """All that RESTORE.html tells, as JSON: its batch in full, the picture of the day, and the lines to paste."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -62,6 +62,7 @@ def document(facts: PageFacts) -> dict[str, Any]:
         },
         "day": picture_data.document(facts.day, timezone(offset)),
         "removed": sorted({one.name for one in facts.day.batches} & set(facts.removed)),
+        "spare": spare(facts.spare),
         "commands": {
             "restore": restore_sql.COMMAND if RESTORE_FILE in dict(batch.guides) else None,
             "load": restore_txt.LOAD,
@@ -69,6 +70,31 @@ def document(facts: PageFacts) -> dict[str, Any]:
             **restore_txt.VERSIONS,
         },
     }
+
+
+def spare(found: SpareServer | None) -> dict[str, Any] | None:
+    """Return what JSON says of the spare server; None if there is none."""
+    if found is None:
+        return None
+    return {
+        "host": clean(found.host, 80),
+        "port": found.port,
+        "user": clean(found.user, 80),
+        "as_of": maybe_seconds(found.as_of),
+        "without": [clean(name, 200) for name in found.without],
+        "as_race_server": found.as_race_server,
+        "as_spare_server": found.as_spare_server,
+    }
+
+
+def read_spare(found: Mapping[str, Any], zone: timezone) -> SpareServer:
+    """Return the spare server of a document that anybody may have written.
+
+    Raises ValueError, TypeError, KeyError, OverflowError if it isn't as `spare` makes it, or has no races.
+    """
+    as_of = datetime.fromtimestamp(0, zone) + timedelta(seconds=found["as_of"])
+    host, user, *without = (clean(str(name), 200) for name in (found["host"], found["user"], *found["without"]))
+    return SpareServer(host, int(found["port"]), user, as_of, tuple(without))
 
 
 def _race_list(batch: Batch) -> dict[str, Any]:

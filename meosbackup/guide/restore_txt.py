@@ -11,6 +11,7 @@ from textwrap import fill
 from meosbackup.batch.model import Batch, Entry, Proof
 from meosbackup.batch.names import GUIDE_FILE, RESTORE_FILE
 from meosbackup.guide.restore_sql import COMMAND, file_count, last_line, race_name, results
+from meosbackup.guide.spare_server import SpareServer
 from meosbackup.text import clean
 from meosbackup.wording import number, when
 
@@ -49,16 +50,23 @@ VERSIONS = {"mariadb": "10.11", "mysql": "8.4"}
 """The versions to install: MeOS refuses MariaDB 11 and newer. Their folders on Windows are named after them."""
 
 
-def restore_text(batch: Batch, folder: str | None, proof: Proof | None = None, held: datetime | None = None) -> str:
+def restore_text(
+    batch: Batch,
+    folder: str | None,
+    proof: Proof | None = None,
+    held: datetime | None = None,
+    spare: SpareServer | None = None,
+) -> str:
     """Return the text of a batch's RESTORE.txt, with CRLF line ends, to be written in ENCODING.
 
     `folder` is None for the one in the batch's own folder. For the one at the top of the drive it is the batch's
     folder, relative to the top: `2026-11-22/14-03-00`. Only there, `proof` says which batch was last restored and
-    compared, and `held` when the server was last known to be unchanged since this batch.
+    compared, `held` when the server was last known to be unchanged since this batch, and `spare` what the spare server
+    has.
     """
-    template = Template(resources.files("meosbackup.guide").joinpath("templates", GUIDE_FILE).read_text("utf-8"))
     has_sql = RESTORE_FILE in dict(batch.guides)  # an older version's batch has none
     values = {
+        "spare": _spare(spare) if spare and spare.as_of else "",
         "summary": _wrapped(_summary(batch)),
         "place": _place(folder, proof, held),
         "races": "\n".join(_races(batch)),
@@ -72,8 +80,19 @@ def restore_text(batch: Batch, folder: str | None, proof: Proof | None = None, h
         "alone": "\n".join(_alone(batch)),
         **VERSIONS,
     }
-    text = template.substitute(values).replace("\n", "\r\n")
+    text = _template(GUIDE_FILE).substitute(values).replace("\n", "\r\n")
     return text if folder is None else f"{text}{_CHECK_LINE.format(_checksum(text))}"
+
+
+def _template(name: str) -> Template:
+    return Template(resources.files("meosbackup.guide").joinpath("templates", name).read_text("utf-8"))
+
+
+def _spare(spare: SpareServer) -> str:
+    return _template("SPARE.txt").substitute(
+        held=_wrapped(spare.held), how_to_go_on=_wrapped(spare.how_to_go_on), as_race_server=spare.as_race_server,
+        as_spare_server=spare.as_spare_server,
+    )  # fmt: skip
 
 
 def is_damaged(text: bytes, *, has_check_line: bool) -> bool:

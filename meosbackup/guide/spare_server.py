@@ -1,11 +1,15 @@
 """What is told of the spare server: which races it has, as of when, and how to go on there."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
+from meosbackup.settings.model import Address, Settings
 from meosbackup.text import clean
 
 _LISTED = 6
+_PLAIN = re.compile(r"\w[\w.:-]*", re.ASCII)
+"""What means nothing to any shell."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,23 @@ class SpareServer:
             "To go on there: in MeOS, page Competition, Database Connection (Databasanslutning), MySQL Server /"
             f" IP-address {clean(self.host, 80)}, port {self.port}, user {clean(self.user, 80)}."
         )
+
+    @property
+    def as_race_server(self) -> str:
+        """The options with which meosbackup backs it up, to be pasted into any shell."""
+        port = f" --port {self.port}" if self.port != Settings.port else ""
+        user = f" --user {_plain(self.user, 'USER')}" if self.user != Settings.user else ""
+        return f"--host {_plain(self.host, 'SPARE')}{port}{user}"
+
+    @property
+    def as_spare_server(self) -> str:
+        """The option with which meosbackup keeps it ready, to be pasted into any shell."""
+        return f"--standby {Address(_plain(self.host, 'SPARE'), self.port)}"
+
+
+def _plain(word: str, instead: str) -> str:
+    """Return a word that can stand in a command, or another one for the reader to replace."""
+    return word if _PLAIN.fullmatch(word) else instead
 
 
 def listed(names: tuple[str, ...]) -> str:

@@ -8,9 +8,10 @@ from pathlib import Path
 from meosbackup.batch import batch_file, names
 from meosbackup.batch.model import Proof, StoredBatch
 from meosbackup.guide import restore_txt
-from meosbackup.guide.page import LARGEST, day_in, page_html
+from meosbackup.guide.page import LARGEST, day_in, page_html, spare_in
 from meosbackup.guide.page_data import PageFacts
 from meosbackup.guide.picture import Picture
+from meosbackup.guide.spare_server import SpareServer
 from meosbackup.store import drive
 from meosbackup.store.drive import Place
 from meosbackup.system import files
@@ -27,23 +28,28 @@ def write_guides(
     held: datetime | None = None,
     day: Picture | None = None,
     present: Collection[str] | None = None,
+    spare: SpareServer | None = None,
 ) -> None:
     """Write the RESTORE.txt and the RESTORE.html at the top of a drive, which describe its newest batch.
 
-    `held` is when it was last seen that nothing had changed since that batch. `day` is what the page tells of, None for
-    what it told before; `present` are the folders of the batches on the drive, None to look for them.
+    `held` is when it was last seen that nothing had changed since that batch. `day` is what the page tells of, and
+    `spare` the spare server, if there is one; with None for the day, both are what the page told of before. `present`
+    are the folders of the batches on the drive, None to look for them.
 
     Raises DriveGoneError, DriveFailedError; what can be written of the two is written.
     """
     folder = newest.folder.relative_to(place.root).as_posix()
     proof, now = read_proof(place.root), datetime.now().astimezone()
-    day = (day or read_day(place.root) or Picture()).with_batch(newest.batch, folder)
+    if day is None:
+        before = _page(place.root)
+        day, spare = day_in(before), spare_in(before)
+    day = (day or Picture()).with_batch(newest.batch, folder)
     of_day = {batch.name for batch in day.batches}
     removed = of_day - {name for name in of_day if files.is_folder(place.root / name)} if present is None else (
         of_day.difference(present, [folder])
     )  # fmt: skip
-    text = restore_txt.restore_text(newest.batch, folder, proof, held).encode(restore_txt.ENCODING)
-    page = page_html(PageFacts(newest.batch, day, folder, now, proof, held, removed)).encode()
+    text = restore_txt.restore_text(newest.batch, folder, proof, held, spare).encode(restore_txt.ENCODING)
+    page = page_html(PageFacts(newest.batch, day, folder, now, proof, held, removed, spare)).encode()
     failed = None
     for name, guide in ((names.GUIDE_FILE, text), (names.PAGE_FILE, page)):
         try:
@@ -56,10 +62,15 @@ def write_guides(
 
 def read_day(root: Path) -> Picture | None:
     """Return the day that the page at the top of a drive tells of; None if there is none that can be read."""
+    return day_in(_page(root))
+
+
+def _page(root: Path) -> str:
+    """Return the page at the top of a drive; an empty text if it can't be read."""
     try:
-        return day_in(files.read_short(root / names.PAGE_FILE, LARGEST).decode("utf-8", "replace"))
+        return files.read_short(root / names.PAGE_FILE, LARGEST).decode("utf-8", "replace")
     except OSError:
-        return None
+        return ""
 
 
 def note_proof(place: Place, newest: StoredBatch | None, found: Proof) -> None:

@@ -22,7 +22,7 @@ from meosbackup.mysql.private_server import PrivateServer, free_port
 from tests.toolkit import qr_codes
 from tests.toolkit.browser import Reader
 from tests.toolkit.day import Day
-from tests.toolkit.guides import BATCH, INDIVIDUAL, TOP
+from tests.toolkit.guides import BATCH, INDIVIDUAL, SPARE, TOP
 from tests.toolkit.place import new_place
 from tests.toolkit.running import running
 from tests.toolkit.waiting import PATIENCE, limit, wait_until
@@ -92,6 +92,12 @@ def test_the_whole_screen_says_how_things_stand(reader: Reader, page_server: Pag
     said = " ".join(tab.locator("#live").inner_text().split())
     assert re.search(r"since \d\d:\d\d:\d\d Batches wait. What to do: Plug it in.", said)
     assert "Backups that are not on the drive yet: 2" in said
+
+    posted(tab, page_server, replace(good(), spare=replace(SPARE, as_of=None)))
+    tab.get_by_text("The spare server 192.168.1.21 is not ready yet.").wait_for()
+    posted(tab, page_server, replace(good(), spare=replace(SPARE, as_of=good().moment)))
+    tab.get_by_text(re.compile(r"The spare server 192.168.1.21 has all races as of \d\d:\d\d:\d\d\.")).wait_for()
+    assert "Except: Ungdomsstafetten (it was changed there)" in tab.locator("#live").inner_text()
 
     lost = Happening(ALARM, "a", "Långdistans lost 38 entries.", "", "", good().moment)
     posted(tab, page_server, replace(good(), wrong=(trouble, lost)))

@@ -20,7 +20,7 @@ from meosbackup.guide.page_data import PageFacts
 from meosbackup.guide.picture import Picture
 from meosbackup.guide.restore_txt import restore_text
 from tests.toolkit.browser import Reader
-from tests.toolkit.guides import BATCH, INDIVIDUAL, RACE_LIST, RELAY, TAKEN, TOP
+from tests.toolkit.guides import BATCH, INDIVIDUAL, RACE_LIST, RELAY, SPARE, TAKEN, TOP
 from tests.toolkit.terminals import pasted_lines
 
 if TYPE_CHECKING:
@@ -151,6 +151,37 @@ def test_the_newest_backup_stands_first_and_gets_older(
     assert cells[0] == ["Höstmedeln «Осень» O'Cup 2026-11-22", "70", "30", "40", "21:17:05"]
     assert "21 Nov" in cells[1][-1]
     tab.screenshot(path=tmp_path / "top.png", full_page=True)
+
+
+def test_first_of_all_comes_the_spare_server(reader: Reader, written: Callable[[PageFacts], Path]) -> None:
+    told = replace(facts(*BATCHES), spare=SPARE)
+    path = written(told)
+    tab = reader.open(path, permissions=["clipboard-read", "clipboard-write"])
+    assert tab.locator("#page section").first.get_attribute("id") == "spare"
+    spare = tab.locator("#spare")
+    for words in (
+        "The spare server 192.168.1.21 has all races as of 21:30:00.", "Except: Ungdomsstafetten (it was changed there)",
+        "On the page Competition, choose Database Connection", "192.168.1.21", "meos", "that of the user meos", "3307",
+    ):  # fmt: skip
+        assert words in spare.inner_text()
+    for summary, found in (("The race server is lost", 1), ("The old server runs again", 2)):
+        spare.get_by_text(summary).click()
+        assert spare.locator("details[open] li:visible").count() == 5 * found
+    of_text = [line for line in pasted_lines(restore_text(BATCH, TOP, spare=SPARE), "FIRST OF ALL") if "--host" in line]
+    shown = spare.locator("code:visible").all_text_contents()
+    assert [line.replace(f"'{path.parents[1]}'", "E:") for line in shown if "--host" in line] == of_text
+    spare.locator(".copy").first.click()
+    assert pasted(tab) == next(line for line in shown if "--host" in line)
+    for hidden in (None, replace(SPARE, as_of=None)):
+        assert reader.open(written(replace(told, spare=hidden))).locator("#spare").is_hidden()
+
+
+def test_the_spare_server_can_be_read_from_a_page_whoever_wrote_it() -> None:
+    html = page.page_html(replace(facts(BATCH), spare=SPARE))
+    assert page.spare_in(html) == SPARE
+    assert page.spare_in(page.page_html(facts(BATCH))) is None
+    assert page.spare_in(html.replace('"port":3307', '"port":"x"')) is None
+    assert page.spare_in(html.replace('"without":[', '"without":7,"x":[')) is None
 
 
 def test_a_clock_that_is_behind_tells_no_age(reader: Reader, written: Callable[[PageFacts], Path]) -> None:
@@ -423,7 +454,8 @@ def test_all_of_it_is_within_reach_of_the_keyboard(reader: Reader, written: Call
 def test_a_phone_needs_no_scrolling_to_the_side_in_any_language(
     reader: Reader, written: Callable[[PageFacts], Path], tmp_path: Path
 ) -> None:
-    tab = reader.open(written(facts(*BATCHES)), viewport={"width": 360, "height": 740})
+    told = replace(facts(*BATCHES), spare=SPARE)
+    tab = reader.open(written(told), viewport={"width": 360, "height": 740})
     tab.locator("#batch").select_option("2026-11-22/21-20-00")
     assert tab.evaluate(WIDTHS, PRESENT) == [360] * 4 * len(PRESENT)
     tab.screenshot(path=tmp_path / "phone.png", full_page=True)
@@ -433,6 +465,7 @@ WIDTHS = """(languages) => languages.flatMap((code) => {
   const list = document.getElementById("language");
   list.value = code;
   list.dispatchEvent(new Event("change"));
+  for (const more of document.querySelectorAll("details")) more.open = true;
   return [...document.querySelectorAll("[role=tab]")].map((tab) => {
     tab.click();
     return document.documentElement.scrollWidth;
@@ -481,8 +514,9 @@ def test_its_letters_can_be_read(
 ) -> None:
     missing = replace(INDIVIDUAL, dump=None, meosxml=None, error="Its table crashed.")
     told = facts(*BATCHES[:-1], replace(BATCH, databases=(RACE_LIST, missing, RELAY), complete=False))
-    tab = reader.open(written(told), color_scheme=scheme)
+    tab = reader.open(written(replace(told, spare=SPARE)), color_scheme=scheme)
     tab.locator("#tab-windows").click()
+    tab.get_by_text("The race server is lost").click()
     tab.locator("#list input").first.check()
     tab.screenshot(path=tmp_path / f"{scheme}.png", full_page=True)
     assert tab.evaluate(LOW_CONTRAST) == []

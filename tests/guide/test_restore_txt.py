@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 from meosbackup.batch.model import Batch, Proof, Race, StoredFile
 from meosbackup.dump.portable import make_portable
 from meosbackup.guide.restore_txt import ENCODING, held_in, restore_text
+from meosbackup.guide.spare_server import SpareServer
 from meosbackup.meos.relisting import statements
 from meosbackup.mysql.private_server import private_server
 from tests.toolkit.batches import dump_file
-from tests.toolkit.guides import BATCH, INDIVIDUAL, NASTY, RACE_LIST, RELAY, TAKEN, TOP, chapter, with_databases
+from tests.toolkit.guides import BATCH, INDIVIDUAL, NASTY, RACE_LIST, RELAY, SPARE, TAKEN, TOP, chapter, with_databases
 
 PASSWORD = "hemligt 'åäö"
 LOAD = "mysql -u meos -p --default-character-set=utf8mb4 <"
@@ -115,9 +116,43 @@ def test_a_batch_without_files_for_meos_says_what_makes_them() -> None:
     assert "This batch has no such files. A computer with meosbackup can make them from it" in found
 
 
+def test_first_of_all_comes_the_spare_server() -> None:
+    text = restore_text(BATCH, TOP, None, TAKEN, SPARE)
+    assert held_in(text) == TAKEN.replace(tzinfo=None)
+    shown = text.split("\r\n")
+    block, _, rest = " ".join(shown[2:]).partition("WITHOUT THE SPARE SERVER: THE BACKUPS ON THIS DRIVE")
+    assert block.startswith("FIRST OF ALL: THE SPARE SERVER")
+    for words in (
+        "The spare server 192.168.1.21 has all races as of 2026-11-22 21:30:00, except Ungdomsstafetten (it was",
+        "MySQL Server / IP-address 192.168.1.21, port 3307, user meos.",
+    ):
+        assert words in block
+    spare, old = "--host 192.168.1.21 --port 3307", "--host OLD --standby 192.168.1.21:3307 --adopt-standby"
+    assert [line.strip() for line in shown if line.startswith("    meosbackup")][:3] == [
+        f"meosbackup --target E: {options} --ask-password"
+        for options in (spare, f"{spare} --standby OLD --adopt-standby", old)
+    ]
+    assert "Batch from 2026-11-22 21:30:00" in rest
+
+
+def test_a_spare_server_without_the_races_is_not_told_of() -> None:
+    assert restore_text(BATCH, TOP, spare=replace(SPARE, as_of=None)) == restore_text(BATCH, TOP)
+
+
+@settings(max_examples=60)
+@given(host=NASTY, user=NASTY, name=NASTY)
+def test_no_name_of_a_spare_server_gets_into_a_line_to_paste(host: str, user: str, name: str) -> None:
+    text = restore_text(BATCH, TOP, spare=SpareServer(host, 3306, user, TAKEN, (name,))).split("\r\n")
+    "\n".join(text).encode(ENCODING)
+    assert [line for line in text if line.startswith("    meosbackup") and re.search(r"[^\w .:\[\]-]", line)] == []
+    assert [line for line in text if re.match("(STEP|PART) ", line)] == [
+        line for line in lines(BATCH, TOP) if re.match("(STEP|PART) ", line)
+    ]
+
+
 def test_notepad_shows_it() -> None:
-    for batch, folder in ((BATCH, None), (three_races(), TOP)):
-        text = restore_text(batch, folder)
+    for batch, folder, spare in ((BATCH, None, None), (three_races(), TOP, None), (BATCH, TOP, SPARE)):
+        text = restore_text(batch, folder, spare=spare)
         assert text.count("\n") == text.count("\r") == text.count("\r\n")
         assert text.encode(ENCODING).startswith(b"\xef\xbb\xbf")
         assert [line for line in text.split("\r\n") if len(line) > 78 and not line.startswith("    ")] == []

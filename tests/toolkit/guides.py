@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from hypothesis import strategies as st
 
 from meosbackup.batch.model import Batch, Entry, Freshness, Race, Server, StoredFile
+from meosbackup.guide.spare_server import SpareServer
 
 TAKEN = datetime(2026, 11, 22, 21, 30, tzinfo=timezone(timedelta(hours=1)))
 TOP = "2026-11-22/21-30-00"
@@ -29,6 +30,7 @@ BATCH = Batch(
     7, TAKEN, True, Server("laptop-1", 3306, "MySQL", "8.0.45", 1), "mysqldump", "0.1.0",
     (RACE_LIST, INDIVIDUAL, RELAY), guides=(("restore.sql", "00"),),
 )  # fmt: skip
+SPARE = SpareServer("192.168.1.21", 3307, "meos", TAKEN, ("Ungdomsstafetten (it was changed there)",))
 NASTY = st.text(
     st.one_of(st.characters(), st.sampled_from("\r\n\t\x1b\u202e`'\"\\$%<>|&;! STEPART0123-")), max_size=140
 )  # fmt: skip

@@ -124,8 +124,8 @@ function newestOnDrive({ on_drive }) {
   return [make("p", [age, timedText("live_drive", on_drive)])];
 }
 
-// Return an element for each other thing to know: newer backups than the drive's, and the room on the drive.
-function otherFacts({ on_drive, on_computer, unchanged_until, waiting, free, hours }) {
+// Return an element for each other thing to know: newer backups than the drive's, the room there, the spare server.
+function otherFacts({ moment, on_drive, on_computer, unchanged_until, waiting, free, hours, spare }) {
   const texts = [];
   if (on_computer > on_drive) texts.push(timedText("live_computer", on_computer));
   else if (unchanged_until > on_drive) texts.push(say("held", { time: exactClockText(unchanged_until) }));
@@ -134,7 +134,8 @@ function otherFacts({ on_drive, on_computer, unchanged_until, waiting, free, hou
     const size = sizeText(free);
     texts.push(hours === null ? say("live_free", { size }) : say("live_room", { size, hours: numberText(hours) }));
   }
-  return texts.map((text) => make("p", text));
+  const ofSpare = spare === null ? [] : [make("p", spareText(spare, moment)), ...withoutElements(spare)];
+  return [...texts.map((text) => make("p", text)), ...ofSpare];
 }
 
 function timedText(key, moment) {

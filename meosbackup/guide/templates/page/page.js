@@ -21,7 +21,10 @@ function show(data) {
   const isSame = state.data !== null && JSON.stringify([data.batch, data.day]) === JSON.stringify([state.data.batch, state.data.day]);
   state.data = data;
   zone = data.zone;
-  if (isSame) return drawHead(part("newest"), data, state.isLive);
+  if (isSame) {
+    drawSpare(part("spare"), state);
+    return drawHead(part("newest"), data, state.isLive);
+  }
   state.day = readDay(data);
   if (!part("steps")) drawFrame();
   return drawAll();
@@ -39,6 +42,7 @@ function drawFrame() {
   const titled = (id, title) => make("section", make("h2", title), { id });
   part("page").append(
     make("header", [make("h1", say("title")), languageField()], { className: "top" }),
+    make("section", undefined, { id: "spare" }),
     make("section", undefined, { id: "newest" }),
     titled("happened", say("happened")),
     picture,
@@ -162,6 +166,7 @@ function ownNumbers() {
 
 // Draw the steps, or what is to be chosen before.
 function drawSteps() {
+  drawSpare(part("spare"), state);
   const batch = chosenBatch();
   const files = filesOf(batch, state);
   const race = files.races.find((one) => one.key === state.race) || null;

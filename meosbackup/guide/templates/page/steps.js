@@ -172,13 +172,6 @@ function checkChapter({ files, data }) {
 }
 
 function connectChapter(way) {
-  const fields = [
-    ["meos_server", say("connect_that")],
-    ["meos_user", make("code", "meos")],
-    ["meos_password", say("connect_password")],
-    ["meos_port", make("code", "3306")],
-  ];
-  const filled = fields.flatMap(([key, value]) => [make("dt", say(key)), make("dd", value)]);
   return {
     title: say("connect"),
     steps: [
@@ -190,11 +183,22 @@ function connectChapter(way) {
       {
         id: "connect_fill",
         text: [say("connect_start"), " ", sentence("connect_fill")],
-        more: [make("dl", filled, { className: "fields" }), seen(say("connect_see"))],
+        more: [connectFields(say("connect_that"), "meos", 3306), seen(say("connect_see"))],
       },
       { id: "connect_late", text: sentence("connect_late") },
     ],
   };
+}
+
+// Return what to fill in in MeOS.
+function connectFields(server, user, port) {
+  const fields = [
+    ["meos_server", server],
+    ["meos_user", make("code", user)],
+    ["meos_password", say("connect_password", { user })],
+    ["meos_port", make("code", String(port))],
+  ];
+  return make("dl", fields.flatMap(([key, value]) => [make("dt", say(key)), make("dd", value)]), { className: "fields" });
 }
 
 // One race was brought back, and MeOS knows its server.
