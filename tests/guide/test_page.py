@@ -160,14 +160,16 @@ def test_first_of_all_comes_the_spare_server(reader: Reader, written: Callable[[
     assert tab.locator("#page section").first.get_attribute("id") == "spare"
     spare = tab.locator("#spare")
     for words in (
-        "The spare server 192.168.1.21 has all races as of 21:30:00.", "Except: Ungdomsstafetten (it was changed there)",
+        "The spare server 192.168.1.21 has all races as of 21:30:00.",
+        "Except: Ungdomsstafetten (it was changed there)",
         "On the page Competition, choose Database Connection", "192.168.1.21", "meos", "that of the user meos", "3307",
     ):  # fmt: skip
         assert words in spare.inner_text()
     for summary, found in (("The race server is lost", 1), ("The old server runs again", 2)):
         spare.get_by_text(summary).click()
         assert spare.locator("details[open] li:visible").count() == 5 * found
-    of_text = [line for line in pasted_lines(restore_text(BATCH, TOP, spare=SPARE), "FIRST OF ALL") if "--host" in line]
+    text = restore_text(BATCH, TOP, spare=SPARE)
+    of_text = [line for line in pasted_lines(text, "FIRST OF ALL: THE SPARE SERVER") if "--host" in line]
     shown = spare.locator("code:visible").all_text_contents()
     assert [line.replace(f"'{path.parents[1]}'", "E:") for line in shown if "--host" in line] == of_text
     spare.locator(".copy").first.click()

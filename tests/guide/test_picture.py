@@ -16,6 +16,7 @@ from meosbackup.guide import page
 from meosbackup.guide.page_data import PageFacts
 from meosbackup.guide.picture import TROUBLE, DayBatch, Happening, Picture, RaceState
 from tests.toolkit.browser import Reader
+from tests.toolkit.guides import SPARE
 from tests.toolkit.pictured_days import LONG, MINUTE, RELAY, Counts, at, batch, facts, largest_day, race_day
 
 if TYPE_CHECKING:

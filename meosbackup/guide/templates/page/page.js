@@ -278,6 +278,7 @@ function begin() {
   if (state.isLive) beginLive(show);
   else show(data);
   part("text").remove(); // only now: a browser that is too old for this script shows it
+  addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((one) => (one.open = true)));
   if (!state.isLive) setInterval(() => tellAge(state.data, false), 10000);
 }
 
