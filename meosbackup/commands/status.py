@@ -1,38 +1,26 @@
 """`meosbackup status`: whether backups are being made, how old the newest good one is, what waits, what is wrong."""
 
 import json
-import logging
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from queue import Empty, SimpleQueue
+from datetime import datetime
 from typing import Any
 
 import click
 
 from meosbackup import wording
-from meosbackup.commands.common import STATE_FOLDER, command, spool_of
+from meosbackup.commands import status_look
+from meosbackup.commands.common import command, spool_of
+from meosbackup.commands.status_look import Look
 from meosbackup.console import Console
-from meosbackup.day import day_status
-from meosbackup.day.day_status import DayStatus
-from meosbackup.errors import DriveFailedError, DriveGoneError, MeosBackupError, NoBackupsError
 from meosbackup.guide.picture import ALARM
+from meosbackup.guide.spare_server import SpareServer, listed
 from meosbackup.settings import command_line
 from meosbackup.settings.model import SPOOL, Settings
-from meosbackup.store import available, drive, inventory, space, spool
-from meosbackup.store.inventory import Inventory
+from meosbackup.store import space
 from meosbackup.system import lock
 from meosbackup.system.lock import Holder
-from meosbackup.text import NO_BREAK, unbroken
-
-log = logging.getLogger(__name__)
-
-_PATIENCE = 20.0
-"""Seconds that a look may take; a drive may hang."""
-_INTERVALS = 2.5
-_SECONDS = 15
-"""How old a sign of life may be, a backup or the wait of a batch: so many intervals, and so many seconds."""
+from meosbackup.text import NO_BREAK, clean, unbroken
 
 
 @dataclass(frozen=True)
@@ -51,39 +39,6 @@ class Fact:
     since: datetime | None = None
 
 
-@dataclass(frozen=True)
-class Look:
-    """What was found of a target, and of this computer's spool, at a moment.
-
-    `holder` is the meosbackup that uses the target, `other` one that uses the spool with another target, and `status`
-    what the race day that uses both left in the spool. `error` is why the drive can't be read. `is_home` tells whether
-    the drive's batches are known to come from this computer. The times are those of the newest backups and of the
-    batches that are only here.
-    """
-
-    settings: Settings
-    now: datetime
-    holder: Holder | None
-    other: Holder | None
-    status: DayStatus | None
-    error: MeosBackupError | None
-    is_home: bool
-    on_drive: datetime | None
-    on_computer: datetime | None
-    waiting: tuple[datetime, ...]
-
-    @property
-    def is_running(self) -> bool:
-        """Whether a race day runs on this target."""
-        return self.holder is not None and not self.holder.command
-
-    @property
-    def limit(self) -> timedelta:
-        """How old anything may be."""
-        interval = self.status.interval if self.status else self.settings.interval
-        return timedelta(seconds=_INTERVALS * interval + _SECONDS)
-
-
 @command("status")
 @click.option("--json", "as_json", is_flag=True, help="Print it for programs.")
 def status_command(settings: Settings, console: Console, *, as_json: bool) -> bool:
@@ -93,67 +48,13 @@ def status_command(settings: Settings, console: Console, *, as_json: bool) -> bo
 
     Example:  meosbackup status --target /media/usb
     """
-    look = take_in_time(settings)
+    look = status_look.take_in_time(settings)
     found = list(findings(look))
     if as_json:
         console.show(json.dumps(document(look, found), indent=1))
     else:
         show(console, found)
     return is_well(found)
-
-
-def take_in_time(settings: Settings) -> Look:
-    """Return what `take` returns, or raise what it raises; DriveFailedError if the drive hangs."""
-    answers = SimpleQueue[Look | Exception]()
-
-    def look() -> None:
-        try:
-            answers.put(take(settings))
-        except Exception as error:
-            log.info("the look failed", exc_info=True)
-            answers.put(error)
-
-    threading.Thread(target=look, name="look", daemon=True).start()
-    try:
-        answer = answers.get(timeout=_PATIENCE)
-    except Empty:
-        what, do = f"The drive at {settings.target} doesn't answer.", "Pull it out, plug it in, and run this again."
-        raise DriveFailedError(what, "The latest changes may be only on this computer.", do) from None
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
-
-
-def take(settings: Settings) -> Look:
-    """Look at the target and the spool, without changing or creating anything.
-
-    Raises NoBackupsError, DriveGoneError or DriveFailedError if the drive can't be read, and nothing is known of it.
-    """
-    now, target, root = datetime.now().astimezone(), settings.target, spool_of(settings)
-    locks = STATE_FOLDER / "locks"
-    holder = lock.holder(locks, root if target == SPOOL else target) if target else None
-    other = lock.holder(locks, root) if holder is None else None
-    if other is not None and target is not None and lock.holds(other, target):  # a link that leads elsewhere by now
-        holder, other = other, None
-    in_spool = available.in_spool(root)
-    status = day_status.read(root) if holder and not holder.command and lock.holds(holder, root) else None
-    newest, of_drive, drive_id, error = status.on_drive if status else None, in_spool, None, None
-    if target != SPOOL:
-        try:
-            on_drive = inventory.take(drive.root(target) if target and holder else inventory.root_of(target))
-            drive_id = drive.identity(drive.Place(on_drive.root.parent, may_be_system_disk=True))
-            newest = _taken(on_drive)
-            of_drive = available.of_drive(on_drive.root, root)
-        except (NoBackupsError, DriveGoneError, DriveFailedError) as failed:
-            if target is None or (holder is None and not in_spool.batches):
-                raise
-            error = failed
-    is_home = holder is not None or bool(of_drive.batches)
-    waiting = spool.waiting(in_spool, drive_id) if is_home else []
-    return Look(
-        settings, now, holder, other, status, error, is_home, newest, _taken(of_drive),
-        tuple(stored.batch.taken for stored in waiting),
-    )  # fmt: skip
 
 
 def findings(look: Look) -> Iterator[Fact]:
@@ -164,6 +65,8 @@ def findings(look: Look) -> Iterator[Fact]:
     if look.is_home:
         yield _newest(look, "computer", look.on_computer)
         yield _waiting(look)
+    if look.status and look.status.spare:
+        yield _spare(look, look.status.spare)
     wrong = look.status.wrong if look.status else ()
     if look.error and not any(type(look.error).__name__ in one.key for one in wrong):
         yield Fact("FAIL", "drive", look.error.what, look.error.means, look.error.do)
@@ -197,7 +100,7 @@ def document(look: Look, found: Sequence[Fact]) -> dict[str, Any]:
         "running": look.is_running if look.is_home or look.other else None,
         "process": holder.process,
         "since": _iso(holder.since),
-        **{key: day.get(key) for key in ("interval", "moment", "unchanged_until", "free", "hours")},
+        **{key: day.get(key) for key in ("interval", "moment", "unchanged_until", "free", "hours", "spare")},
         "newest_on_drive": _iso(look.on_drive),
         "newest_on_computer": _iso(look.on_computer),
         "waiting": len(look.waiting),
@@ -283,8 +186,22 @@ def _waiting(look: Look) -> Fact:
     return Fact("FAIL", name, f"{text}.", "They are only on this computer.", do, oldest)
 
 
-def _taken(found: Inventory) -> datetime | None:
-    return found.newest.batch.taken if found.newest else None
+def _spare(look: Look, spare: SpareServer) -> Fact:
+    """Return whether the spare server has all races, and as of when."""
+    name, now, began = "spare server", look.now, look.holder.since if look.holder else None
+    if spare.as_of is None:
+        text = f"{clean(spare.host, 80)} doesn't have all races yet"
+        return Fact("WAIT" if began and now - began <= look.limit else "FAIL", name, f"{text}.")
+    without = f", except {listed(spare.without)}" if spare.without else ""
+    deleted = f"; deleted on the race server, but still there: {listed(spare.deleted)}" if spare.deleted else ""
+    as_of = f"{wording.when(spare.as_of, now)}, {wording.ago(spare.as_of, now)}"
+    text = f"{clean(spare.host, 80)} has all races as of {as_of}{without}{deleted}"
+    if now - spare.as_of > look.limit:
+        return Fact("FAIL", name, f"{text}.", "What changed since then is only in the backups.", since=spare.as_of)
+    if spare.without:
+        do = "To have them saved and replaced there, start meosbackup with --adopt-standby."
+        return Fact("FAIL", name, f"{text}.", "If the race server is lost, these must be restored.", do)
+    return Fact("OK", name, text)
 
 
 def _iso(moment: datetime | None) -> str | None:

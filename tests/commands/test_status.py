@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from meosbackup.commands import status
-from meosbackup.commands.status import Look
+from meosbackup.commands import status, status_look
+from meosbackup.commands.status_look import Look
 from meosbackup.day import day_status
 from meosbackup.day.day_status import DayStatus
 from meosbackup.errors import DriveFailedError, DriveGoneError, NoBackupsError
 from meosbackup.guide.picture import ALARM, TROUBLE, Happening
+from meosbackup.guide.spare_server import SpareServer
 from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.settings.model import Settings
 from meosbackup.system import lock
@@ -27,15 +28,15 @@ from tests.toolkit.place import Place, new_place, once
 from tests.toolkit.programs import dump_program
 from tests.toolkit.running import running
 from tests.toolkit.runs import run_meosbackup, told
-from tests.toolkit.servers import INDIVIDUAL, query
+from tests.toolkit.servers import INDIVIDUAL, MEOS_USER, query
 from tests.toolkit.waiting import wait_until
 
 README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 linux = pytest.mark.skipif(sys.platform == "win32", reason="its locks are put elsewhere here by XDG_STATE_HOME")
-TIME, AGE = r"\d\d:\d\d:\d\d", r"(?:\d+ seconds? ago|just now)"
+TIME, AGE, ADDRESS = r"\d\d:\d\d:\d\d", r"(?:\d+ seconds? ago|just now)", r"[\d.]+"
 KEYS = {
     "well", "running", "process", "since", "interval", "moment", "newest_on_drive", "newest_on_computer",
-    "unchanged_until", "waiting", "free", "hours", "wrong",
+    "unchanged_until", "waiting", "free", "hours", "spare", "wrong",
 }  # fmt: skip
 
 
@@ -57,25 +58,32 @@ def change(server: PrivateServer) -> None:
 
 
 @linux
-def test_a_day_is_well_until_it_stands_still_or_is_killed(server: PrivateServer, tmp_path: Path) -> None:
-    place = new_place(tmp_path)
+def test_a_day_is_well_until_it_stands_still_or_is_killed(
+    server: PrivateServer, spare: PrivateServer, tmp_path: Path
+) -> None:
+    place, standby = new_place(tmp_path), f"{spare.host}:{spare.port}"
     told(once(place, server, env={"XDG_STATE_HOME": str(tmp_path)}), 0)
-    with running(place, server, "--interval", "1") as tool:
+    with running(place, server, "--interval", "1", "--standby", standby) as tool:
+        tool.expect("spare server ready")
         tool.expect("no changes")
         said = asked(place, 0)
         assert re.fullmatch(
             rf"OK meosbackup: running since {TIME}, every 1 second; last sign of life at {TIME}"
             rf" OK newest good backup on the drive: {TIME}, current as of {TIME}, {AGE}; \S+ GB free"
             rf" OK newest good backup on this computer: {TIME}, current as of {TIME}, {AGE}"
-            r" OK waiting for the drive: nothing All is well\.",
+            rf" OK waiting for the drive: nothing OK spare server: {ADDRESS} has all races as of {TIME}, {AGE}"
+            r" All is well\.",
             said,
         ), said
         assert asked(place, 0, "--quiet") == ""
         assert "the drive:" not in asked(place, 0, "--target", "spool").replace("waiting for the drive:", "")
         found = as_json(place, 0)
         assert (found["running"], found["process"], found["interval"]) == (True, tool.process.pid, 1)
-        assert found["newest_on_drive"] == found["newest_on_computer"] <= found["since"] <= found["moment"]
+        assert found["newest_on_drive"] == found["newest_on_computer"] <= found["moment"] >= found["since"]
         assert (found["waiting"], found["wrong"]) == (0, [])
+        assert found["spare"].keys() == {"host", "port", "user", "as_of", "without", "deleted"}
+        assert (found["spare"]["port"], found["spare"]["user"]) == (spare.port, MEOS_USER)
+        assert found["since"] <= found["spare"]["as_of"]
 
         with tool.paused():
             before = day_status.read(place.spool)
@@ -169,14 +177,14 @@ def test_it_says_what_it_cannot_tell_from_here(server: PrivateServer, tmp_path: 
 
 
 def test_a_drive_that_hangs_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(status, "_PATIENCE", 1.0)
+    monkeypatch.setattr(status_look, "_PATIENCE", 1.0)
     with slot(tmp_path) as stick:
         stick.plug(make_drive(EXFAT, tmp_path / "image"))
         settings = Settings(target=stick.place, spool=tmp_path / "spool")
         with pytest.raises(NoBackupsError):
-            status.take_in_time(settings)
+            status_look.take_in_time(settings)
         with stick.paused(), pytest.raises(DriveFailedError, match="doesn't answer"):
-            status.take_in_time(settings)
+            status_look.take_in_time(settings)
 
 
 @linux
@@ -199,6 +207,7 @@ _NOW = datetime(2026, 11, 22, 14, 9, 12, tzinfo=UTC)
 _TAKEN = _NOW.replace(hour=13, minute=0, second=0)
 _TICK = _NOW.replace(second=0)
 _STATUS = DayStatus(_TICK, 60, on_drive=_TAKEN, on_computer=_TAKEN, unchanged_until=_TICK, free=27_400_000_000, hours=9)
+_SPARE = SpareServer("tent-2", 3306, "meos", _TICK)
 _HOLDER = Holder(12, _TAKEN, places=("/media/usb", "/spool"))
 _SETTINGS = Settings(target=Path("/media/usb"), spool=Path("/spool"))
 _WELL = Look(_SETTINGS, _NOW, _HOLDER, None, _STATUS, None, True, _TAKEN, _TAKEN, ())
@@ -241,6 +250,13 @@ def _happening(kind: str, key: str = "key") -> Happening:
     (replace(_WELL, waiting=(_TICK,)),
      lambda line: line == "OK waiting for the drive: 1 batch, the oldest from 14:09:00"),
     (replace(_WELL, error=DriveGoneError("Gone.", "", "")), lambda line: line == "FAIL drive: Gone."),
+    (with_status(spare=replace(_SPARE, deleted=("Relay",))),
+     lambda line: line == "OK spare server: tent-2 has all races as of 14:09:00, 12 seconds ago; deleted on the race"
+                          " server, but still there: Relay"),
+    (with_status(spare=replace(_SPARE, without=("Relay (it was changed there)",))),
+     lambda line: line.startswith("FAIL spare server") and "except Relay (it was changed there)." in line),
+    (with_status(spare=replace(_SPARE, as_of=_TAKEN)), lambda line: line.startswith("FAIL spare server: tent-2")),
+    (with_status(spare=replace(_SPARE, as_of=None)), lambda line: line.startswith("FAIL spare server: tent-2 doesn't")),
 ])  # fmt: skip
 def test_what_counts_as_well(look: Look, is_told: Callable[[str], bool]) -> None:
     told = lines(look)
