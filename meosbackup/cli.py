@@ -25,7 +25,7 @@ COMMANDS = {
     "rehearse": "Prove that a batch restores, on a private server.",
     "restore": "Restore races from a batch, on the race server or on a spare one.",
     "export": "Write the races of a batch as files that MeOS opens without a server.",
-    "demo": "Show a whole race day in a minute, on a private server.",
+    "demo": "Show a whole race day in a minute, on private servers.",
 }
 """Each command, `commands/<name>.py`, and the first line of its help."""
 

@@ -1,9 +1,10 @@
-"""`meosbackup demo`: a whole race day in a minute, on a private server that nobody else sees."""
+"""`meosbackup demo`: a whole race day in a minute, on private servers that nobody else sees."""
 
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -25,7 +26,7 @@ from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.mysql.programs import Program
 from meosbackup.restore import rehearsal, restore
 from meosbackup.restore.job import RestoreOptions
-from meosbackup.settings.model import Settings
+from meosbackup.settings.model import Address, Settings
 from meosbackup.store import drive, inventory
 
 RACES = ("meos_20261122_211702_1e5", "meos_20261122_211713_94", "meos_20261122_211720_1cb")
@@ -36,9 +37,10 @@ _PAUSE = 1.5
 
 @dataclass(frozen=True)
 class Stage:
-    """Where the demo runs: the race server, the drive and the spool, all in a temporary folder."""
+    """Where the demo runs: the race server, the spare server, the drive and the spool, all in temporary folders."""
 
     server: PrivateServer
+    spare: PrivateServer
     target: Path
     spool: Path
 
@@ -46,7 +48,7 @@ class Stage:
 @command("demo", "common")
 @click.option("--seconds", type=int, default=50, show_default=True, metavar="N", help="How long the race day lasts.")
 def demo_command(_: Settings, console: Console, *, seconds: int) -> bool:
-    """Show a whole race day in a minute, on a private server.
+    """Show a whole race day in a minute, on private servers.
 
     It needs neither MeOS nor a drive.
 
@@ -61,12 +63,13 @@ def run(console: Console, seconds: int) -> bool:
     Raises ProgramMissingError and other kinds of MeosBackupError. Ctrl-C ends it as it ends a race day.
     """
     console.say("A race day in a minute: a private server with three races made by MeOS, laptops that change them")
-    console.say("as MeOS does, and meosbackup backing them up. Only a temporary folder is used.")
+    console.say("as MeOS does, meosbackup backing them up, and a spare server. Only temporary folders are used.")
     console.say()
     with _stage() as stage:
         ready = daemon.prepare(_settings(stage), stage.spool)
         if _race_day(ready, console, stage, seconds):
-            return _loss(console, stage, ready.program) and _accident(console, stage, ready.program)
+            parts = (_loss, _accident, _failover)
+            return all(part(console, stage, ready.program) for part in parts)
     console.say("The demo was stopped, and everything it made was deleted.")
     return True
 
@@ -76,6 +79,7 @@ def _stage() -> Iterator[Stage]:
     with (
         tempfile.TemporaryDirectory(prefix="meosbackup-demo-", ignore_cleanup_errors=True) as name,
         private_server.private_server() as server,
+        private_server.private_server() as spare,
     ):
         folder = Path(name)
         target = folder / "drive"
@@ -84,7 +88,7 @@ def _stage() -> Iterator[Stage]:
             for file in _FILES:
                 private_server.load(server, data / file)
         _make_it_today(server)
-        yield Stage(server, target, folder / "spool")
+        yield Stage(server, spare, target, folder / "spool")
 
 
 def _make_it_today(server: PrivateServer) -> None:
@@ -96,10 +100,11 @@ def _make_it_today(server: PrivateServer) -> None:
 
 
 def _settings(stage: Stage) -> Settings:
-    server = stage.server
+    server, spare = stage.server, stage.spare
     return Settings(
         target=stage.target, any_disk=True, spool=stage.spool, interval=_INTERVAL, host=server.host, port=server.port,
         socket=server.socket, user=server.user, password=server.password,
+        standby=Address(spare.host, spare.port), standby_user=spare.user, standby_password=spare.password,
         stay_awake=False,
     )  # fmt: skip
 
@@ -152,6 +157,27 @@ def _loss(console: Console, stage: Stage, program: Program) -> bool:
         is_same &= _are_same(there, rehearsal.stored_digests(newest, entry))
     console.say(
         "The second server has what the first one has." if is_same else "The second server does NOT have what was lost."
+    )
+    return is_same
+
+
+def _failover(console: Console, stage: Stage, program: Program) -> bool:
+    """Kill the race server, compare what the spare one has with the newest batch, and have a laptop go on there."""
+    newest, is_same = _newest(stage), True
+    console.say()
+    console.say("The race server is lost: it was killed. A laptop goes on with the spare server:")
+    console.say()
+    began = time.monotonic()
+    stage.server.kill()
+    for entry in newest.batch.races:
+        there = rehearsal.database_digests(entry.database, stage.spare, program, threading.Event())
+        is_same &= _are_same(there, rehearsal.stored_digests(newest, entry))
+    with closing(simulation.Laptop(stage.spare, newest.batch.races[0].database)) as laptop:
+        laptop.read_card()
+    seconds = time.monotonic() - began
+    what = "all races of" if is_same else "NOT all races of"
+    console.say(
+        f"It had {what} the newest batch, row by row. {seconds:.1f} s after the loss, a card was read out there."
     )
     return is_same
 

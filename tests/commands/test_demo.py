@@ -32,7 +32,8 @@ def test_the_demo_backs_up_rehearses_and_restores(temporary: Path, tmp_path: Pat
     assert result.returncode == 0, result.stdout + result.stderr
     for words in (
         "race list + 3 races", "batches made", "The second server has what the first one has.",
-        "was deleted in MeOS", "The race is exactly as it was.",
+        "spare server ready", "was deleted in MeOS", "The race is exactly as it was.",
+        "It had all races of the newest batch, row by row.",
     ):  # fmt: skip
         assert words in result.stdout
     assert "FAIL" not in result.stdout
