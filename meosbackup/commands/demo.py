@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from meosbackup.meos import changes
 from meosbackup.mysql import private_server
 from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.mysql.programs import Program
-from meosbackup.restore import rehearsal, restore
+from meosbackup.restore import feeding, rehearsal, restore
 from meosbackup.restore.job import RestoreOptions
 from meosbackup.settings.model import Address, Settings
 from meosbackup.store import drive, inventory
@@ -68,6 +68,7 @@ def run(console: Console, seconds: int) -> bool:
     with _stage() as stage:
         ready = daemon.prepare(_settings(stage), stage.spool)
         if _race_day(ready, console, stage, seconds):
+            _finish_feeding(ready, stage)
             parts = (_loss, _accident, _failover)
             return all(part(console, stage, ready.program) for part in parts)
     console.say("The demo was stopped, and everything it made was deleted.")
@@ -123,6 +124,12 @@ def _race_day(ready: daemon.Ready, console: Console, stage: Stage, seconds: int)
             return daemon.run(ready, console, seconds)
         finally:
             timer.cancel()
+
+
+def _finish_feeding(ready: daemon.Ready, stage: Stage) -> None:
+    """Bring the newest batch to the spare server, if the end of the day broke that off."""
+    if ready.spare:
+        feeding.feed(replace(ready.spare, stop=threading.Event()), _newest(stage), "")
 
 
 def _accident(console: Console, stage: Stage, program: Program) -> bool:
