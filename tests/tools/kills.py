@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,7 +75,7 @@ def play(stage: Stage, way: str) -> None:
         is_hit = WAYS[way](stage, process)
         process.wait(PATIENCE)
     server.start()
-    wait_until(lambda: not _sessions(server), "the end of all that was begun")
+    wait_until(lambda: not sessions(server), "the end of all that was begun")
     figures.update(rounds=1, hit=is_hit)
     torn = figures["torn"]
     for race in RACES:
@@ -121,7 +121,8 @@ def _state(server: PrivateServer, race: str) -> tuple[State | None, State | None
         return None, None
 
 
-def _sessions(server: PrivateServer) -> list[str]:
+def sessions(server: PrivateServer) -> list[str]:
+    """Return what meosbackup's sessions with a server do."""
     return [str(row) for row in query(server, "SHOW PROCESSLIST") if row[1] == MEOS_USER]
 
 
@@ -138,12 +139,19 @@ def _kill_client(stage: Stage, process: "subprocess.Popen[bytes]") -> bool:
         return False
     delay, deadline = stage.chance.uniform(0, 0.1), time.monotonic() + PATIENCE
     while process.poll() is None and time.monotonic() < deadline:
-        feeding = _clients_of(process.pid)
+        feeding = clients_of(process.pid)
         if feeding:
             time.sleep(delay)
-            with suppress(ProcessLookupError):
-                os.kill(stage.chance.choice(feeding), signal.SIGKILL)
+            if kill_any(feeding, stage.chance):
                 return True
+    return False
+
+
+def kill_any(feeding: Sequence[int], chance: random.Random) -> bool:
+    """Kill one of these processes; return whether it was still there."""
+    with suppress(ProcessLookupError, IndexError):
+        os.kill(chance.choice(feeding), signal.SIGKILL)
+        return True
     return False
 
 
@@ -155,11 +163,11 @@ def _kill_server(stage: Stage, process: "subprocess.Popen[bytes]") -> bool:
 
 
 def _kill_itself_amid_the_swap(stage: Stage, process: "subprocess.Popen[bytes]") -> bool:
-    return _waits_for_the_swap(stage, process) and _ends(process)
+    return waits_for_the_swap(stage.server, process, stage.chance, len(RACES)) and _ends(process)
 
 
 def _kill_server_amid_the_swap(stage: Stage, process: "subprocess.Popen[bytes]") -> bool:
-    is_hit = _waits_for_the_swap(stage, process)
+    is_hit = waits_for_the_swap(stage.server, process, stage.chance, len(RACES))
     stage.server.kill()
     return is_hit
 
@@ -179,7 +187,7 @@ def _ends(process: "subprocess.Popen[bytes]") -> bool:
     return is_hit
 
 
-def _clients_of(process_id: int) -> list[int]:
+def clients_of(process_id: int) -> list[int]:
     """Return the processes that feed a dump for another one."""
     found = []
     for path in Path("/proc").glob("[0-9]*"):
@@ -189,17 +197,19 @@ def _clients_of(process_id: int) -> list[int]:
     return found
 
 
-def _waits_for_the_swap(stage: Stage, process: "subprocess.Popen[bytes]") -> bool:
-    """Wait until a statement replaces tables, and for a random part of it."""
-    which = stage.chance.randrange(len(RACES))
+def waits_for_the_swap(
+    server: PrivateServer, process: "subprocess.Popen[bytes]", chance: random.Random, count: int
+) -> bool:  # fmt: skip
+    """Wait until any of the first `count` statements replaces tables, and for a random part of it."""
+    which = chance.randrange(count)
     seen: set[str] = set()
-    with closing(connect(stage.server)) as connection, closing(connection.cursor()) as cursor:
+    with closing(connect(server)) as connection, closing(connection.cursor()) as cursor:
         while process.poll() is None:
             cursor.execute("SHOW PROCESSLIST")
             rows: list[tuple[object, ...]] = cursor.fetchall()  # type: ignore[assignment]
             seen.update(str(row[7]) for row in rows if str(row[7]).startswith("RENAME TABLE"))
             if len(seen) > which:
-                time.sleep(stage.chance.uniform(0, 0.03))
+                time.sleep(chance.uniform(0, 0.03))
                 return True
     return False
 

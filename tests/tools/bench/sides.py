@@ -15,9 +15,10 @@ import click
 
 from meosbackup.console import Console
 from meosbackup.day import daemon
+from meosbackup.day.daemon import Day
 from meosbackup.day.record import Listener
 from meosbackup.mysql.private_server import PrivateServer
-from meosbackup.settings.model import Settings
+from meosbackup.settings.model import Address, Settings
 from tests.toolkit.servers import MEOS_PASSWORD, MEOS_USER, RACE_LIST
 
 
@@ -94,20 +95,35 @@ def meosbackup_day(
     server: PrivateServer, target: Path, *, meosxml: bool = True, listeners: Sequence[Listener] = ()
 ) -> Iterator[Callable[[], None]]:
     """Give a function that runs a tick of meosbackup: all that --once does, with shipping to the drive."""
-    settings = Settings(
-        target=target, any_disk=True, host=server.host, port=server.port, user=MEOS_USER, password=MEOS_PASSWORD,
-        all_races=True, interval=600, meosxml=meosxml, distrust_minutes=1_440,
-    )  # fmt: skip
-    with tempfile.TemporaryDirectory(prefix="meosbackup-bench-") as folder:
-        ready = daemon.prepare(settings, Path(folder, "spool"))
-        day = daemon.begin(ready, Console(quiet=True), is_only_tick=True)
+    with begun_day(server, target, meosxml=meosxml) as day:
         day.ticks.record.listeners = [*day.ticks.record.listeners, *listeners]
 
         def back_up() -> None:
             day.ticks.tick(datetime.now().astimezone().replace(microsecond=0))
 
+        yield back_up
+
+
+@contextmanager
+def begun_day(
+    server: PrivateServer,
+    target: Path,
+    *,
+    meosxml: bool = True,
+    is_only_tick: bool = True,
+    standby: Address | None = None,
+) -> Iterator[Day]:
+    """Have meosbackup ready for its first tick, perhaps with a spare server."""
+    settings = Settings(
+        target=target, any_disk=True, host=server.host, port=server.port, user=MEOS_USER, password=MEOS_PASSWORD,
+        all_races=True, interval=600, meosxml=meosxml, distrust_minutes=1_440, standby=standby,
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="meosbackup-bench-") as folder:
+        day = daemon.begin(
+            daemon.prepare(settings, Path(folder, "spool")), Console(quiet=True), is_only_tick=is_only_tick
+        )
         try:
-            yield back_up
+            yield day
         finally:
             day.leave()
 

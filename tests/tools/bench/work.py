@@ -149,7 +149,7 @@ def _in_turns(
     side = Plain()
     with _drive(folder / "plain") as plain_drive, _drive(folder / "ours") as our_drive:
         made: list[float] = []
-        with meosbackup_day(server, our_drive.place) as back_up, _noting(made):
+        with meosbackup_day(server, our_drive.place) as back_up, noting(made):
             sides: tuple[list[Spent], list[Spent]] = [], []
             begun = written_bytes(our_drive)
             back_up()
@@ -170,13 +170,14 @@ def _in_turns(
 
 def _spent(act: Callable[[], None], made: list[float]) -> Spent:
     made.clear()
-    began, cpu = time.perf_counter(), _cpu()
+    began, before = time.perf_counter(), cpu()
     act()
     end = time.perf_counter()
-    return Spent((made[0] if made else end) - began, end - began, _cpu() - cpu)
+    return Spent((made[0] if made else end) - began, end - began, cpu() - before)
 
 
-def _cpu() -> float:
+def cpu() -> float:
+    """Return the seconds of user and system time that this process and its children have taken."""
     if sys.platform != "win32":
         both = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
         return sum(usage.ru_utime + usage.ru_stime for usage in both)
@@ -184,7 +185,7 @@ def _cpu() -> float:
 
 
 @contextmanager
-def _noting(made: list[float]) -> Iterator[None]:
+def noting(made: list[float]) -> Iterator[None]:
     """Note when a batch is in the spool."""
     original = Record.made
 
