@@ -1,5 +1,6 @@
 """The spare server, brought up to date: what changed is put there as a restore does it, race tables first."""
 
+import logging
 import re
 import threading
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,6 +25,8 @@ from meosbackup.settings.model import Settings
 
 AGAIN = "It will retry automatically."
 """What to do about an error of the spare server, by day."""
+
+log = logging.getLogger(__name__)
 
 _LOCK_SECONDS = 2
 _MEANS = "Backups are not affected."
@@ -179,6 +182,7 @@ def _stop_those_in_use(
     for name_id in map(name_id_of, entries):
         known, now = remembered.get(name_id), found[name_id]
         if known is not None and not known.stopped and now.standing in {Standing.OPEN, Standing.CHANGED}:
+            log.warning("%s is in use, %s; tables: %s", name_id, now.reason, ", ".join(known.differing(now.sign)))
             remembered[name_id] = replace(known, stopped=now.reason)
             spare_memory.write(session, [remembered[name_id]])
 

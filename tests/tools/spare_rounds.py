@@ -355,7 +355,8 @@ def _load(server: PrivateServer, folder: Path) -> list[str]:
 @click.option(
     "--pair", "pairs", multiple=True, default=(0, 1, 2, 3), type=click.IntRange(0, 3), help="These servers only."
 )
-def main(ticks: int, count: int, feeds: int, seed: int, pairs: tuple[int, ...]) -> None:
+@click.option("--way", "ways", multiple=True, default=WAYS, type=click.Choice(WAYS), help="Kill amid a feeding so.")
+def main(ticks: int, count: int, feeds: int, seed: int, pairs: tuple[int, ...], ways: tuple[str, ...]) -> None:
     """Kill the race server, and then all that feeds the spare one, on each pair of servers; print the figures."""
     ages: list[float] = []
     waits: list[float] = []
@@ -371,7 +372,7 @@ def main(ticks: int, count: int, feeds: int, seed: int, pairs: tuple[int, ...]) 
                     kill_race_server(played, played.chance.randint(1, max(1, 2 * ticks // count - 5)))
                     click.echo(f"  kill {place + 1}: held what was {played.ages[-1]:.1f} s old; fed within"
                                f" {played.waits[-1]:.1f} s")  # fmt: skip
-                for place, way in enumerate(itertools.islice(itertools.cycle(WAYS), feeds), 1):
+                for place, way in enumerate(itertools.islice(itertools.cycle(ways), feeds), 1):
                     kill_feed(played, way)
                     click.echo(f"  kill {place} amid a feeding: {way}")
             click.echo(f"  {played.ticks} ticks")

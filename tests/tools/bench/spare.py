@@ -9,6 +9,7 @@ import logging
 import os
 import statistics
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -147,8 +148,10 @@ def _spent(day: Day, spare: PrivateServer, made: list[float]) -> Spent:
 
 def _cpu_of(server: PrivateServer) -> float:
     """Return the seconds of user and system time that a server has taken."""
+    if sys.platform == "win32":  # nothing there tells it
+        return 0.0
     fields = Path(f"/proc/{server.process_id}/stat").read_text("ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return (int(fields[11]) + int(fields[12])) / float(os.sysconf("SC_CLK_TCK"))
 
 
 # Writers
