@@ -13,12 +13,16 @@ from meosbackup.dump import dumping
 from meosbackup.dump.dumping import GoodDump
 from meosbackup.dump.mysqldump import DumpProgram
 from meosbackup.dump.reader import Sink
+from meosbackup.dump.rows import RowMemory
 from meosbackup.errors import LoginRefusedError, MeosBackupError, ServerUnreachableError
 from meosbackup.system import signals
 
 log = logging.getLogger(__name__)
 
 Value = TypeVar("Value")
+
+_MOST_REMEMBERED = 1 << 22
+"""Bytes of rows; what they come to takes several times as many."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +49,29 @@ class NewDumps:
         )  # fmt: skip
 
 
+class Memories:
+    """What is remembered of the rows of several databases, to read their next dumps fast; of those dumped last."""
+
+    def __init__(self) -> None:
+        """Begin with nothing remembered."""
+        self._of: dict[str, RowMemory] = {}
+
+    def of(self, databases: Sequence[str]) -> dict[str, RowMemory]:
+        """Return the memories of databases that are about to be dumped; forget others that there is no room for."""
+        wanted = {name: self._of.get(name) or RowMemory(_MOST_REMEMBERED) for name in databases}
+        self._of = {name: memory for name, memory in self._of.items() if name not in wanted} | wanted
+        while sum(memory.size for memory in self._of.values()) > _MOST_REMEMBERED:
+            del self._of[next(iter(self._of))]
+        return wanted
+
+
 def make(
     program: DumpProgram,
     seen: Survey,
     due: Sequence[str],
     due_reference: Sequence[str],
     sinks: Callable[[Race], Sequence[Sink]],
+    memories: Memories,
     stop: threading.Event,
 ) -> NewDumps:
     """Dump the race tables (or the race list) of the databases `due`, then the reference tables of the others.
@@ -59,13 +80,13 @@ def make(
 
     Raises ServerUnreachableError or LoginRefusedError if that is why nothing could be dumped; StoppedError.
     """
-    jobs, races = program.settings.jobs, seen.races
+    jobs, races, memory = program.settings.jobs, seen.races, memories.of(due)
 
     def dump(name: str) -> GoodDump:
         if name == seen.race_list:
             return dumping.dump_race_list(program, seen.states[name], stop)
         race = races[name]
-        return dumping.dump_race_tables(program, seen.states[name], race, stop, sinks(race))
+        return dumping.dump_race_tables(program, seen.states[name], race, stop, sinks(race), memory[name])
 
     race_tables, errors = _side_by_side(dump, due, jobs)
     for error in errors.values():

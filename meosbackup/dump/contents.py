@@ -2,20 +2,25 @@
 
 import threading
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeAlias
 
 from meosbackup.batch import batch_file
 from meosbackup.batch.model import Freshness
-from meosbackup.dump import reader
-from meosbackup.dump.reader import Literals, Sink, Table, Value
+from meosbackup.dump import reader, rows
+from meosbackup.dump.reader import Sink, Table
+from meosbackup.dump.rows import Literals, Value
 from meosbackup.dump.scanner import Kind, Piece
 
 # The tables whose rows tell when a race last changed: oMonitor and oCounter say nothing about it.
 _RACE_TABLES = {"oevent", "orunner", "oteam", "oclass", "oclub", "ocourse", "ocontrol", "ocard", "opunch"}
 _TELLING_COLUMNS = {"modified", "removed", "finishtime"}
+
+_Telling: TypeAlias = tuple[bytes, bool, bool]
+"""What a row tells: when it changed, whether it is there rather than deleted, and whether it has a finish time."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +44,8 @@ class Inspection(Sink):
     def __init__(self) -> None:
         """Begin with nothing found."""
         self._tables: list[str] = []
-        self._rows: dict[str, int] = {}
+        self._rows: dict[str, Counter[_Telling]] = {}
         self._has_rows = self._is_completed = False
-        self._present = Counter[str]()
-        self._finished = 0
-        self._changes: set[bytes] = set()
 
     def take_piece(self, piece: Piece) -> None:
         """Note whether there are rows."""
@@ -52,25 +54,24 @@ class Inspection(Sink):
     def take_table(self, table: Table) -> Collection[str] | None:
         """Note a table; of a race's, want the columns that tell of changes."""
         self._tables.append(table.name)
-        self._name = table.name.lower()
-        if self._name not in _RACE_TABLES:
+        name = table.name.lower()
+        if name not in _RACE_TABLES:
             return None
-        self._rows.setdefault(self._name, 0)
+        self._of_table = self._rows.setdefault(name, Counter())
         telling = [column for column in table.columns if column.lower() in _TELLING_COLUMNS]
         places = {column.lower(): place for place, column in enumerate(telling)}
         self._places = [places.get(column, -1) for column in ("modified", "removed", "finishtime")]
         return telling
 
-    def take_row(self, row: Literals) -> None:
-        """Count a row."""
+    def made_of(self, row: Literals) -> _Telling:
+        """Return what a row tells."""
         modified, removed, finish = [row[place] if place >= 0 else b"NULL" for place in self._places]
-        self._rows[self._name] += 1
-        self._changes.add(modified)
-        if not reader.value(removed):
-            self._present[self._name] += 1
-            if self._name == "orunner":
-                time = reader.value(finish)
-                self._finished += isinstance(time, int) and time > 0
+        time = rows.value(finish)
+        return modified, not rows.value(removed), isinstance(time, int) and time > 0
+
+    def take_rows(self, made: Sequence[_Telling]) -> None:
+        """Count rows."""
+        self._of_table.update(made)
 
     def take_end(self, *, is_completed: bool) -> None:
         """Note whether the dump is whole."""
@@ -78,13 +79,21 @@ class Inspection(Sink):
 
     def contents(self) -> Contents:
         """Return what was found."""
-        last_change = max(filter(None, map(_moment, map(reader.value, self._changes))), default=None)
-        present = self._present
-        freshness = Freshness(last_change, present["orunner"], self._finished, present["ocard"], present["opunch"])
-        return Contents(
-            tuple(self._tables), self._is_completed, self._rows, freshness if "orunner" in self._rows else None,
-            self._has_rows,
+        changes = {modified for found in self._rows.values() for modified, _, _ in found}
+        last_change = max(filter(None, map(_moment, map(rows.value, changes))), default=None)
+        freshness = Freshness(
+            last_change, self._present("orunner"), self._present("orunner", finished=True), self._present("ocard"),
+            self._present("opunch"),
         )  # fmt: skip
+        return Contents(
+            tuple(self._tables), self._is_completed, {name: found.total() for name, found in self._rows.items()},
+            freshness if "orunner" in self._rows else None, self._has_rows,
+        )  # fmt: skip
+
+    def _present(self, table: str, *, finished: bool = False) -> int:
+        """Count the rows of a table that aren't deleted; with `finished`, those that have a time."""
+        found = self._rows.get(table, Counter[_Telling]())
+        return sum(count for (_, is_present, has_time), count in found.items() if is_present and has_time >= finished)
 
 
 def inspect(path: Path, stop: threading.Event | None = None) -> Contents:

@@ -15,6 +15,7 @@ from meosbackup.dump import mysqldump, permitted, portable
 from meosbackup.dump.contents import Contents, Inspection
 from meosbackup.dump.mysqldump import DumpProgram, TookTooLongError
 from meosbackup.dump.reader import Sink
+from meosbackup.dump.rows import RowMemory
 from meosbackup.errors import DumpFailedError, PrivilegeMissingError
 from meosbackup.meos import changes, relisting
 from meosbackup.meos.changes import DatabaseState
@@ -68,11 +69,16 @@ def dump_race_list(program: DumpProgram, state: DatabaseState, stop: threading.E
 
 
 def dump_race_tables(
-    program: DumpProgram, state: DatabaseState, race: Race, stop: threading.Event, sinks: Sequence[Sink] = ()
+    program: DumpProgram,
+    state: DatabaseState,
+    race: Race,
+    stop: threading.Event,
+    sinks: Sequence[Sink] = (),
+    memory: RowMemory | None = None,
 ) -> GoodDump:
     """Dump the race tables of a race, with statements at the end that put the race on the race list.
 
-    The dump is read once, by the checks and these `sinks` together.
+    The dump is read once, by the checks and these `sinks` together. The `memory` is as in `reader.read_through`.
 
     Raises EmptyShellError, PrivilegeMissingError, and as `mysqldump.dump` does.
     """
@@ -84,7 +90,8 @@ def dump_race_tables(
             f"If it is a race's, the user is missing a privilege: {grant_line(program.account)}",
         )
     left_out = [table.name for table in state.tables if changes.is_reference(table.name)]
-    good = _dump(program, state, left_out, stop, relisting.statements(race, state.database, own_event), sinks=sinks)
+    ending = relisting.statements(race, state.database, own_event)
+    good = _dump(program, state, left_out, stop, ending, sinks=sinks, memory=memory)
     if not good.contents.rows.get("oevent"):
         files.discard(good.path)
         raise EmptyShellError(
@@ -119,6 +126,7 @@ def _dump(
     ending: bytes = b"",
     *,
     sinks: Sequence[Sink] = (),
+    memory: RowMemory | None = None,
     is_waited_for: bool = True,
 ) -> GoodDump:
     """Dump a database; `is_waited_for` if MeOS waits for these tables while they are locked."""
@@ -138,7 +146,7 @@ def _dump(
         # From here on the server isn't involved: nothing below keeps a table locked.
         inspection, trial = Inspection(), permitted.Trial(state.database)
         written = portable.make_portable(
-            raw, finished, stop, ending, changes.MONITOR_TABLE, [inspection, trial, *sinks]
+            raw, finished, stop, ending, changes.MONITOR_TABLE, [inspection, trial, *sinks], memory
         )
     except FileNotFoundError as error:
         raise DumpFailedError(

@@ -2,12 +2,13 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from meosbackup.dump import reader
-from meosbackup.dump.reader import Literals, Sink, Table, Value
+from meosbackup.dump import reader, rows
+from meosbackup.dump.reader import Sink, Table
+from meosbackup.dump.rows import Literals, Value
 
 
 @dataclass(frozen=True)
@@ -34,23 +35,26 @@ class Fingerprint(Sink):
         self._name = table.name.lower()
         self._columns = hashlib.sha256(b"".join(_canonical(column.lower()) for column in table.columns))
         self._rows[self._name] += 0
-        self._add(b"")
+        self._sums[self._name] += self._digest(b"")
         return table.columns
 
-    def take_row(self, row: Literals) -> None:
-        """Digest a row."""
-        self._rows[self._name] += 1
-        self._add(b"".join(map(_canonical, reader.values(row))))
+    def made_of(self, row: Literals) -> int:
+        """Return the digest of a row."""
+        return self._digest(b"".join(map(_canonical, rows.values(row))))
+
+    def take_rows(self, made: Sequence[int]) -> None:
+        """Count rows, and add up their digests: equal rows would undo each other under XOR."""
+        self._rows[self._name] += len(made)
+        self._sums[self._name] += sum(made)
 
     def digests(self) -> dict[str, TableDigest]:
         """Return, for each table's lower-case name, a digest of its columns' names and of its rows in any order."""
         return {name: TableDigest(rows, f"{self._sums[name] % (1 << 256):064x}") for name, rows in self._rows.items()}
 
-    def _add(self, data: bytes) -> None:
+    def _digest(self, data: bytes) -> int:
         digest = self._columns.copy()
         digest.update(data)
-        # A sum: equal rows would undo each other under XOR.
-        self._sums[self._name] += int.from_bytes(digest.digest(), "big")
+        return int.from_bytes(digest.digest(), "big")
 
 
 def table_digests(path: Path) -> dict[str, TableDigest]:

@@ -9,7 +9,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 
 from meosbackup.dump import definitions
-from meosbackup.dump.reader import CONTENT, INSERT, NAME, Sink
+from meosbackup.dump.reader import Sink
+from meosbackup.dump.rows import CONTENT, INSERT, NAME
 from meosbackup.dump.scanner import SANDBOX_LINE, Kind, Piece, unquoted
 from meosbackup.errors import MeosBackupError
 from meosbackup.meos import relisting

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from meosbackup.dump import reader, scanner
 from meosbackup.dump.reader import Sink
+from meosbackup.dump.rows import RowMemory
 from meosbackup.dump.scanner import PIECE, Kind, Piece
 from meosbackup.system.patience import patiently
 
@@ -43,19 +44,20 @@ def make_portable(
     ending: bytes = b"",
     apart: str = "",
     sinks: Sequence[Sink] = (),
+    memory: RowMemory | None = None,
 ) -> Written:
     """Copy a dump so that it restores on other servers too, make the copy durable, and let sinks share the pass.
 
     MariaDB's sandbox line is left out, and if a database, a table or a column is defined with a collation that only
     some servers know, it becomes one that all know (`utf8mb4_uca1400_ai_ci`: `utf8mb4_general_ci`); rows stay as they
     are. `ending` is SQL that is put before the last line, which tells that the dump is whole. The table `apart`, its
-    name in lower case, plays no part in the identity.
+    name in lower case, plays no part in the identity. The `memory` is as in `reader.read_through`.
 
     Raises BadDumpError, OSError and StoppedError as `reader.read_through` does; the target is unfinished then.
     """
     with patiently(lambda: target.open("wb", PIECE), target) as copy:
         portable = _Portable(copy, ending, apart)
-        reader.read_through(source, [portable, *sinks], stop)
+        reader.read_through(source, [portable, *sinks], stop, memory)
         copy.flush()
         os.fsync(copy.fileno())
         return Written(copy.tell(), portable.digest.hexdigest(), portable.identity.hexdigest(), portable.longest)
@@ -99,10 +101,13 @@ class _Portable(Sink):
         return piece.data
 
     def _measure(self, data: bytes) -> None:
-        lengths = [len(line) + 1 for line in data.split(b"\n")]
-        lengths[0] += self._line
-        self._line = lengths[-1] - 1  # what begins there goes on in the next piece
-        self.longest = max(self.longest, self._line, *lengths[:-1])
+        if self._line + len(data) > self.longest:  # else there can't be a longer line
+            first, *others = data.split(b"\n")
+            self.longest = max(
+                self.longest, self._line + len(first) + bool(others), *(len(line) + 1 for line in others)
+            )
+        begun = data.rfind(b"\n") + 1
+        self._line = len(data) - begun + (0 if begun else self._line)
 
 
 def _known_everywhere(line: bytes) -> bytes:

@@ -3,22 +3,24 @@
 import hashlib
 import logging
 import os
+import re
 import tempfile
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from meosbackup.dump import reader, scanner
 from meosbackup.dump.portable import Written
-from meosbackup.dump.reader import CutShortError, Literals, Row, Sink, Table, Value
+from meosbackup.dump.reader import CutShortError, Sink, Table
+from meosbackup.dump.rows import Literals, Value
 from meosbackup.dump.scanner import Piece
 from meosbackup.errors import MeosBackupError, StoppedError
 from meosbackup.meosxml import extras, tags
-from meosbackup.meosxml.tags import Kind, Writer
+from meosbackup.meosxml.tags import Kind, Writer, encoded
 from meosbackup.system import files
 from meosbackup.system.patience import patiently
 
@@ -56,7 +58,7 @@ _CARD = Kind(
 _LISTS = (_CONTROL, _COURSE, _CLASS, _CLUB, _RUNNER, _TEAM, _PUNCH, _CARD)  # in MeOS's order
 _KINDS = {kind.table: kind for kind in (_EVENT, *_LISTS)}
 
-_CARD_PLACE = "\0"  # where a runner's card goes: no text holds it, since XML can't
+_CARD_PLACE = re.compile(b"\0")  # where a runner's card goes: no text holds it, since XML can't
 _PIECE = 1 << 18
 _IN_MEMORY = 1 << 20
 _CUT_SHORT = "is cut short: it lacks the line that ends a whole dump"
@@ -103,14 +105,16 @@ class Draft(Sink):
     Whatever goes wrong in the pass is kept for `finish` to raise: it costs the race this file and nothing else.
     """
 
+    basis: tuple[int, tzinfo]
+
     def __init__(self, path: Path, version: int, zone: tzinfo = UTC) -> None:
         """Make the file at `path`, for a race of this dbVersion, with times of change by this zone's clock."""
-        self._version, self._zone = version, zone
+        self.basis = version, zone
         self._path = path
         self._error: Exception | None = None
         self._starts: dict[str, int] = {}  # where each table's rows begin in it
         self._writer: Writer | None = None
-        self._events: list[tuple[Writer, Row]] = []
+        self._events: list[tuple[Writer, Literals]] = []
         self._cards: dict[Value, bytes] = {}
         self._cards_of_runners: list[Value] = []
         self._is_charset_known = self._has_images = False
@@ -126,9 +130,18 @@ class Draft(Sink):
         """Want all columns of a table that MeOS writes into its file."""
         return self._tried(self._begin, table)
 
-    def take_row(self, row: Literals) -> None:
-        """Write a row."""
-        self._tried(self._write_row, row)
+    def made_of(self, row: Literals) -> Any:
+        """Return a row as the file has it; None if it has none of it."""
+        return self._tried(self._made_of, row)
+
+    def take_rows(self, made: Sequence[Any]) -> None:
+        """Write rows."""
+        self._tried(self._write_rows, made)
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether nothing went wrong in the pass."""
+        return self._error is None
 
     def take_end(self, *, is_completed: bool) -> None:
         """Put together all of the file but its end."""
@@ -147,7 +160,7 @@ class Draft(Sink):
 
     def fits(self, source: Source) -> bool:
         """Return whether the file is drafted for this version and zone."""
-        return (self._version, self._zone) == (source.version, source.zone)
+        return self.basis == (source.version, source.zone)
 
     def finish(self, source: Source, target: Path, stop: threading.Event) -> Written:
         """Move the file to its target and write its end, for which images are read from the reference dump.
@@ -174,8 +187,8 @@ class Draft(Sink):
             for text in extras.pieces(*self._packed, dumps):
                 if stop.is_set():
                     raise StoppedError
-                self._write(file, _encoded(text))
-            self._write(file, _encoded("</meosdata>\n"))
+                self._write(file, encoded(text))
+            self._write(file, encoded("</meosdata>\n"))
             return Written(file.tell(), self._digest.hexdigest())
 
     def _tried(self, step: Callable[[Taken], Given], what: Taken) -> Given | None:
@@ -202,42 +215,54 @@ class Draft(Sink):
         if name in self._starts:
             raise _UnfitError(f"holds the table {name} twice: it comes from several databases")
         self._starts[name] = self._scratch.tell()
-        self._writer = tags.writer(kind, table, self._version, self._zone)
+        self._writer = tags.writer(kind, table, *self.basis)
         return table.columns
 
-    def _write_row(self, literals: Literals) -> None:
-        writer, row = self._writer, reader.values(literals)
+    def _made_of(self, row: Literals) -> Any:
+        """Return what is written of a row; of a card with its Id, of a runner with its card's, and of a race all."""
+        writer = self._writer
+        if writer is None or writer.kind is _EVENT:
+            return row  # a race counts even if it is marked as removed
+        if writer.cell(row, "removed"):
+            return None
+        if writer.kind is _CARD:
+            return writer.cell(row, "id"), writer.written(row)
+        if writer.kind is _RUNNER:
+            return writer.cell(row, "card"), writer.written(row, _CARD_PLACE.pattern)
+        return writer.written(row)
+
+    def _write_rows(self, made: Sequence[Any]) -> None:
+        writer, present = self._writer, [one for one in made if one is not None]
         if writer is None:
             return
         if writer.kind is _EVENT:
-            self._events.append((writer, row))  # it counts even if it is marked as removed
-        elif not writer.cell(row, "removed"):
-            if writer.kind is _CARD:
-                self._cards[writer.cell(row, "id")] = _encoded(writer.written(row))
-            elif writer.kind is _RUNNER:
-                self._cards_of_runners.append(writer.cell(row, "card"))
-                self._scratch.write(_encoded(writer.written(row, _CARD_PLACE)))
-            else:
-                self._scratch.write(_encoded(writer.written(row)))
+            self._events += [(writer, row) for row in present]
+        elif writer.kind is _CARD:
+            self._cards.update(present)
+        elif writer.kind is _RUNNER:
+            self._cards_of_runners += [card for card, _ in present]
+            self._scratch.write(b"".join([data for _, data in present]))
+        else:
+            self._scratch.write(b"".join(present))
 
     def _put_together(self, is_completed: bool) -> None:
         """Write the file up to its lists, in the order in which MeOS writes it."""
         about, event = self._checked(is_completed)
         self._packed = (about.cell(event, "lists"), about.cell(event, "maps"), about.cell(event, "machine"))
-        head = f'{_DECLARATION}<meosdata version="{_FORMAT}">\n{about.written_tags(event)}{about.written_data(event)}'
+        head = encoded(f'{_DECLARATION}<meosdata version="{_FORMAT}">\n')
         with patiently(lambda: self._path.open("wb"), self._path) as file:
-            self._write(file, _encoded(head))
+            self._write(file, head + about.written_tags(event) + about.written_data(event))
             for kind in _LISTS:
-                self._write(file, _encoded(f"<{kind.group}>\n"))
+                self._write(file, encoded(f"<{kind.group}>\n"))
                 for data in self._list(kind):
                     self._write(file, data)
-                self._write(file, _encoded(f"</{kind.group}>\n"))
+                self._write(file, encoded(f"</{kind.group}>\n"))
 
-    def _checked(self, is_completed: bool) -> tuple[Writer, Row]:
+    def _checked(self, is_completed: bool) -> tuple[Writer, Literals]:
         """Return the one row that tells of the race itself, if the dump is a whole one of a race."""
         if not is_completed:
             raise _UnfitError(_CUT_SHORT)
-        if self._version < 1:
+        if self.basis[0] < 1:
             raise _UnfitError(
                 "is from a race whose version isn't known, nor whether its times are in tenths of a second"
             )
@@ -256,11 +281,7 @@ class Draft(Sink):
             return
         cards = (self._cards.get(card, b"") for card in self._cards_of_runners)
         for piece in self._rows(kind):
-            first, *others = piece.split(_CARD_PLACE.encode())
-            yield first
-            for data in others:
-                yield next(cards)
-                yield data
+            yield _CARD_PLACE.sub(lambda _: next(cards), piece)
 
     def _rows(self, kind: Kind) -> Iterator[bytes]:
         """Yield what was written of a table, in pieces."""
@@ -278,11 +299,6 @@ class Draft(Sink):
 
 class _UnfitError(Exception):
     """Why no file can be made from a dump."""
-
-
-def _encoded(text: str) -> bytes:
-    """Encode a text of the file; MeOS writes its files on Windows."""
-    return text.replace("\r\n", "\n").replace("\n", "\r\n").encode()
 
 
 def _unfit(dump: Path, why: str) -> UnconvertibleError:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from meosbackup.dump import reader
-from meosbackup.dump.reader import Value
+from meosbackup.dump.rows import Value
 from meosbackup.meosxml import tags, wellformed
 from meosbackup.meosxml.tags import escaped
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache, partial
 
-from meosbackup.dump.reader import Row, Table, Value
+from meosbackup.dump import rows
+from meosbackup.dump.reader import Table
+from meosbackup.dump.rows import Literals, Value
 
 TENTHS_SINCE = 89
 """The first version of MeOS's database (dbVersion) whose times are tenths of a second; before, they are seconds."""
@@ -31,6 +33,10 @@ _TIMES = frozenset({
 _DOUBLES = frozenset({"double", "float"})
 _HIDDEN = frozenset({"id", "modified", "counter", "removed"})
 
+_MOST_KNOWN = 1 << 12
+_SHORT = 64
+"""Bytes of a value that may come again, in a column that holds so many different ones at most."""
+
 Format = Callable[[Value], str]
 
 
@@ -50,43 +56,52 @@ class Kind:
     has_data: bool = True
 
 
-@dataclass(frozen=True)
-class _Field:
-    """A column's place in a row, the tag around its value, how that is written, and which values are left out."""
+class _Field(dict[bytes, bytes]):
+    """A column's `place` in a row, and what is written of its values: each by its literal, since most come many times.
 
-    place: int
-    start: str
-    end: str
-    written: Format
-    left_out: tuple[Value, ...]
+    Of the values that are `left_out`, that is nothing.
+    """
+
+    def __init__(self, place: int, tag: str, written: Format, left_out: tuple[Value, ...]) -> None:
+        super().__init__()
+        self.place = place
+        self._start, self._end = f"<{tag}>".encode(), f"</{tag}>\r\n".encode()
+        self._written, self._left_out = written, left_out
+
+    def __missing__(self, literal: bytes) -> bytes:
+        value = rows.value(literal)
+        text = b"" if value in self._left_out else self._start + self._written(value).encode() + self._end
+        if len(literal) <= _SHORT and len(self) < _MOST_KNOWN:
+            self[literal] = text
+        return text
 
 
 @dataclass(frozen=True)
 class Writer:
-    """Writes the rows of one table."""
+    """Writes the rows of one table, given as their literals."""
 
     kind: Kind
     places: Mapping[str, int]
     tags: tuple[_Field, ...]
     data: tuple[_Field, ...]
 
-    def cell(self, row: Row, column: str) -> Value:
+    def cell(self, row: Literals, column: str) -> Value:
         """Return the value of a column, by its lower-case name; None if the table doesn't have it."""
-        return row[self.places[column]] if column in self.places else None
+        return rows.value(row[self.places[column]]) if column in self.places else None
 
-    def written(self, row: Row, within: str = "") -> str:
+    def written(self, row: Literals, within: bytes = b"") -> bytes:
         """Return a row as XML; `within` stands before its oData."""
-        tag = self.kind.tag
-        return f"<{tag}>\n{_fields(self.tags, row)}{within}{self.written_data(row)}</{tag}>\n"
+        tag = self.kind.tag.encode()
+        return b"<%b>\r\n%b%b%b</%b>\r\n" % (tag, self.written_tags(row), within, self.written_data(row), tag)
 
-    def written_tags(self, row: Row) -> str:
+    def written_tags(self, row: Literals) -> bytes:
         """Return a row's tags only."""
-        return _fields(self.tags, row)
+        return b"".join([field[row[field.place]] for field in self.tags])
 
-    def written_data(self, row: Row) -> str:
+    def written_data(self, row: Literals) -> bytes:
         """Return a row's oData; if its kind has none, only what a newer MeOS may have put there."""
-        data = _fields(self.data, row)
-        return f"<oData>\n{data}</oData>\n" if data or self.kind.has_data else ""
+        data = b"".join([field[row[field.place]] for field in self.data])
+        return b"<oData>\r\n%b</oData>\r\n" % data if data or self.kind.has_data else b""
 
 
 def writer(kind: Kind, table: Table, version: int, zone: tzinfo = UTC) -> Writer:
@@ -99,7 +114,7 @@ def writer(kind: Kind, table: Table, version: int, zone: tzinfo = UTC) -> Writer
 
     def field(tag: str, column: str) -> _Field:
         form = _format(column, column in doubles, version, zone)
-        return _Field(places[column], f"<{tag}>", f"</{tag}>\n", form, _OK if column == "inputstatus" else _NOTHING)
+        return _Field(places[column], tag, form, _OK if column == "inputstatus" else _NOTHING)
 
     named = dict(_columns(kind.tags))
     others = {
@@ -111,6 +126,11 @@ def writer(kind: Kind, table: Table, version: int, zone: tzinfo = UTC) -> Writer
         kind, places, tuple(field(tag, column) for column, tag in named.items() if column in places),
         tuple(field(tag, column) for column, tag in others.items()),
     )  # fmt: skip
+
+
+def encoded(text: str) -> bytes:
+    """Encode a text of the file; MeOS writes its files on Windows."""
+    return text.replace("\r\n", "\n").replace("\n", "\r\n").encode()
 
 
 def escaped(text: str) -> str:
@@ -139,13 +159,6 @@ def _columns(tags: str) -> Iterator[tuple[str, str]]:
     for tag in tags.split():
         name, _, column = tag.partition("=")
         yield (column or name).lower(), name
-
-
-def _fields(fields: tuple[_Field, ...], row: Row) -> str:
-    return "".join([
-        field.start + field.written(value) + field.end
-        for field in fields if (value := row[field.place]) not in field.left_out
-    ])  # fmt: skip
 
 
 def _format(column: str, is_double: bool, version: int, zone: tzinfo) -> Format:

@@ -19,7 +19,8 @@ from meosbackup.batch.model import Freshness
 from meosbackup.dump import fingerprint, portable, scanner
 from meosbackup.dump.contents import Contents, inspect
 from meosbackup.dump.portable import Written
-from meosbackup.dump.reader import BadDumpError, Row, Table, Value
+from meosbackup.dump.reader import BadDumpError, Table
+from meosbackup.dump.rows import Row, Value
 from meosbackup.dump.scanner import PIECE, Kind
 from meosbackup.errors import DumpFailedError, StoppedError
 from meosbackup.meos import relisting

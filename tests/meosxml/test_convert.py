@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 
 from meosbackup.dump import portable, reader
 from meosbackup.dump.contents import Inspection, inspect
-from meosbackup.dump.reader import BadDumpError, Row, Table, Value
+from meosbackup.dump.reader import BadDumpError, Table
+from meosbackup.dump.rows import Row, Value
 from meosbackup.errors import MeosBackupError, StoppedError
 from meosbackup.meosxml import convert
 from meosbackup.meosxml.convert import Draft, Source, UnconvertibleError

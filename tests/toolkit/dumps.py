@@ -9,7 +9,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from meosbackup.dump import reader
-from meosbackup.dump.reader import Row, Table, Value
+from meosbackup.dump.reader import Table
+from meosbackup.dump.rows import Row, Value
 
 COMPLETED = b"\n-- Dump completed\n"
 ESCAPES = {0: b"\\0", 10: b"\\n", 13: b"\\r", 26: b"\\Z", 34: b'\\"', 39: b"\\'", 92: b"\\\\"}

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from meosbackup.dump.reader import Row, Table, Value
+from meosbackup.dump.reader import Table
+from meosbackup.dump.rows import Row, Value
 from meosbackup.meosxml import convert, wellformed
 from meosbackup.meosxml.convert import Source
 from tests.toolkit.dumps import COMPLETED, MYSQL, Style, statements

@@ -19,9 +19,9 @@ def peak_memory(folder: Path, megabytes: int) -> Iterator[Row]:
     """Measure the most memory that meosbackup takes for one batch of a large database."""
     with races(1) as (server, names):
         fill_to(server, names[0], megabytes)
-        target = folder / "memory"
-        target.mkdir()
-        with running(Place(target, target), server, "--once", "--any-disk", terminal=True) as day:
+        target = folder / "memory" / "drive"
+        target.mkdir(parents=True)
+        with running(Place(target.parent, target), server, "--once", "--any-disk", terminal=True) as day:
             peak = 0
             while day.process.poll() is None:
                 peak = max(peak, _status(day, "VmHWM"))
@@ -36,11 +36,11 @@ def peak_memory(folder: Path, megabytes: int) -> Iterator[Row]:
 def steadiness(folder: Path, ticks: int) -> Iterator[Row]:
     """Measure what meosbackup holds after 50 ticks, and after many more, at the shortest interval."""
     with races(2, runners=200) as (server, names):
-        place = folder / "steady"
-        place.mkdir()
+        target = folder / "steady" / "drive"
+        target.mkdir(parents=True)
         with (
             _changing(server, names[0]),
-            running(Place(place, place), server, "--interval", "1", "--any-disk", terminal=True) as day,
+            running(Place(target.parent, target), server, "--interval", "1", "--any-disk", terminal=True) as day,
         ):
             for _ in range(50):
                 day.expect(_TICKED)

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from meosbackup.dump import reader
-from meosbackup.dump.reader import Row, Table, Value
+from meosbackup.dump.reader import Table
+from meosbackup.dump.rows import Row, Value
 from meosbackup.meosxml import convert
 from meosbackup.meosxml.convert import Source
 from tests.toolkit.dumps import COMPLETED, MARIADB, statements
