@@ -20,7 +20,7 @@ from meosbackup.system.patience import patiently
 _COLLATION = re.compile(rb"(COLLATE[ =])(utf8mb4|utf8mb3|utf8|ucs2|utf16|utf32)_(?:\w+_)?(?:0900|uca1400)_(\w+)")
 _NO_PAD = re.compile(rb"(COLLATE[ =]\w+?)_nopad_(ci|bin)\b")
 _TELLS_CASE_APART = (b"cs", b"bin")
-_COLUMN_OR_OPTIONS = (b"  `", b") ENGINE=")
+_COLUMN_OR_OPTIONS = re.compile(rb"^(?:  `|\) ENGINE=)[^\n]*", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -92,10 +92,10 @@ class _Portable(Sink):
                 return b""
             case Kind.COMPLETED if piece.begins:
                 return self._ending + piece.data
-            case Kind.TABLE if piece.begins:
-                self._counts = scanner.name_in(piece).lower() != self._apart
-            case Kind.TABLE if piece.data.startswith(_COLUMN_OR_OPTIONS):
-                return _known_everywhere(piece.data)
+            case Kind.TABLE:
+                if piece.begins:
+                    self._counts = scanner.name_in(piece).lower() != self._apart
+                return _COLUMN_OR_OPTIONS.sub(lambda line: _known_everywhere(line[0]), piece.data)
             case Kind.DATABASE:
                 return _known_everywhere(piece.data)
         return piece.data
@@ -111,6 +111,8 @@ class _Portable(Sink):
 
 
 def _known_everywhere(line: bytes) -> bytes:
+    if b"COLLATE" not in line:
+        return line
     return _NO_PAD.sub(rb"\1_\2", _COLLATION.sub(_known, line))
 
 

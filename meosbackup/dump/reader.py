@@ -72,8 +72,8 @@ class Sink:
 
 
 _TABLE = re.compile(rb"CREATE TABLE (" + NAME + rb") \(\r?\n")
-_COLUMN = re.compile(rb"  (" + NAME + rb") (\w*)")
-_ENGINE = re.compile(rb"\)[^']*? ENGINE=(\w+)")  # MySQL may name a tablespace before it
+_COLUMN = re.compile(rb"^  (" + NAME + rb") (\w*)", re.MULTILINE)
+_ENGINE = re.compile(rb"^\)[^'\n]*? ENGINE=(\w+)", re.MULTILINE)  # MySQL may name a tablespace before it
 
 
 def read_through(
@@ -148,7 +148,7 @@ def _tables(
             if piece.kind is Kind.TABLE:
                 lines.append(piece.data)
                 if piece.ends:
-                    table, lines = _table(lines), []
+                    table, lines = _table(b"".join(lines)), []
                     of_table = wanted(table)
                     yield table, ()
             elif piece.kind is Kind.INSERT:
@@ -171,16 +171,17 @@ def _bad(kind: type[BadDumpError], name: str, offset: int, why: str) -> BadDumpE
     )
 
 
-def _table(lines: list[bytes]) -> Table:
-    found, engine = _TABLE.fullmatch(lines[0]), None
-    columns = [column for line in lines if (column := _COLUMN.match(line))]
-    for line in lines:
-        engine = _ENGINE.match(line) or engine
+def _table(definition: bytes) -> Table:
+    found, columns, engines = _TABLE.match(definition), _COLUMN.findall(definition), _ENGINE.findall(definition)
     if found is None or not columns:
         raise UnfitError("a CREATE TABLE can't be understood")
-    types = tuple(column[2].decode("ascii", "replace").lower() for column in columns)
-    names = tuple(unquoted(column[1]) for column in columns)
-    return Table(unquoted(found[1]), names, engine and engine[1].decode(), types)
+    types = tuple(kind.decode("ascii", "replace").lower() for _, kind in columns)
+    return Table(
+        unquoted(found[1]),
+        tuple(unquoted(name) for name, _ in columns),
+        engines[-1].decode() if engines else None,
+        types,
+    )
 
 
 def _insert(piece: Piece, table: Table, wanted: _Wanted | None, memory: RowMemory | None) -> InsertReader | None:

@@ -7,6 +7,7 @@ tick, nearly all rows of a race stay as they were.
 import re
 from binascii import unhexlify
 from collections.abc import Callable, Collection, Hashable, Sequence
+from itertools import filterfalse
 from typing import Any, TypeAlias
 
 from meosbackup.dump.scanner import Piece, unquoted
@@ -160,13 +161,12 @@ class InsertReader:
             literals += more
         if len(literals) != self._width:
             return None
-        if not self._valid.issuperset(literals):
-            others = [literal for literal in literals if literal not in self._valid]
-            if not all(map(_ANY_LITERAL.fullmatch, others)):
-                return None
-            if len(self._valid) > _MOST_KNOWN:
-                self._valid.clear()
-            self._valid.update([literal for literal in others if len(literal) <= _SHORT])
+        unknown = list(filterfalse(self._valid.__contains__, literals))
+        if not all(map(_ANY_LITERAL.fullmatch, unknown)):
+            return None
+        if len(self._valid) > _MOST_KNOWN:
+            self._valid.clear()
+        self._valid.update([literal for literal in unknown if len(literal) <= _SHORT])
         return literals
 
     def _matched(self, text: bytes, at: int, end: int) -> tuple[bytes, list[bytes]]:

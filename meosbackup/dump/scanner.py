@@ -14,7 +14,7 @@ from meosbackup.meos import relisting
 PIECE = 1 << 18
 """The most bytes of a long statement that are held at once."""
 
-_LONGEST_LINE = 1 << 22
+_LONGEST_TABLE = 1 << 22
 _AHEAD = 32  # bytes: more than any text that begins or ends a statement
 
 
@@ -33,10 +33,7 @@ class Kind(enum.Enum):
 
 
 class Piece(NamedTuple):
-    """A statement, or a part of a long one; `begins` and `ends` tell whether it holds the statement's ends.
-
-    A piece of a CREATE TABLE is one of its lines.
-    """
+    """A statement, or a part of a long one; `begins` and `ends` tell whether it holds the statement's ends."""
 
     kind: Kind
     data: bytes
@@ -55,7 +52,7 @@ _CHARACTER_SET = re.compile(rb"SET NAMES '?(\w+)")
 
 
 def scan(dump: BinaryIO, size: int = PIECE) -> Iterator[Piece]:
-    """Yield a dump in pieces of `size` bytes or little more; no line of a CREATE TABLE is cut that a server would take.
+    """Yield a dump in pieces of `size` bytes or little more; a CREATE TABLE is cut only if no server would take it.
 
     Joined, they are the file; where a statement is cut depends on nothing but itself. Raises OSError.
     """
@@ -71,12 +68,12 @@ def scan(dump: BinaryIO, size: int = PIECE) -> Iterator[Piece]:
         if begins and (found := _BEGINNING.match(window, at)):
             kind = _KINDS[str(found.lastgroup)]
         end = _end(kind, window, at, at + size + _AHEAD)
-        while not end and kind is Kind.TABLE and not is_all and len(window) - at < _LONGEST_LINE:
+        while not end and kind is Kind.TABLE and not is_all and len(window) - at < _LONGEST_TABLE:
             more = dump.read(size)
             window, is_all = window + more, not more
             end = _end(kind, window, at, len(window))
-        data = window[at : end or at + size]
-        ends = end > 0 and (kind is not Kind.TABLE or data.endswith((b";\n", b";\r\n")))
+        data = window[at:] if kind is Kind.TABLE and not end else window[at : end or at + size]
+        ends = end > 0
         yield Piece(kind, data, begins, ends)
         at, begins = at + len(data), ends
 
@@ -99,9 +96,9 @@ def character_set(piece: Piece) -> str | None:
 
 
 def _end(kind: Kind, window: bytes, at: int, limit: int) -> int:
-    """Return where the statement or, of a CREATE TABLE, the line ends; 0 if not before the limit."""
-    if kind is Kind.INSERT or kind is Kind.TRIGGER:
-        found = (_STATEMENT_END if kind is Kind.INSERT else _TRIGGER_END).search(window, at, limit)
+    """Return where the statement ends; 0 if not before the limit."""
+    if kind is Kind.INSERT or kind is Kind.TABLE or kind is Kind.TRIGGER:
+        found = (_TRIGGER_END if kind is Kind.TRIGGER else _STATEMENT_END).search(window, at, limit)
         return found.end() if found else 0
     if (kind is Kind.DATABASE or kind is Kind.RACE_LIST) and (found := _LINE_WITH_NAMES.match(window, at, limit)):
         return found.end()

@@ -251,7 +251,7 @@ class Draft(Sink):
         self._packed = (about.cell(event, "lists"), about.cell(event, "maps"), about.cell(event, "machine"))
         head = encoded(f'{_DECLARATION}<meosdata version="{_FORMAT}">\n')
         with patiently(lambda: self._path.open("wb"), self._path) as file:
-            self._write(file, head + about.written_tags(event) + about.written_data(event))
+            self._write(file, head + about.tags.written(event) + about.written_data(event))
             for kind in _LISTS:
                 self._write(file, encoded(f"<{kind.group}>\n"))
                 for data in self._list(kind):

@@ -5,10 +5,11 @@ oClub, oRunner, oTeam, oCard, oFreePunch and oEvent, oDataContainer::write, and 
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache, partial
+from operator import getitem, itemgetter
 
 from meosbackup.dump import rows
 from meosbackup.dump.reader import Table
@@ -57,23 +58,37 @@ class Kind:
 
 
 class _Field(dict[bytes, bytes]):
-    """A column's `place` in a row, and what is written of its values: each by its literal, since most come many times.
+    """What is written of a column's values: each by its literal, since most come many times.
 
     Of the values that are `left_out`, that is nothing.
     """
 
-    def __init__(self, place: int, tag: str, written: Format, left_out: tuple[Value, ...]) -> None:
+    def __init__(self, tag: str, written: Format, left_out: tuple[Value, ...]) -> None:
         super().__init__()
-        self.place = place
         self._start, self._end = f"<{tag}>".encode(), f"</{tag}>\r\n".encode()
         self._written, self._left_out = written, left_out
+        self._is_plain = written is plain and left_out is _NOTHING
 
     def __missing__(self, literal: bytes) -> bytes:
-        value = rows.value(literal)
-        text = b"" if value in self._left_out else self._start + self._written(value).encode() + self._end
+        if self._is_plain and literal.isdigit() and not literal.startswith(b"0"):
+            text = self._start + literal + self._end  # as it stands there
+        else:
+            value = rows.value(literal)
+            text = b"" if value in self._left_out else self._start + self._written(value).encode() + self._end
         if len(literal) <= _SHORT and len(self) < _MOST_KNOWN:
             self[literal] = text
         return text
+
+
+class _Fields:
+    """Some of a row's columns as they are written, each given with its place in the row."""
+
+    def __init__(self, fields: Sequence[tuple[int, _Field]]) -> None:
+        self._fields = [field for _, field in fields]
+        self._values = itemgetter(*(place for place, _ in fields), 0, 0)  # two at least, or it would return no tuple
+
+    def written(self, row: Literals) -> bytes:
+        return b"".join(map(getitem, self._fields, self._values(row)))
 
 
 @dataclass(frozen=True)
@@ -82,8 +97,8 @@ class Writer:
 
     kind: Kind
     places: Mapping[str, int]
-    tags: tuple[_Field, ...]
-    data: tuple[_Field, ...]
+    tags: _Fields
+    data: _Fields
 
     def cell(self, row: Literals, column: str) -> Value:
         """Return the value of a column, by its lower-case name; None if the table doesn't have it."""
@@ -92,15 +107,11 @@ class Writer:
     def written(self, row: Literals, within: bytes = b"") -> bytes:
         """Return a row as XML; `within` stands before its oData."""
         tag = self.kind.tag.encode()
-        return b"<%b>\r\n%b%b%b</%b>\r\n" % (tag, self.written_tags(row), within, self.written_data(row), tag)
-
-    def written_tags(self, row: Literals) -> bytes:
-        """Return a row's tags only."""
-        return b"".join([field[row[field.place]] for field in self.tags])
+        return b"<%b>\r\n%b%b%b</%b>\r\n" % (tag, self.tags.written(row), within, self.written_data(row), tag)
 
     def written_data(self, row: Literals) -> bytes:
         """Return a row's oData; if its kind has none, only what a newer MeOS may have put there."""
-        data = b"".join([field[row[field.place]] for field in self.data])
+        data = self.data.written(row)
         return b"<oData>\r\n%b</oData>\r\n" % data if data or self.kind.has_data else b""
 
 
@@ -112,9 +123,9 @@ def writer(kind: Kind, table: Table, version: int, zone: tzinfo = UTC) -> Writer
     places = {column.lower(): place for place, column in enumerate(table.columns)}
     doubles = {column.lower() for column, kind_ in zip(table.columns, table.types, strict=False) if kind_ in _DOUBLES}
 
-    def field(tag: str, column: str) -> _Field:
+    def field(tag: str, column: str) -> tuple[int, _Field]:
         form = _format(column, column in doubles, version, zone)
-        return _Field(places[column], tag, form, _OK if column == "inputstatus" else _NOTHING)
+        return places[column], _Field(tag, form, _OK if column == "inputstatus" else _NOTHING)
 
     named = dict(_columns(kind.tags))
     others = {
@@ -123,8 +134,8 @@ def writer(kind: Kind, table: Table, version: int, zone: tzinfo = UTC) -> Writer
         if column.lower() not in {*named, *kind.hidden} and _TAG.fullmatch(column)
     }
     return Writer(
-        kind, places, tuple(field(tag, column) for column, tag in named.items() if column in places),
-        tuple(field(tag, column) for column, tag in others.items()),
+        kind, places, _Fields([field(tag, column) for column, tag in named.items() if column in places]),
+        _Fields([field(tag, column) for column, tag in others.items()]),
     )  # fmt: skip
 
 
