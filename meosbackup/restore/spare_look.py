@@ -15,6 +15,8 @@ from meosbackup.settings.model import Settings
 
 log = logging.getLogger(__name__)
 
+_EMPTY = "0"
+"""The sign of a table without rows (a checksum is a sum over them)."""
 _UNREADABLE = "?"
 """The sign of a table that is locked or damaged."""
 
@@ -91,7 +93,7 @@ def look(
             continue
         known = remembered.get(name_id)
         clients = race_status.connections(session, database) if database.lower() in in_use else ()
-        standing = _standing(known, sign, clients) if known else _of_others(session, name_id, databases)
+        standing = _standing(known, sign, clients) if known else _of_others(sign, clients)
         found[name_id] = Found(standing, database, sign, clients)
     return found
 
@@ -101,10 +103,9 @@ def _in_use(session: Session, databases: Iterable[str]) -> set[str]:
     return {str(row["db"]).lower() for row in session.rows("SHOW PROCESSLIST")} & {name.lower() for name in databases}
 
 
-def _of_others(session: Session, name_id: str, databases: Sequence[str]) -> Standing:
-    """Return how a race is found that meosbackup didn't put there; an empty shell is none."""
-    status = race_status.of_race(session, name_id, databases)
-    return Standing.ABSENT if status is None or (status.is_shell and not status.clients) else Standing.FOREIGN
+def _of_others(sign: Sign, clients: Sequence[str]) -> Standing:
+    """Return how a race is found that meosbackup didn't put there; one without a row in any table is none."""
+    return Standing.FOREIGN if clients or set(sign.values()) != {_EMPTY} else Standing.ABSENT
 
 
 def _standing(known: Remembered, sign: Sign, clients: Sequence[str]) -> Standing:

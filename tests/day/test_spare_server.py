@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from meosbackup.commands.simulation import Laptop, delete_race
+from meosbackup.commands.simulation import Laptop, delete_race, open_lost_race
 from meosbackup.mysql.private_server import PrivateServer, ServerProgram, connect, load, private_server
 from meosbackup.system import disks
 from tests.toolkit.day import Day
@@ -17,6 +17,7 @@ from tests.toolkit.drives import small_disk
 from tests.toolkit.running import running
 from tests.toolkit.runs import told, tool_environment, with_password
 from tests.toolkit.servers import (
+    EMPTY,
     FILES,
     INDIVIDUAL,
     INNODB,
@@ -100,6 +101,7 @@ def test_a_deleted_race_stays_and_others_there_are_left_alone(
 ) -> None:
     load(spare, FILES[RELAY])
     query(spare, f"RENAME TABLE {RELAY}.orunner TO {RELAY}.mine")
+    open_lost_race(spare, EMPTY, like=RELAY)
     others, before = ["meos_20250101_000000_1", "photos"], rows_of(spare, RELAY)
     for name in others:
         query(spare, f"CREATE DATABASE {name}")
@@ -108,6 +110,7 @@ def test_a_deleted_race_stays_and_others_there_are_left_alone(
     assert "is not put on the spare server: meosbackup didn't put it there. To replace it there: meosbackup" in said
     assert "--adopt-standby" in said
     assert "spare server ready, except Stafettkväll" in said
+    assert_same(server, spare, EMPTY)
     delete_race(server, INNODB)
     there = rows_of(spare, INNODB)
     feed(day, spare)
