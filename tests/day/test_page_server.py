@@ -95,7 +95,7 @@ def test_there_is_one_page_and_its_data() -> None:
         noon = int(NOON.timestamp())
         assert json.loads(data) == {"data": None, "status": {
             "moment": noon, "zone": 0, "interval": 60, "on_drive": noon - 60, "on_computer": noon,
-            "unchanged_until": None, "waiting": 1, "free": 27_400_000_000, "hours": 9,
+            "unchanged_until": None, "waiting": 1, "free": 27_400_000_000, "hours": 9, "spare": None,
             "wrong": [
                 {"kind": "alarm", "key": "x", "what": LOST.what, "means": "It means.", "do": "Do this.", "from": noon}
             ],
