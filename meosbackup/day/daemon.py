@@ -18,6 +18,7 @@ from meosbackup.batch import names
 from meosbackup.batch.model import StoredBatch
 from meosbackup.console import Console
 from meosbackup.day import day_status, last_line, record
+from meosbackup.day.alarm_watch import AlarmWatch
 from meosbackup.day.closing import Closing, Lost
 from meosbackup.day.day_status import DayStatus
 from meosbackup.day.notify_thread import NotifyThread
@@ -144,10 +145,12 @@ def begin(ready: Ready, console: Console, *, is_only_tick: bool = False) -> "Day
     results = SimpleQueue[Made | Standing | DayStatus | Ended]()
     listeners: list[Listener] = [partial(_write_status, ready.spool), lambda status, _: results.put(status)]
     listeners += [notify.tell, *([page.post] if page else [])]
+    shipping_thread = ShippingThread(shipper, drive_id, on_drive)
     ticks = Ticks(
         ready.settings, ready.spool, report, Backup(ready.settings, ready.program, ready.spool, sequence),
-        ShippingThread(shipper, drive_id, on_drive), RehearsalThread(ready.program, stop), results, stop,
+        shipping_thread, RehearsalThread(ready.program, stop), results, stop,
         record.begun(on_drive, found, _now(), ready.settings.interval, listeners), is_only_tick,
+        AlarmWatch(ready.settings, report, shipping_thread),
         SpareWatch(ready.spare, report) if ready.spare else None,
     )  # fmt: skip
     day = Day(ticks, notify, ready.place, found.newest, page)

@@ -5,14 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
 
-from meosbackup import wording
 from meosbackup.batch.model import Proof, StoredBatch
-from meosbackup.day.alarms import Alarm
 from meosbackup.day.day_status import DayStatus
 from meosbackup.day.shipping_orders import Shipped
 from meosbackup.day.trouble import Backups, Trouble
 from meosbackup.guide.page_data import PageFacts
-from meosbackup.guide.picture import ALARM, TROUBLE, Happening, Picture
+from meosbackup.guide.picture import TROUBLE, Happening, Picture
 from meosbackup.guide.spare_server import SpareServer
 from meosbackup.store import top_of_drive
 from meosbackup.store.inventory import Inventory
@@ -94,11 +92,3 @@ def begun(
 
 def _happenings(now: datetime, troubles: Iterable[Trouble], alarms: Iterable[Happening]) -> list[Happening]:
     return [*(Happening(TROUBLE, one.kind, str(one), one.error.means, one.error.do, now) for one in troubles), *alarms]
-
-
-def of_alarm(now: datetime, alarm: Alarm, command: str) -> Happening:
-    """Return an alarm as what happened, with the command that undoes it."""
-    before = wording.when(alarm.before.batch.batch.taken, now)
-    means = f"The batch from {before} has it as it was before that."
-    do = f"If this was a mistake, stop meosbackup with Ctrl-C, and run: {command}"
-    return Happening(ALARM, alarm.what, f"{alarm.what} {alarm.more}", means, do, now)

@@ -12,17 +12,14 @@ from queue import SimpleQueue
 from meosbackup import errors, wording
 from meosbackup.backup.backup import Backup, Outcome
 from meosbackup.backup.deciding import Failure
-from meosbackup.backup.survey import Survey
-from meosbackup.batch import names
-from meosbackup.batch.model import Race, StoredBatch
-from meosbackup.day import record
-from meosbackup.day.alarms import Alarm, Alarms, Kind, News, grouped
+from meosbackup.batch.model import StoredBatch
+from meosbackup.day.alarm_watch import AlarmWatch
 from meosbackup.day.closing import Lost
 from meosbackup.day.day_status import DayStatus
 from meosbackup.day.record import Record
 from meosbackup.day.rehearsal_thread import RehearsalThread, Verdict
 from meosbackup.day.report import Report, Space
-from meosbackup.day.shipping_orders import KeepBatch, NoteProof, WantHeld
+from meosbackup.day.shipping_orders import NoteProof, WantHeld
 from meosbackup.day.shipping_thread import ShippingThread
 from meosbackup.day.spare_watch import SpareWatch
 from meosbackup.day.top_guide import Held
@@ -32,9 +29,8 @@ from meosbackup.guide.picture import Happening
 from meosbackup.meos import race_list
 from meosbackup.settings import command_line
 from meosbackup.settings.model import Settings
-from meosbackup.store import drive, inventory, keeping, retention, spool
-from meosbackup.store.keeping import Keep
-from meosbackup.system import disks, files
+from meosbackup.store import drive, inventory, retention, spool
+from meosbackup.system import disks
 from meosbackup.text import clean
 
 log = logging.getLogger(__name__)
@@ -82,8 +78,8 @@ class Ticks:
     stop: threading.Event
     record: Record
     is_only_tick: bool
+    alarms: AlarmWatch
     spare: SpareWatch | None
-    alarms: Alarms = field(default_factory=Alarms, init=False)
     _has_answered: bool = field(default=False, init=False)
     _unchanged_until: datetime | None = field(default=None, init=False)
     _rehearsed_at: float = field(default_factory=time.monotonic, init=False)
@@ -123,8 +119,7 @@ class Ticks:
             outcome, troubles = None, [Trouble("", advised)]
             if isinstance(error, LoginRefusedError) and not self._has_answered:
                 return Ended(tuple(troubles), error)
-        for group in grouped(self.alarms.due(now)):
-            self.report.alarms_stand(now, group)
+        self.alarms.repeat(now)
         if self.spare:
             self.spare.feed(now, self.backup.newest if outcome else None)
         verdict = self._rehearse(outcome)
@@ -157,9 +152,10 @@ class Ticks:
         if outcome.stored is not None:
             self.results.put(Made(outcome.stored))
             self.record.made(outcome.stored)
-        news = self._look(now, outcome)
+        news = self.alarms.look(now, outcome.seen.selection, self.backup.newest)
         self.report.surveyed(now, outcome.seen, outcome.left_out, news.keys)
-        self._sound(now, news)
+        self.alarms.sound(now, news)
+        self.results.put(Standing(self.alarms.lost))
         self.report.without_file(now, outcome.stored, outcome.without_file)
         troubles = [
             Trouble(
@@ -168,7 +164,7 @@ class Ticks:
                 failure.newest_good,
             )
             for failure in outcome.failures
-            if not (failure.race and self._is_alarmed(failure.race, outcome.seen))
+            if not (failure.race and self.alarms.tell_that_gone(failure.race, outcome.seen))
         ]
         if not outcome.seen.races:
             troubles.append(Trouble("", race_list.no_race(outcome.seen.selection)))
@@ -182,43 +178,6 @@ class Ticks:
         command = command_line.command(self.settings, "restore", "--race", clean(race.name_id, 64))
         do = f"If the race should be there, stop meosbackup with Ctrl-C, and restore it with: {command}"
         return RaceGoneError(error.what, error.means, do)
-
-    def _look(self, now: datetime, outcome: Outcome) -> News:
-        newest = self.backup.newest
-        if not self.settings.alarm or newest is None:
-            return News()
-        return self.alarms.look(now, outcome.seen.selection, newest)
-
-    def _sound(self, now: datetime, news: News) -> None:
-        """Report what alarms there are, and keep the batches from before them."""
-        until = keeping.evening_after(now)
-        for _, told in news.over:
-            self.report.alarm_over(now, told)
-        for group in grouped(news.raised):
-            lost = self._lost(group)
-            log.warning("alarm: %s", lost.what)
-            self.report.alarmed(now, group, until, lost.command)
-            self._keep(group[0].before.batch, Keep(until, lost.what))
-        self.results.put(Standing(tuple(map(self._lost, grouped(self.alarms.standing.values())))))
-
-    def _lost(self, group: Sequence[Alarm]) -> Lost:
-        races = [part for alarm in group for part in ("--race", clean(alarm.race.name_id, 64))]
-        command = command_line.command(self.settings, "restore", "--batch", group[0].before.batch.when, *races)
-        return Lost("; ".join(alarm.brief for alarm in group), command)
-
-    def _keep(self, stored: StoredBatch, keep: Keep) -> None:
-        """Keep a batch in the spool, if it is still there, and on the drive."""
-        try:
-            keeping.mark(stored.folder, keep)
-            files.make_private(stored.folder / names.KEEP_FILE)
-        except OSError:
-            log.warning("%s can't be marked in the spool", stored.folder, exc_info=True)
-        self.shipping.send(KeepBatch(stored, keep))
-
-    def _is_alarmed(self, race: Race, seen: Survey) -> bool:
-        """Return whether an alarm says already that a race's database is gone."""
-        is_gone = (race.key, Kind.GONE) in self.alarms.standing
-        return is_gone and seen.sees_everything and race not in seen.races.values()
 
     def _rehearse(self, outcome: Outcome | None) -> Verdict | None:
         """Begin a rehearsal of the newest batch if one is due; return what the one before came to."""
@@ -244,9 +203,7 @@ class Ticks:
 
     def _alarmed(self, now: datetime) -> list[Happening]:
         """Return the alarms that stand, each with what brings back what was there."""
-        groups = grouped(self.alarms.standing.values())
-        of_races = [record.of_alarm(now, alarm, self._lost(group).command) for group in groups for alarm in group]
-        return of_races + (self.spare.in_use if self.spare else [])
+        return self.alarms.happenings(now) + (self.spare.in_use if self.spare else [])
 
     def _look_at_spare(self, now: datetime) -> list[Trouble]:
         """Report how the spare server is; an only tick waits for it. Return what is wrong with it."""
