@@ -44,15 +44,19 @@ class Remembered:
     stopped: str = ""
 
     def differing(self, found: Sign) -> set[str]:
-        """Return the tables that are not as meosbackup left them, nor as they were about to be when it was ended."""
+        """Return the tables that are not as meosbackup left them, nor as they may be if it was ended amid replacing.
+
+        A table is missing then if MySQL was killed while MyISAM tables changed places: they move one after another.
+        """
         known = (self.sign, self.sign if self.next_sign is None else self.next_sign)
         tables = {*found, *known[0], *known[1]}
-        return {table for table in tables if found.get(table) not in {one.get(table) for one in known}}
+        differing = {table for table in tables if found.get(table) not in {one.get(table) for one in known}}
+        return differing if self.next_sign is None else differing & found.keys()
 
     def holds(self, file: StoredFile | None, *, is_reference: bool) -> bool:
-        """Return whether the race tables, or the reference tables, are those of this dump."""
+        """Return whether the race tables, or the reference tables, are certainly those of this dump."""
         held = self.reference_sha256 if is_reference else self.sha256
-        return held == (file.sha256 if file else "")
+        return self.next_sign is None and held == (file.sha256 if file else "")
 
 
 def read(session: Session, databases: Sequence[str]) -> dict[str, Remembered]:
