@@ -38,7 +38,7 @@ Value = TypeVar("Value")
 
 def to_json(batch: Batch) -> str:
     """Return the text of a batch's `batch.json`."""
-    document = {"format": FORMAT, **asdict(batch)}
+    document = {"format": FORMAT, **asdict(replace(batch, databases=()))}
     document["databases"] = [_document(entry) for entry in batch.databases]
     document.pop("guides")
     if batch.guides:  # a batch of an older version has none

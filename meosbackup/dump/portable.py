@@ -20,7 +20,8 @@ from meosbackup.system.patience import patiently
 _COLLATION = re.compile(rb"(COLLATE[ =])(utf8mb4|utf8mb3|utf8|ucs2|utf16|utf32)_(?:\w+_)?(?:0900|uca1400)_(\w+)")
 _NO_PAD = re.compile(rb"(COLLATE[ =]\w+?)_nopad_(ci|bin)\b")
 _TELLS_CASE_APART = (b"cs", b"bin")
-_COLUMN_OR_OPTIONS = re.compile(rb"^(?:  `|\) ENGINE=)[^\n]*", re.MULTILINE)
+_SUSPECT = re.compile(rb"0900|uca1400|_nopad_")
+_COLUMN_OR_OPTIONS = re.compile(rb"^(?:  `|\) ENGINE=|CREATE DATABASE |USE )[^\n]*", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -95,25 +96,26 @@ class _Portable(Sink):
             case Kind.TABLE:
                 if piece.begins:
                     self._counts = scanner.name_in(piece).lower() != self._apart
-                return _COLUMN_OR_OPTIONS.sub(lambda line: _known_everywhere(line[0]), piece.data)
+                return _known_everywhere(piece.data)
             case Kind.DATABASE:
                 return _known_everywhere(piece.data)
         return piece.data
 
     def _measure(self, data: bytes) -> None:
-        if self._line + len(data) > self.longest:  # else there can't be a longer line
-            first, *others = data.split(b"\n")
-            self.longest = max(
-                self.longest, self._line + len(first) + bool(others), *(len(line) + 1 for line in others)
-            )
+        if self._line + len(data) >= self.longest:  # else there can't be a longer line
+            first, *others = map(len, data.split(b"\n"))
+            self.longest = max(self.longest, self._line + first + 1, max(others, default=0) + 1)
         begun = data.rfind(b"\n") + 1
         self._line = len(data) - begun + (0 if begun else self._line)
 
 
-def _known_everywhere(line: bytes) -> bytes:
-    if b"COLLATE" not in line:
-        return line
-    return _NO_PAD.sub(rb"\1_\2", _COLLATION.sub(_known, line))
+def _known_everywhere(definition: bytes) -> bytes:
+    """Return the lines of a definition with collations that other servers know, too."""
+    if not _SUSPECT.search(definition):
+        return definition
+    return _COLUMN_OR_OPTIONS.sub(
+        lambda line: _NO_PAD.sub(rb"\1_\2", _COLLATION.sub(_known, line[0])), definition
+    )  # fmt: skip
 
 
 def _known(collation: re.Match[bytes]) -> bytes:

@@ -8,6 +8,7 @@ import re
 import threading
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,8 @@ class Sink:
         """Let go of what is held, after the end or where the dump can't be read."""
 
 
+_USUAL = 1 << 15
+"""Bytes of a definition that is worth to be known again."""
 _TABLE = re.compile(rb"CREATE TABLE (" + NAME + rb") \(\r?\n")
 _COLUMN = re.compile(rb"^  (" + NAME + rb") (\w*)", re.MULTILINE)
 _ENGINE = re.compile(rb"^\)[^'\n]*? ENGINE=(\w+)", re.MULTILINE)  # MySQL may name a tablespace before it
@@ -92,7 +95,7 @@ def read_through(
     try:
         with files.open_regular(path) as dump:
             for _, made in _tables(path.name, pass_.shown(scan(dump)), pass_.wanted, memory):
-                for sink, of_sink in zip(pass_.takers, zip(*made, strict=True), strict=False):
+                for sink, of_sink in zip(pass_.takers, zip(*made or (), strict=True), strict=False):
                     sink.take_rows(of_sink)
         for sink in sinks:
             sink.take_end(is_completed=pass_.is_completed)
@@ -113,14 +116,9 @@ def read(path: Path, wanted: Callable[[str], bool] = lambda _: True) -> Iterator
     def all_of(table: Table) -> _Wanted | None:
         return _Wanted(table.columns, rows.values) if wanted(table.name) else None
 
-    last: Table | None = None
     with files.open_regular(path) as dump:
         for table, made in _tables(path.name, scan(dump), all_of, None):
-            if table is not last:
-                yield table, None
-            last = table
-            for row in made:
-                yield table, row
+            yield from ((table, row) for row in ((None,) if made is None else made))
 
 
 @dataclass(frozen=True)
@@ -137,8 +135,8 @@ class _Wanted:
 
 def _tables(
     name: str, pieces: Iterator[Piece], wanted: Callable[[Table], _Wanted | None], memory: RowMemory | None
-) -> Iterator[tuple[Table, Sequence[Any]]]:
-    """Yield each table with nothing, and then with what is made of its rows, some at a time."""
+) -> Iterator[tuple[Table, Sequence[Any] | None]]:
+    """Yield each table with None, and then with what is made of its rows, some at a time."""
     table, lines, offset = Table("", (), None), list[bytes](), 0
     of_table: _Wanted | None = None
     insert: InsertReader | None = None
@@ -150,7 +148,7 @@ def _tables(
                 if piece.ends:
                     table, lines = _table(b"".join(lines)), []
                     of_table = wanted(table)
-                    yield table, ()
+                    yield table, None
             elif piece.kind is Kind.INSERT:
                 if piece.begins:
                     insert = _insert(piece, table, of_table, memory)
@@ -172,16 +170,18 @@ def _bad(kind: type[BadDumpError], name: str, offset: int, why: str) -> BadDumpE
 
 
 def _table(definition: bytes) -> Table:
+    return (_understood if len(definition) <= _USUAL else _understood.__wrapped__)(definition)
+
+
+@lru_cache(256)  # from tick to tick, most are the same
+def _understood(definition: bytes) -> Table:
     found, columns, engines = _TABLE.match(definition), _COLUMN.findall(definition), _ENGINE.findall(definition)
     if found is None or not columns:
         raise UnfitError("a CREATE TABLE can't be understood")
-    types = tuple(kind.decode("ascii", "replace").lower() for _, kind in columns)
     return Table(
-        unquoted(found[1]),
-        tuple(unquoted(name) for name, _ in columns),
-        engines[-1].decode() if engines else None,
-        types,
-    )
+        unquoted(found[1]), tuple(unquoted(name) for name, _ in columns), engines[-1].decode() if engines else None,
+        tuple(kind.decode("ascii", "replace").lower() for _, kind in columns),
+    )  # fmt: skip
 
 
 def _insert(piece: Piece, table: Table, wanted: _Wanted | None, memory: RowMemory | None) -> InsertReader | None:

@@ -3,13 +3,13 @@
 import hashlib
 import logging
 import os
-import re
 import tempfile
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from functools import cached_property
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -58,7 +58,7 @@ _CARD = Kind(
 _LISTS = (_CONTROL, _COURSE, _CLASS, _CLUB, _RUNNER, _TEAM, _PUNCH, _CARD)  # in MeOS's order
 _KINDS = {kind.table: kind for kind in (_EVENT, *_LISTS)}
 
-_CARD_PLACE = re.compile(b"\0")  # where a runner's card goes: no text holds it, since XML can't
+_CARD_PLACE = b"\0"  # where a runner's card goes: no text holds it, since XML can't
 _PIECE = 1 << 18
 _IN_MEMORY = 1 << 20
 _CUT_SHORT = "is cut short: it lacks the line that ends a whole dump"
@@ -228,7 +228,7 @@ class Draft(Sink):
         if writer.kind is _CARD:
             return writer.cell(row, "id"), writer.written(row)
         if writer.kind is _RUNNER:
-            return writer.cell(row, "card"), writer.written(row, _CARD_PLACE.pattern)
+            return writer.cell(row, "card"), writer.written(row, _CARD_PLACE)
         return writer.written(row)
 
     def _write_rows(self, made: Sequence[Any]) -> None:
@@ -279,9 +279,11 @@ class Draft(Sink):
             of_runners = set(self._cards_of_runners)
             yield from (data for card, data in self._cards.items() if card not in of_runners)
             return
-        cards = (self._cards.get(card, b"") for card in self._cards_of_runners)
+        holders = iter(self._cards_of_runners)
         for piece in self._rows(kind):
-            yield _CARD_PLACE.sub(lambda _: next(cards), piece)
+            parts = piece.split(_CARD_PLACE)
+            cards = [self._cards.get(holder, b"") for holder in islice(holders, len(parts) - 1)]
+            yield b"".join(chain.from_iterable(zip(parts, [*cards, b""], strict=True)))
 
     def _rows(self, kind: Kind) -> Iterator[bytes]:
         """Yield what was written of a table, in pieces."""

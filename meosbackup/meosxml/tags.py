@@ -34,9 +34,10 @@ _TIMES = frozenset({
 _DOUBLES = frozenset({"double", "float"})
 _HIDDEN = frozenset({"id", "modified", "counter", "removed"})
 
-_MOST_KNOWN = 1 << 12
+_MOST_KNOWN = 1 << 11
+"""Values of a column, of all races, of which it is known how they are written."""
 _SHORT = 64
-"""Bytes of a value that may come again, in a column that holds so many different ones at most."""
+"""Bytes of a value that may come again."""
 
 Format = Callable[[Value], str]
 
@@ -75,7 +76,9 @@ class _Field(dict[bytes, bytes]):
         else:
             value = rows.value(literal)
             text = b"" if value in self._left_out else self._start + self._written(value).encode() + self._end
-        if len(literal) <= _SHORT and len(self) < _MOST_KNOWN:
+        if len(literal) <= _SHORT:
+            if len(self) >= _MOST_KNOWN:
+                self.clear()
             self[literal] = text
         return text
 
@@ -120,8 +123,13 @@ def writer(kind: Kind, table: Table, version: int, zone: tzinfo = UTC) -> Writer
 
     `zone` is that of the file's times of change; those of a dump are UTC.
     """
-    places = {column.lower(): place for place, column in enumerate(table.columns)}
-    doubles = {column.lower() for column, kind_ in zip(table.columns, table.types, strict=False) if kind_ in _DOUBLES}
+    return _writer(kind, table.columns, table.types, version, zone)
+
+
+@lru_cache(32)  # races have the same tables from tick to tick, and most of them the same as other races
+def _writer(kind: Kind, columns: tuple[str, ...], types: tuple[str, ...], version: int, zone: tzinfo) -> Writer:
+    places = {column.lower(): place for place, column in enumerate(columns)}
+    doubles = {column.lower() for column, type_ in zip(columns, types, strict=False) if type_ in _DOUBLES}
 
     def field(tag: str, column: str) -> tuple[int, _Field]:
         form = _format(column, column in doubles, version, zone)
@@ -130,7 +138,7 @@ def writer(kind: Kind, table: Table, version: int, zone: tzinfo = UTC) -> Writer
     named = dict(_columns(kind.tags))
     others = {
         column.lower(): column
-        for column in table.columns
+        for column in columns
         if column.lower() not in {*named, *kind.hidden} and _TAG.fullmatch(column)
     }
     return Writer(
