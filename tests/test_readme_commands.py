@@ -21,7 +21,7 @@ from meosbackup.mysql.private_server import PrivateServer
 from tests.toolkit.programs import needed
 from tests.toolkit.readme import LINUX, README, SHOWN, WINDOWS, commands, kind
 from tests.toolkit.runs import with_password
-from tests.toolkit.servers import INDIVIDUAL, MEOS_PASSWORD, MEOS_USER, query, rows_of
+from tests.toolkit.servers import INDIVIDUAL, MEOS_PASSWORD, MEOS_USER, RELAY, query, rows_of
 from tests.toolkit.tent import RACES, Tent, work_on
 
 CTRL_C = "\x03"
@@ -115,7 +115,7 @@ def test_the_commands_of_race_day(server: PrivateServer, tent: Tent, stored: Sto
     assert "FAIL" not in said
 
 
-@pytest.mark.parametrize("command", commands("If something goes wrong"))
+@pytest.mark.parametrize("command", [command for command in commands("If something goes wrong") if kind(command)])
 def test_the_commands_for_when_something_goes_wrong(
     server: PrivateServer, spare: PrivateServer, tent: Tent, stored: StoredBatch, command: str
 ) -> None:
@@ -143,6 +143,34 @@ def test_the_commands_for_when_something_goes_wrong(
     assert {name: rows_of(at, name) for name in others} == (others if at == server else dict(list(before.items())[1:]))
 
 
+def test_to_the_spare_server_and_back(
+    server: PrivateServer, spare: PrivateServer, tent: Tent, stored: StoredBatch
+) -> None:
+    """The race server is lost, races go on with the spare one, and back: with the commands of README."""
+    there, to_old, back = [command for command in commands("If something goes wrong") if not kind(command)]
+
+    def have_a_day(command: str, *, host: str, at: PrivateServer, other: PrivateServer | None = None) -> None:
+        """Run a command on the computer of the server that it calls `host`; press Ctrl-C when the other is ready."""
+        line = here(command, tent, stored).replace(f"--host {host}", f"--host {at.host}")
+        answers = {"Password: ": f"{MEOS_PASSWORD}\n"}
+        if other:
+            line = re.sub("--standby (SPARE|OLD)", f"--standby {other.host}:{other.port}", line)
+        if "--adopt-standby" in command:
+            answers[r"Save \d races? .* Type yes and press Enter: "] = "ja\n"
+        answers["spare server ready" if other else SHOWN[""]] = CTRL_C
+        Terminal(at, tent).type(f"MEOSBACKUP_INTERVAL=1 {line}", answers)
+
+    have_a_day(f"{there.replace('SPARE', 'OLD')} --standby SPARE", host="OLD", at=server, other=spare)
+    server.stop()
+    work_on(spare, INDIVIDUAL)
+    have_a_day(there, host="SPARE", at=spare)
+    server.start()
+    have_a_day(to_old, host="SPARE", at=spare, other=server)
+    work_on(server, RELAY)
+    have_a_day(back, host="OLD", at=server, other=spare)
+    assert {name: rows_of(spare, name) for name in RACES} == {name: rows_of(server, name) for name in RACES}
+
+
 def test_windows_comes_first_and_says_the_same() -> None:
     lines = [line.strip() for line in README.splitlines()]
     for place, line in enumerate(lines):
@@ -150,7 +178,7 @@ def test_windows_comes_first_and_says_the_same() -> None:
             assert lines[place - 1] == line.replace(LINUX, WINDOWS)
 
 
-def test_there_are_commands_to_run() -> None:
+def test_tlineare_commands_to_run() -> None:
     assert {kind(command) for command in commands("Race day")} == set(SHOWN)
     assert sum(kind(command) == "restore" for command in commands("If something goes wrong")) >= 3
     assert MEOS_USER == "meos"  # the one that README's commands leave out
