@@ -152,13 +152,13 @@ def test_to_the_spare_server_and_back(
     def have_a_day(command: str, *, host: str, at: PrivateServer, other: PrivateServer | None = None) -> None:
         """Run a command on the computer of the server that it calls `host`; press Ctrl-C when the other is ready."""
         line = here(command, tent, stored).replace(f"--host {host}", f"--host {at.host}")
-        answers = {"Password: ": f"{MEOS_PASSWORD}\n"}
+        typed = {"Password: ": f"{MEOS_PASSWORD}\n"}
         if other:
             line = re.sub("--standby (SPARE|OLD)", f"--standby {other.host}:{other.port}", line)
         if "--adopt-standby" in command:
-            answers[r"Save \d races? .* Type yes and press Enter: "] = "ja\n"
-        answers["spare server ready" if other else SHOWN[""]] = CTRL_C
-        Terminal(at, tent).type(f"MEOSBACKUP_INTERVAL=1 {line}", answers)
+            typed[r"Save \d races? .* Type yes and press Enter: "] = "ja\n"
+        typed["spare server ready" if other else SHOWN[""]] = CTRL_C
+        Terminal(at, tent).type(f"MEOSBACKUP_INTERVAL=1 {line}", typed)
 
     have_a_day(f"{there.replace('SPARE', 'OLD')} --standby SPARE", host="OLD", at=server, other=spare)
     server.stop()
