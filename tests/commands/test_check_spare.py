@@ -8,6 +8,7 @@ import pytest
 from meosbackup.mysql.private_server import PrivateServer, load
 from tests.toolkit.checkups import RACES, check, failed, findings, to_do
 from tests.toolkit.place import Place, new_place, once
+from tests.toolkit.readme import README
 from tests.toolkit.runs import Completed, told
 from tests.toolkit.servers import FILES, INDIVIDUAL, MEOS_USER, RACE_LIST, databases, having, list_race, query
 
@@ -25,12 +26,23 @@ def standby(spare: PrivateServer) -> list[str]:
     return ["--standby", f"{spare.host}:{spare.port}"]
 
 
+def login_of_readme(place: Place, spare: PrivateServer) -> list[str]:
+    """Make a user there who has what README says is enough, and return the options that log in as that user."""
+    [grant] = re.findall(r"^ +(GRANT .*PROCESS.*;)$", README, re.MULTILINE)
+    query(spare, "CREATE USER feeder@'%' IDENTIFIED BY 'word'")
+    query(spare, grant.replace("'meos'", "'feeder'"))
+    config = place.folder / "spare.toml"
+    config.write_text("standby_user = 'feeder'\nstandby_password = 'word'\n", "utf-8")
+    return [*standby(spare), "--config", str(config)]
+
+
 def of_spare(result: Completed) -> dict[str, tuple[str, str]]:
     return {name: found[-1] for name, found in findings(result).items() if name.startswith("spare server")}
 
 
 def test_a_spare_server_that_is_ready(place: Place, server: PrivateServer, exact: PrivateServer) -> None:
-    result = check(place, server, *standby(exact))
+    options = login_of_readme(place, exact)
+    result = check(place, server, *options)
     told(result, 0)
     found = of_spare(result)
     assert [*found] == NAMES
@@ -40,10 +52,10 @@ def test_a_spare_server_that_is_ready(place: Place, server: PrivateServer, exact
     assert databases(exact) == set()
     assert of_spare(check(place, server)) == {}
 
-    told(once(place, server, *standby(exact)), 0)
+    told(once(place, server, *options), 0, "spare server ready")
     query(exact, "UPDATE `meos_20261122_211702_1E5`.oRunner SET Name = 'X' LIMIT 1")
     before = databases(exact)
-    result = check(place, server, *standby(exact))
+    result = check(place, server, *options)
     said = told(result, 0, "Ready for race day. Read the 1 NOTE above.", "--adopt-standby")
     assert f"{RACES[0]} (it was changed there)" in of_spare(result)["spare server, races"][1]
     assert "InnoDB-tävlingen" not in of_spare(result)["spare server, races"][1], said
