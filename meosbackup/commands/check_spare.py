@@ -61,7 +61,10 @@ def _checked(work: Checkup, own: Settings, session: Session) -> Iterator[Finding
     if work.server is None:
         yield Finding("", _called("privileges"), "not tried, since the race server can't be asked")
         return
-    yield from _privileges(work, own, session)
+    if any(check.name == "read_only" for check in found.warnings):
+        yield Finding("", _called("privileges"), "not tried, since it is read-only")
+    else:
+        yield from _privileges(work, own, session)
     yield from _programs(work, own, session, facts)
     if work.seen is not None:
         yield from _table_names(work.seen, facts)
