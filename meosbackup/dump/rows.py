@@ -32,7 +32,7 @@ _LITERAL = (
 )  # fmt: skip
 _ANY_LITERAL = re.compile(_LITERAL)
 _ROW = re.compile(rb"\((?:" + _LITERAL + rb",)*" + _LITERAL + rb"\)(?:[,;]\r?\n|,)")
-_ROW_ENDS = frozenset({b"),", b"),\n", b");\n", b"),\r\n", b");\r\n"})
+_ROW_ENDS = frozenset({b"),", b");"})
 _NULL = b"NULL"
 _COMMON: dict[bytes, Value] = {b"0": 0, b"''": "", _NULL: None}  # NULL, and what most values of a race are
 _ESCAPE = re.compile(rb"[\\'](.)", re.DOTALL)
@@ -115,7 +115,7 @@ class InsertReader:
         self._memory, self._key = memory, (key, named)
         self._known = memory.known(self._key) if memory else {}
         self._valid = set[bytes]()
-        self._separator = b"\n" if insert[0].endswith(b"\n") else b"),("
+        self._is_by_line = insert[0].endswith(b"\n")
         self._begun = list[bytes]()
         self._at = insert.end()
 
@@ -128,30 +128,52 @@ class InsertReader:
         end = text.rindex(b"\n") + 1
         self._begun, self._at = [text[end:]], max(0, at - end)
         noted = self._memory.noted(self._key, end) if self._memory else None
-        found, known, separator = list[Any](), self._known, self._separator
+        made = self._line_by_line(text[at:end], noted) if self._is_by_line else None
+        return self._row_by_row(text, at, end, noted) if made is None else made
+
+    def _line_by_line(self, text: bytes, noted: dict[bytes, Any] | None) -> list[Any] | None:
+        """Return what the lines come to, each of them a row; None if one isn't a row that `_split` can read."""
+        lines = text.split(b"\n")[:-1]
+        found = list(map(self._known.get, lines))
+        for place, made in enumerate(found):
+            if made is None:
+                literals = self._split(lines[place])
+                if literals is None:
+                    return None
+                found[place] = self._made(literals)
+        if noted is not None:
+            noted.update(zip(lines, found, strict=True))
+        return found
+
+    def _row_by_row(self, text: bytes, at: int, end: int, noted: dict[bytes, Any] | None) -> list[Any]:
+        """Return what rows come to wherever they end. Raises UnfitError."""
+        found = list[Any]()
         while at < end:
             # A row can be read in one way only: if one began like this before and ended there, so does this one.
-            to = text.find(separator, at, end)
-            row = text[at : to + (1 if separator == b"\n" else 2)] if to >= 0 else text[at:end]
-            made = known.get(row)
+            to = text.find(b"),(", at, end)
+            row = text[at : to + 2] if to >= 0 else text[at:end]
+            made = self._known.get(row)
             if made is None:
                 literals = self._split(row)
                 if literals is None:
                     row, literals = self._matched(text, at, end)
-                order = self._order
-                made = self._made_of(
-                    literals if order is None else [literals[place] if place >= 0 else _NULL for place in order]
-                )
+                made = self._made(literals)
             if noted is not None:
                 noted[row] = made
             found.append(made)
             at += len(row)
         return found
 
+    def _made(self, literals: Literals) -> Any:
+        order = self._order
+        return self._made_of(
+            literals if order is None else [literals[place] if place >= 0 else _NULL for place in order]
+        )
+
     def _split(self, row: bytes) -> list[bytes] | None:
         """Return the literals of a row if they are told apart by commas alone, as nearly all are: ten times as fast."""
         close = row.rfind(b")")
-        if row[:1] != b"(" or row[close:] not in _ROW_ENDS:
+        if row[:1] != b"(" or row[close:].rstrip() not in _ROW_ENDS:
             return None
         first, *parts = row[1:close].split(b", ")
         literals = first.split(b",")
