@@ -14,7 +14,7 @@ from meosbackup.backup import deciding, dumps, survey
 from meosbackup.backup.assembling import BatchFolder
 from meosbackup.backup.deciding import Decision, Failure
 from meosbackup.backup.due import Due
-from meosbackup.backup.dumps import Memories, NewDumps
+from meosbackup.backup.dumps import Experience, NewDumps
 from meosbackup.backup.survey import Survey
 from meosbackup.batch import batch_file, names
 from meosbackup.batch.model import BACKUP, Batch, Entry, Race, StoredBatch
@@ -68,7 +68,7 @@ class Backup:
         self._listed: dict[str, Race | None] = {}
         # The dates that races were chosen for: one whose date moves while this runs is backed up all the same.
         self._dates: dict[str, str] = {}
-        self._memories = Memories()
+        self._experience = Experience()
         self._meosfiles = MeosFiles(spool_root, is_wanted=settings.meosxml)
 
     @property
@@ -129,7 +129,8 @@ class Backup:
     ) -> NewDumps:
         """Make dumps, and in the same pass over each what its `.meosxml` file is made from."""
         sinks = partial(self._meosfiles.sinks, folder=program.folder, taken=now)
-        return dumps.make(program, seen, due, due_reference, sinks, self._memories, stop)
+        proven = [name for name in due if self._race_tables.identity(name) is not None]
+        return dumps.make(program, seen, due, due_reference, proven, sinks, self._experience, stop)
 
     def _due(self, seen: Survey, earlier: Mapping[str, Entry], now: datetime) -> list[str]:
         """Return the databases whose race tables must be dumped; the race list comes first."""

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,12 +15,20 @@ from meosbackup.dump.dumping import GoodDump
 from meosbackup.dump.mysqldump import DumpProgram
 from meosbackup.dump.reader import Sink
 from meosbackup.dump.rows import RowMemory
+from meosbackup.dump.together import Raw
 from meosbackup.errors import LoginRefusedError, MeosBackupError, ServerUnreachableError
+from meosbackup.meos import changes
 from meosbackup.system import signals
 
 log = logging.getLogger(__name__)
 
 Value = TypeVar("Value")
+
+_SMALL = 1 << 20
+_LARGEST_GROUP = 4
+"""Databases of at most so many bytes that are dumped together: their dump is held in memory for a moment."""
+_WHILE = 600.0
+"""Seconds in which databases are dumped one by one after they couldn't be dumped together."""
 
 _MOST_REMEMBERED = 1 << 22
 """Bytes of rows; what they come to takes several times as many."""
@@ -49,20 +58,44 @@ class NewDumps:
         )  # fmt: skip
 
 
-class Memories:
-    """What is remembered of the rows of several databases, to read their next dumps fast; of those dumped last."""
+class Experience:
+    """What is remembered of dumps, to make the next ones fast: the rows of those made last, and whether some failed."""
 
     def __init__(self) -> None:
         """Begin with nothing remembered."""
-        self._of: dict[str, RowMemory] = {}
+        self._rows: dict[str, RowMemory] = {}
+        self._apart_until = 0.0
 
-    def of(self, databases: Sequence[str]) -> dict[str, RowMemory]:
+    def rows(self, databases: Sequence[str]) -> dict[str, RowMemory]:
         """Return the memories of databases that are about to be dumped; forget others that there is no room for."""
-        wanted = {name: self._of.get(name) or RowMemory(_MOST_REMEMBERED) for name in databases}
-        self._of = {name: memory for name, memory in self._of.items() if name not in wanted} | wanted
-        while sum(memory.size for memory in self._of.values()) > _MOST_REMEMBERED:
-            del self._of[next(iter(self._of))]
+        wanted = {name: self._rows.get(name) or RowMemory(_MOST_REMEMBERED) for name in databases}
+        self._rows = {name: memory for name, memory in self._rows.items() if name not in wanted} | wanted
+        while sum(memory.size for memory in self._rows.values()) > _MOST_REMEMBERED:
+            del self._rows[next(iter(self._rows))]
         return wanted
+
+    def groups(self, seen: Survey, due: Sequence[str], proven: Collection[str], jobs: int) -> list[list[str]]:
+        """Return the databases `due` in groups, each to be dumped by one run of the dump program.
+
+        What is large or hasn't `proven` that it can be dumped is a group of its own.
+        """
+        kinds: dict[bool, list[str]] = {False: [], True: []}
+        groups = []
+        for name in due:
+            state = seen.states[name]
+            size = sum(table.data_bytes or 0 for table in state.tables if not changes.is_reference(table.name))
+            if name in proven and name != seen.race_list and size <= _SMALL and time.monotonic() >= self._apart_until:
+                kinds[changes.transactional(state)].append(name)
+            else:
+                groups.append([name])
+        for names in kinds.values():
+            size = min(_LARGEST_GROUP, -(-len(names) // jobs))
+            groups += [names[start : start + size] for start in range(0, len(names), size or 1)]
+        return groups
+
+    def failed_together(self) -> None:
+        """Have each database dumped by a run of its own for a while."""
+        self._apart_until = time.monotonic() + _WHILE
 
 
 def make(
@@ -70,47 +103,66 @@ def make(
     seen: Survey,
     due: Sequence[str],
     due_reference: Sequence[str],
+    proven: Collection[str],
     sinks: Callable[[Race], Sequence[Sink]],
-    memories: Memories,
+    experience: Experience,
     stop: threading.Event,
 ) -> NewDumps:
     """Dump the race tables (or the race list) of the databases `due`, then the reference tables of the others.
 
-    `sinks` gives those that share the reading of a race's dump.
+    Those that have `proven` that they can be dumped may be dumped together. `sinks` gives those that share the reading
+    of a race's dump.
 
     Raises ServerUnreachableError or LoginRefusedError if that is why nothing could be dumped; StoppedError.
     """
-    jobs, races, memory = program.settings.jobs, seen.races, memories.of(due)
+    jobs, races, memories = program.settings.jobs, seen.races, experience.rows(due)
 
-    def dump(name: str) -> GoodDump:
+    def run_for(names: Sequence[str]) -> Mapping[str, Raw]:
+        if len(names) == 1:
+            return {}
+        raws = dumping.dump_together(program, [seen.states[name] for name in names], stop)
+        if not raws:
+            experience.failed_together()
+        return raws
+
+    def dump(name: str, raw: Raw | None) -> GoodDump:
         if name == seen.race_list:
             return dumping.dump_race_list(program, seen.states[name], stop)
         race = races[name]
-        return dumping.dump_race_tables(program, seen.states[name], race, stop, sinks(race), memory[name])
+        return dumping.dump_race_tables(program, seen.states[name], race, stop, sinks(race), memories[name], raw)
 
-    race_tables, errors = _side_by_side(dump, due, jobs)
+    race_tables, errors = _side_by_side(dump, experience.groups(seen, due, proven, jobs), jobs, run_for)
     for error in errors.values():
         if not race_tables and isinstance(error, ServerUnreachableError | LoginRefusedError):
             raise error
     references, reference_errors = _side_by_side(
-        lambda name: dumping.dump_reference_tables(program, seen.states[name], stop),
-        [name for name in due_reference if name not in errors],
+        lambda name, _: dumping.dump_reference_tables(program, seen.states[name], stop),
+        [[name] for name in due_reference if name not in errors],
         jobs,
     )
     return NewDumps(race_tables, references, errors, reference_errors)
 
 
 def _side_by_side(
-    dump: Callable[[str], Value], databases: Sequence[str], jobs: int
+    dump: Callable[[str, Raw | None], Value],
+    groups: Sequence[Sequence[str]],
+    jobs: int,
+    run_for: Callable[[Sequence[str]], Mapping[str, Raw]] = lambda _: {},
 ) -> tuple[dict[str, Value], dict[str, MeosBackupError]]:
-    """Dump databases, `jobs` at a time; one that fails, fails alone."""
-    good, errors = {}, {}
-    with ThreadPoolExecutor(jobs, thread_name_prefix="dump") as pool:
-        futures = {name: pool.submit(dump, name) for name in databases}
-        for name, future in futures.items():
+    """Dump databases, `jobs` groups at a time, after what is `run_for` each; one that fails, fails alone."""
+    good: dict[str, Value] = {}
+    errors: dict[str, MeosBackupError] = {}
+
+    def dump_all(names: Sequence[str]) -> None:
+        raws = run_for(names)
+        for name in names:
             try:
-                good[name] = signals.result_of(future)
+                good[name] = dump(name, raws.get(name))
             except MeosBackupError as error:
                 log.warning("%s: %s", name, error, exc_info=True)
                 errors[name] = error
+
+    with ThreadPoolExecutor(jobs, thread_name_prefix="dump") as pool:
+        for future in [pool.submit(dump_all, names) for names in groups]:
+            signals.result_of(future)
     return good, errors

@@ -11,11 +11,12 @@ from pathlib import Path
 
 from meosbackup import notices
 from meosbackup.batch.model import Freshness, Race
-from meosbackup.dump import mysqldump, permitted, portable
+from meosbackup.dump import mysqldump, permitted, portable, together
 from meosbackup.dump.contents import Contents, Inspection
 from meosbackup.dump.mysqldump import DumpProgram, TookTooLongError
 from meosbackup.dump.reader import Sink
 from meosbackup.dump.rows import RowMemory
+from meosbackup.dump.together import Raw
 from meosbackup.errors import DumpFailedError, PrivilegeMissingError
 from meosbackup.meos import changes, relisting
 from meosbackup.meos.changes import DatabaseState
@@ -75,10 +76,12 @@ def dump_race_tables(
     stop: threading.Event,
     sinks: Sequence[Sink] = (),
     memory: RowMemory | None = None,
+    raw: Raw | None = None,
 ) -> GoodDump:
     """Dump the race tables of a race, with statements at the end that put the race on the race list.
 
-    The dump is read once, by the checks and these `sinks` together. The `memory` is as in `reader.read_through`.
+    The dump is read once, by the checks and these `sinks` together. The `memory` is as in `reader.read_through`. With
+    `raw`, one of `dump_together`, the dump program has run already.
 
     Raises EmptyShellError, PrivilegeMissingError, and as `mysqldump.dump` does.
     """
@@ -89,9 +92,8 @@ def dump_race_tables(
             "It is not backed up.",
             f"If it is a race's, the user is missing a privilege: {grant_line(program.account)}",
         )
-    left_out = [table.name for table in state.tables if changes.is_reference(table.name)]
     ending = relisting.statements(race, state.database, own_event)
-    good = _dump(program, state, left_out, stop, ending, sinks=sinks, memory=memory)
+    good = _dump(program, state, _not_of_race(state), stop, ending, sinks=sinks, memory=memory, raw=raw)
     if not good.contents.rows.get("oevent"):
         files.discard(good.path)
         raise EmptyShellError(
@@ -100,6 +102,15 @@ def dump_race_tables(
             "If the race should be there, restore it from an earlier batch.",
         )
     return good
+
+
+def dump_together(program: DumpProgram, states: Sequence[DatabaseState], stop: threading.Event) -> dict[str, Raw]:
+    """Run the dump program once for the race tables of several races; return what it wrote of each, by database.
+
+    It is nothing if that didn't work. All must be of one kind, InnoDB or not. Raises as `together.dumped` does.
+    """
+    left_out = {state.database: [*_not_of_race(state), *_not_tables(state)] for state in states}
+    return together.dumped(program, left_out, one_transaction=changes.transactional(states[0]), stop=stop)
 
 
 def dump_reference_tables(program: DumpProgram, state: DatabaseState, stop: threading.Event) -> GoodDump | None:
@@ -127,26 +138,26 @@ def _dump(
     *,
     sinks: Sequence[Sink] = (),
     memory: RowMemory | None = None,
+    raw: Raw | None = None,
     is_waited_for: bool = True,
 ) -> GoodDump:
-    """Dump a database; `is_waited_for` if MeOS waits for these tables while they are locked."""
-    taken = datetime.now().astimezone().replace(microsecond=0)
-    not_tables = [one.name for one in state.others if one.kind.upper() in NOT_TABLES]
-    # Not made yet: a virus scanner would open it, and Windows would not let the dump program in at the same time.
-    raw, finished = (program.folder / f"{uuid.uuid4().hex}{suffix}" for suffix in (".raw", ".sql"))
+    """Dump a database, if there is no `raw` dump of it; `is_waited_for` if MeOS waits for these tables meanwhile."""
+    finished = program.folder / f"{uuid.uuid4().hex}.sql"
     try:
-        run = partial(
-            mysqldump.dump, program, state.database, left_out=[*left_out, *not_tables],
-            one_transaction=changes.transactional(state), file=raw.name, stop=stop,
-        )  # fmt: skip
-        if is_waited_for:
-            _lock_shortly(run, program.settings, stop)
-        else:
-            run()
+        if raw is None:
+            raw = together.new_raw(program.folder)
+            run = partial(
+                mysqldump.dump, program, state.database, left_out=[*left_out, *_not_tables(state)],
+                one_transaction=changes.transactional(state), file=raw.path.name, stop=stop,
+            )  # fmt: skip
+            if is_waited_for:
+                _lock_shortly(run, program.settings, stop)
+            else:
+                run()
         # From here on the server isn't involved: nothing below keeps a table locked.
         inspection, trial = Inspection(), permitted.Trial(state.database)
         written = portable.make_portable(
-            raw, finished, stop, ending, changes.MONITOR_TABLE, [inspection, trial, *sinks], memory
+            raw.path, finished, stop, ending, changes.MONITOR_TABLE, [inspection, trial, *sinks], memory
         )
     except FileNotFoundError as error:
         raise DumpFailedError(
@@ -155,7 +166,8 @@ def _dump(
             "Name another program with --mysqldump PROGRAM.",
         ) from error
     finally:
-        files.discard(raw)
+        if raw is not None:
+            files.discard(raw.path)
     contents = inspection.contents()
     expected = {table.name.lower() for table in state.tables} - {name.lower() for name in left_out}
     _check(contents, expected)
@@ -171,8 +183,18 @@ def _dump(
             " max_allowed_packet=1073741824;"
         )
     return GoodDump(
-        finished, written.bytes, written.sha256, written.identity, taken, contents, written.longest, sinks
+        finished, written.bytes, written.sha256, written.identity, raw.taken, contents, written.longest, sinks
     )  # fmt: skip
+
+
+def _not_of_race(state: DatabaseState) -> list[str]:
+    """Return the reference tables of a race, as the server spells them."""
+    return [table.name for table in state.tables if changes.is_reference(table.name)]
+
+
+def _not_tables(state: DatabaseState) -> list[str]:
+    """Return the names of what looks like a table to the dump program and is none."""
+    return [one.name for one in state.others if one.kind.upper() in NOT_TABLES]
 
 
 def _lock_shortly(run: Callable[..., None], settings: Settings, stop: threading.Event) -> None:

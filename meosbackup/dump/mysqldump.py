@@ -3,7 +3,7 @@
 import logging
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -92,10 +92,25 @@ def dump(
     DumpFailedError, ServerUnreachableError and others of MeosBackupError; StoppedError. What the file holds then is
     not a dump.
     """
-    wanted = [f"--result-file={file}", "--skip-triggers", *(f"--ignore-table={database}.{table}" for table in left_out)]
+    dump_several(program, {database: left_out}, one_transaction=one_transaction, file=file, stop=stop, limit=limit)
+
+
+def dump_several(
+    program: DumpProgram,
+    left_out: Mapping[str, Iterable[str]],
+    *,
+    one_transaction: bool,
+    file: str,
+    stop: threading.Event,
+    limit: int | None = None,
+) -> None:
+    """Dump databases without the tables that are left out of each, one after the other; otherwise as `dump`."""
+    database = ", ".join(left_out)
+    ignored = [f"--ignore-table={name}.{table}" for name, tables in left_out.items() for table in tables]
+    wanted = [f"--result-file={file}", "--skip-triggers", *ignored]
     if one_transaction:
         wanted.append("--single-transaction")
-    wanted += ["--databases", "--", database]
+    wanted += ["--databases", "--", *left_out]
     limit = limit or program.settings.dump_limit
     try:
         _run(program, database, wanted, stop, limit)

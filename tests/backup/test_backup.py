@@ -7,12 +7,13 @@ from collections import Counter
 from datetime import datetime
 from pathlib import Path
 
-from meosbackup.backup.backup import Backup
+from meosbackup.backup.backup import Backup, Outcome
 from meosbackup.mysql import programs
 from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.settings.model import Settings
 from meosbackup.store import spool
-from tests.toolkit.servers import EMPTY, INDIVIDUAL, INNODB, MEOS_PASSWORD, MEOS_USER, RELAY, query
+from tests.toolkit.programs import dump_wrapper
+from tests.toolkit.servers import EMPTY, INDIVIDUAL, INNODB, MEOS_PASSWORD, MEOS_USER, RELAY, damaged, query
 
 RACES = {INDIVIDUAL, RELAY, EMPTY, INNODB}
 _NO_READING = os.O_WRONLY | os.O_RDWR | getattr(os, "O_DIRECTORY", 0)
@@ -64,3 +65,34 @@ def test_a_tick_reads_each_new_dump_once(server: PrivateServer, tmp_path: Path) 
     assert len(more) > 0
     counts += more
     assert {path.name: times for path, times in counts.items() if times > 1 or path.suffix != ".raw"} == {}
+
+
+def test_races_are_dumped_together_and_one_that_fails_fails_alone(server: PrivateServer, tmp_path: Path) -> None:
+    log = tmp_path / "runs"
+    program = programs.find_dump_program(str(dump_wrapper(tmp_path, f'echo $* >> \'{log}\'; exec "$real" "$@"')))
+    settings = Settings(
+        host=server.host, port=server.port, user=MEOS_USER, password=MEOS_PASSWORD, all_races=True, jobs=1
+    )
+    root, races = tmp_path / "spool", [INDIVIDUAL, RELAY, EMPTY]
+    spool.prepare(root, None)
+    backup = Backup(settings, program, root, 0)
+
+    def runs_of(status: int) -> tuple[list[str], Outcome]:
+        for race in races:
+            query(server, f"UPDATE {race}.oevent SET Annotation = %s", str(status))
+        log.write_text("")
+        outcome = backup.tick(datetime.now().astimezone().replace(microsecond=0), threading.Event())
+        runs = [line for line in log.read_text().splitlines() if f"{RELAY}.dbrunner" in line.lower()]
+        return runs, outcome
+
+    runs_of(1)
+    runs, outcome = runs_of(2)
+    assert len(runs) == 1
+    assert all(race in runs[0] for race in races)
+    assert outcome.changed == len(races)
+    with damaged(server, RELAY, "oclub.MYD", 4):
+        runs, outcome = runs_of(3)
+        assert [failure.race and failure.race.name_id.lower() for failure in outcome.failures] == [RELAY]
+        assert outcome.changed == len(races) - 1
+        runs, outcome = runs_of(4)
+        assert all(not {INDIVIDUAL, EMPTY} & set(run.split()) for run in runs)  # it hasn't proven itself again
