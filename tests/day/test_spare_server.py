@@ -217,20 +217,6 @@ def test_a_race_that_meos_has_open_there_is_not_adopted(day: Day, server: Privat
     assert_same(server, spare, INDIVIDUAL)
 
 
-def test_the_two_servers_change_places_and_back(day: Day, server: PrivateServer, spare: PrivateServer) -> None:
-    feed(day, spare)
-    server.stop()
-    enter_runner(spare, RELAY, "After the accident")
-    server.start()
-    other = Day(folder=day.folder, server=spare)
-    adopt(other, server, "yes\n")
-    assert_same(spare, server)
-    enter_runner(server, RELAY, "Back again")
-    adopt(day, spare, "yes\n")
-    assert_same(server, spare)
-    assert len([one for one in day.batches() if not one.is_backup]) == 2
-
-
 # Which server it is
 
 
