@@ -47,8 +47,8 @@ _HEAD = ("what", "", "without", "with", "ratio", "aim", "")
 _AIM = 1.1
 _TICKED = r"^\d\d:\d\d:\d\d  (OK    race list|FAIL) "
 _TICKS = 3
-_SECONDS_A_RACE = 2
-"""How much time a race gets in an interval: a feeding is then over before the next tick begins."""
+_SECONDS_A_RACE = 1
+"""How much time a race gets in an interval: a feeding is then usually over before the next tick begins."""
 
 T = TypeVar("T")
 
