@@ -38,6 +38,9 @@ log = logging.getLogger(__name__)
 _SHARE_FOR_SHIPPING = 0.8
 """How much of the time until the next tick a tick's line waits for the drive; shipping continues after that."""
 
+_HEAD_START = 1.0
+"""Seconds that the drive has for a batch before the spare server is fed, too."""
+
 
 @dataclass(frozen=True)
 class Made:
@@ -120,12 +123,14 @@ class Ticks:
             if isinstance(error, LoginRefusedError) and not self._has_answered:
                 return Ended(tuple(troubles), error)
         self.alarms.repeat(now)
-        if self.spare:
-            self.spare.feed(now, self.backup.newest if outcome else None)
         verdict = self._rehearse(outcome)
         self._note_unchanged(now, outcome)
         self.record.so_far(now, troubles, self._alarmed(now))
         self.shipping.ship(self.record.day)
+        if self.spare:
+            # Most drives have taken the batch by then: feeding the spare server doesn't hold that up.
+            self.shipping.settled(_HEAD_START)
+            self.spare.feed(now, self.backup.newest if outcome else None)
         is_shipped = self.shipping.settled(self._patience(time.monotonic() - began))
         spool_bytes, full = self._thin_spool(now)
         troubles += [Trouble("", error) for error in (self.shipping.latest.trouble, full) if error]
