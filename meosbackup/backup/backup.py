@@ -158,10 +158,10 @@ class Backup:
     ) -> tuple[Survey, NewDumps]:
         """Compare the server with what it is after the dumps; dump as well the races that were added meanwhile."""
         try:
-            last = survey.take(self._settings, now, self._dates)
+            last = survey.take(self._settings, now, self._dates, with_others=True)
             self._look_for_lies(seen, last, new, now)
             if last.selection == seen.selection:
-                return seen, new
+                return replace(seen, others=last.others), new
             added = [name for name in last.databases if name not in seen.states]
             more = self._dump(program, last, [last.race_list, *added], added, now, stop)
         except MeosBackupError:

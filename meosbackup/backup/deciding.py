@@ -56,8 +56,9 @@ def decide(seen: Survey, earlier: Mapping[str, Entry], changed: Mapping[str, Goo
     for race, database in everything:
         before = earlier.get(race.key if race else RACE_LIST)
         error = _no_database(race, seen) if database is None else new.errors.get(database)
-        state = seen.states.get(database or "")
-        others = tuple(map(str, state.others)) if state else ()
+        others = before.not_backed_up if before else ()
+        if seen.others is not None:
+            others = tuple(map(str, seen.others.get(database or "", ())))
         if database is not None and database in changed:
             entry = _new_entry(database, race, changed[database], before)
             decision.entries.append(replace(entry, not_backed_up=others))

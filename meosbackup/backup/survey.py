@@ -1,6 +1,6 @@
 """What the server shows before anything is dumped: its version, its races, the state of their tables."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,6 +8,7 @@ from meosbackup import notices
 from meosbackup.batch.model import Race, Server
 from meosbackup.meos import changes, other_objects, race_list, server_checks, signs
 from meosbackup.meos.changes import DatabaseState
+from meosbackup.meos.other_objects import OtherObject
 from meosbackup.meos.race_list import Selection
 from meosbackup.meos.server_checks import ServerChecks
 from meosbackup.mysql import sessions
@@ -26,6 +27,8 @@ class Survey:
     account: str | None
     sees_everything: bool
     server_checks: ServerChecks
+    others: Mapping[str, Sequence[OtherObject]] | None = None
+    """What the databases hold besides tables; None if nobody asked."""
 
     @property
     def races(self) -> dict[str, Race]:
@@ -38,8 +41,12 @@ class Survey:
         return list(self.races)
 
 
-def take(settings: Settings, now: datetime, former_dates: Mapping[str, str] | None = None) -> Survey:
+def take(
+    settings: Settings, now: datetime, former_dates: Mapping[str, str] | None = None, *, with_others: bool = False
+) -> Survey:
     """Survey the server, with the races that a tick at this moment backs up: see `race_list.select`.
+
+    With `with_others`, it is also asked for triggers and the like, which takes a third of the time, and they are told.
 
     Raises MeosBackupError.
     """
@@ -53,13 +60,15 @@ def take(settings: Settings, now: datetime, former_dates: Mapping[str, str] | No
         )  # fmt: skip
         untimed = signs.untimed(session)
         wanted = [list_name, *(chosen.database for chosen in selection.chosen if chosen.database is not None)]
+        states = changes.states(session, wanted, are_timed=untimed is None)
+        listed = {name: state.not_tables for name, state in states.items()}
         seen = Survey(
-            sessions.facts(session, settings), list_name, selection,
-            changes.states(session, wanted, are_timed=untimed is None), session.account,
+            sessions.facts(session, settings), list_name, selection, states, session.account,
             sessions.sees_everything(session), server_checks.run(session, untimed, settings.distrust_minutes),
+            other_objects.found(session, wanted, listed) if with_others else None,
         )  # fmt: skip
     for database, race in seen.races.items():
-        if others := seen.states[database].others:
+        if others := (seen.others or {}).get(database):
             notices.tell(
                 f"{race.display_name} has {other_objects.in_words(others)}, which MeOS doesn't make:"
                 f" not backed up: {clean(', '.join(map(str, others)), 200)}"

@@ -134,7 +134,7 @@ def _fitting(program: Program, server: Server | None) -> tuple[Program, str]:
 
 def _survey(work: Checkup) -> Iterator[Finding]:
     if work.server is not None:
-        work.seen = survey.take(work.settings, datetime.now().astimezone())
+        work.seen = survey.take(work.settings, datetime.now().astimezone(), with_others=True)
     yield from ()
 
 

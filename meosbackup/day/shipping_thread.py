@@ -16,7 +16,7 @@ from meosbackup.day.top_guide import Held, TopGuide
 from meosbackup.errors import DriveFailedError, MeosBackupError, StoppedError
 from meosbackup.guide.picture import Picture
 from meosbackup.guide.spare_server import SpareServer
-from meosbackup.store import drive, shipping, top_of_drive
+from meosbackup.store import drive, inventory, shipping, top_of_drive
 from meosbackup.store.inventory import Inventory
 from meosbackup.store.keeping import Keep
 from meosbackup.store.shipping import Shipper
@@ -175,10 +175,11 @@ class _Shipping:
             raise StoppedError
         if self._trouble is not None or drive.identity(self._shipper.place) != self._drive_id:
             self._attach()
-        if lost := shipping.find_lost(self._shipper, self._drive_id):
+        in_spool = inventory.find(self._shipper.spool)
+        if lost := shipping.find_lost(self._shipper, self._drive_id, in_spool):
             self._tell_lost(lost)
         self._guide.trouble = None
-        shipping.ship_waiting(self._shipper, self._drive_id, self._arrived)
+        shipping.ship_waiting(self._shipper, self._drive_id, in_spool, self._arrived)
         if self._proof is not None:
             top_of_drive.note_proof(self._shipper.place, None, self._proof)
             self._proof, self._guide.is_due = None, True

@@ -20,7 +20,6 @@ from meosbackup.dump.together import Raw
 from meosbackup.errors import DumpFailedError, PrivilegeMissingError
 from meosbackup.meos import changes, relisting
 from meosbackup.meos.changes import DatabaseState
-from meosbackup.meos.other_objects import NOT_TABLES
 from meosbackup.mysql import identifiers
 from meosbackup.mysql.server_errors import grant_line
 from meosbackup.settings.model import Settings
@@ -194,7 +193,7 @@ def _not_of_race(state: DatabaseState) -> list[str]:
 
 def _not_tables(state: DatabaseState) -> list[str]:
     """Return the names of what looks like a table to the dump program and is none."""
-    return [one.name for one in state.others if one.kind.upper() in NOT_TABLES]
+    return [one.name for one in state.not_tables]
 
 
 def _lock_shortly(run: Callable[..., None], settings: Settings, stop: threading.Event) -> None:

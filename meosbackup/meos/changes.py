@@ -1,9 +1,10 @@
 """Which tables may have changed since they were last dumped, judged by what the server reports. In doubt: changed."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from functools import lru_cache
+from typing import TypeAlias
 
 from meosbackup.errors import MeosBackupError
 from meosbackup.meos import other_objects, signs
@@ -19,6 +20,13 @@ REFERENCE_TABLES = frozenset({"dbrunner", "dbclub", "oimage"})
 _UNKNOWN_VARIABLE = 1193
 _ENGINES_WITH_TIMES = frozenset({"myisam", "innodb"})
 _RESOLUTION = timedelta(seconds=1)
+_FACTS = (
+    "TABLE_TYPE, IFNULL(ENGINE, '-'), IFNULL(TABLE_ROWS, '-'), IFNULL(DATA_LENGTH, '-'), IFNULL(AUTO_INCREMENT, '-'),"
+    " IFNULL(CREATE_TIME, '-'), IFNULL(UPDATE_TIME, '-'), HEX(TABLE_NAME)"  # in a name, any letter may stand
+)
+_NULL = "-"
+_LONGEST_LIST = 1 << 24
+"""Bytes of the list of a database's tables, of which each takes about a hundred."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +48,7 @@ class TableState:
 
 @dataclass(frozen=True)
 class DatabaseState:
-    """The states of a database's tables, its other objects, and when it was asked for them, by its clock (UTC).
+    """The states of a database's tables, its views and the like, and when it was asked for them, by its clock (UTC).
 
     `is_timed` is false where the server's times don't tell of each change, so that it takes signs.
     """
@@ -48,45 +56,82 @@ class DatabaseState:
     database: str
     asked: datetime
     tables: tuple[TableState, ...]
-    others: tuple[OtherObject, ...] = ()
+    not_tables: tuple[OtherObject, ...] = ()
     is_timed: bool = True
+
+
+_Listed: TypeAlias = tuple[tuple[TableState, ...], tuple[OtherObject, ...]]
+"""A database's tables, and its views and the like."""
 
 
 def states(session: Session, names: Sequence[str], *, are_timed: bool = True) -> Mapping[str, DatabaseState]:
     """Return the states of all tables of these databases, without a lock, in one query; with signs if not `are_timed`.
 
-    The clock is read first, so that what changes while the query runs has a later time. MySQL 8 would
-    cache these figures for a day (MySQL manual, "The INFORMATION_SCHEMA TABLES Table"). Raises MeosBackupError.
+    The clock is read first, so that what changes while the query runs has a later time. A database's tables come in
+    one text, since the connector takes longer to read rows than the server to find them. Raises MeosBackupError.
     """
-    _set_if_known(session, "SET SESSION information_schema_stats_expiry = 0")
-    session.rows("SET SESSION time_zone = '+00:00'")
+    _ask_for_fresh_figures(session)
+    session.rows(f"SET SESSION time_zone = '+00:00', SESSION group_concat_max_len = {_LONGEST_LIST}")
     asked: datetime = session.rows("SELECT UTC_TIMESTAMP() AS now")[0]["now"]
     marks = ", ".join(["%s"] * len(names))
     listed = session.rows(
-        "SELECT TABLE_SCHEMA, TABLE_TYPE, TABLE_NAME, ENGINE, TABLE_ROWS, DATA_LENGTH, AUTO_INCREMENT, CREATE_TIME,"
-        f" UPDATE_TIME FROM information_schema.TABLES WHERE TABLE_SCHEMA IN ({marks})", names,
+        "SELECT TABLE_SCHEMA AS name, COUNT(*) AS count,"
+        f" GROUP_CONCAT(CONCAT_WS(',', {_FACTS}) ORDER BY TABLE_NAME SEPARATOR ';') AS listed"
+        f" FROM information_schema.TABLES WHERE TABLE_SCHEMA IN ({marks}) GROUP BY TABLE_SCHEMA", names,
     ) if names else []  # fmt: skip
-    found: dict[str, list[TableState]] = {name: [] for name in names}
-    tables = [
-        row for row in listed if row["table_schema"] in found and row["table_type"] not in other_objects.NOT_TABLES
-    ]
-    read = {} if are_timed else _signs(session, tables)
-    for row in tables:
-        found[row["table_schema"]].append(TableState(
-            name=row["table_name"], engine=row["engine"], rows=row["table_rows"], data_bytes=row["data_length"],
-            next_id=row["auto_increment"], created=row["create_time"], updated=row["update_time"],
-            sign=read.get((row["table_schema"], row["table_name"]), ""),
-        ))  # fmt: skip
-    others = other_objects.found(session, names, listed)
+    found: dict[str, _Listed] = dict.fromkeys(names, ((), ()))
+    for row in listed:
+        if row["name"] in found:
+            found[row["name"]] = _listed(str(row["listed"]), row["count"])
+    read = {} if are_timed else _signs(session, {name: tables for name, (tables, _) in found.items()})
     return {
-        name: DatabaseState(name, asked, tuple(sorted(states, key=lambda table: table.name)), others[name], are_timed)
-        for name, states in found.items()
+        name: DatabaseState(name, asked, _signed(name, tables, read), not_tables, are_timed)
+        for name, (tables, not_tables) in found.items()
     }
+
+
+@lru_cache(maxsize=512)  # most databases are as they were a minute ago
+def _listed(text: str, count: int) -> _Listed:
+    """Return the tables and the other objects of a database, which the server lists in a text."""
+    tables, others = list[TableState](), list[OtherObject]()
+    for each in text.split(";"):
+        kind, engine, rows, size, next_id, created, updated, name = each.split(",")
+        spelled = bytes.fromhex(name).decode()
+        if kind in other_objects.NOT_TABLES:
+            others.append(OtherObject(kind.lower(), spelled))
+        else:
+            tables.append(TableState(
+                spelled, None if engine == _NULL else engine, _number(rows), _number(size), _number(next_id),
+                _moment(created), _moment(updated),
+            ))  # fmt: skip
+    if len(tables) + len(others) != count:
+        raise MeosBackupError(
+            f"The server's list of {count:,} tables of a race is cut short.", "Nothing is backed up while this lasts.",
+            f"In the server's settings, set max_allowed_packet to {_LONGEST_LIST} or more.",
+        )  # fmt: skip
+    return tuple(sorted(tables, key=lambda table: table.name)), tuple(others)
+
+
+def _number(text: str) -> int | None:
+    return None if text == _NULL else int(text)
+
+
+def _moment(text: str) -> datetime | None:
+    return None if text == _NULL else datetime.fromisoformat(text)
+
+
+def _signed(
+    database: str, tables: tuple[TableState, ...], read: Mapping[signs.Table, str | None]
+) -> tuple[TableState, ...]:  # fmt: skip
+    """Return tables with the signs that were read."""
+    if not read:
+        return tables
+    return tuple(replace(table, sign=read.get((database, table.name), "")) for table in tables)
 
 
 def sizes(session: Session, names: Sequence[str]) -> Mapping[str, int]:
     """Return the bytes that these databases take on the server, with their indexes. Raises MeosBackupError."""
-    _set_if_known(session, "SET SESSION information_schema_stats_expiry = 0")
+    _ask_for_fresh_figures(session)
     marks = ", ".join(["%s"] * len(names))
     rows = session.rows(
         "SELECT TABLE_SCHEMA, SUM(DATA_LENGTH + INDEX_LENGTH) AS bytes FROM information_schema.TABLES"
@@ -95,11 +140,11 @@ def sizes(session: Session, names: Sequence[str]) -> Mapping[str, int]:
     return {row["table_schema"]: int(row["bytes"] or 0) for row in rows}
 
 
-def _signs(session: Session, tables: Sequence[Mapping[str, Any]]) -> Mapping[signs.Table, str | None]:
+def _signs(session: Session, listed: Mapping[str, Iterable[TableState]]) -> Mapping[signs.Table, str | None]:
     """Return the signs of tables. Reference tables are too large for any but their rows, bytes and next Id."""
     return signs.read(session, {
-        (row["table_schema"], row["table_name"]): row["data_length"] or 0 for row in tables
-        if _is_timed_by_its_file(row["engine"]) and _is_of_race(row["table_name"])
+        (name, table.name): table.data_bytes or 0 for name, tables in listed.items() for table in tables
+        if _is_timed_by_its_file(table.engine) and _is_of_race(table.name)
     })  # fmt: skip
 
 
@@ -155,10 +200,15 @@ def _may_have_changed(table: TableState, state: DatabaseState) -> bool:
     return max(table.updated, table.created or table.updated) >= state.asked - _RESOLUTION
 
 
-def _set_if_known(session: Session, statement: str) -> None:
-    """Set a variable that only some servers have."""
+def _ask_for_fresh_figures(session: Session) -> None:
+    """Have MySQL 8 and newer look at the tables, rather than tell what it knew of them a day ago.
+
+    Source: MySQL manual, "The INFORMATION_SCHEMA TABLES Table".
+    """
+    if session.flavour == "MariaDB":
+        return
     try:
-        session.rows(statement)
+        session.rows("SET SESSION information_schema_stats_expiry = 0")
     except MeosBackupError as error:
         if getattr(error.__cause__, "errno", None) != _UNKNOWN_VARIABLE:
             raise

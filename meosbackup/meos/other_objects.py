@@ -4,7 +4,6 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from meosbackup.errors import MeosBackupError
 from meosbackup.mysql.sessions import Session
@@ -16,7 +15,7 @@ log = logging.getLogger(__name__)
 NOT_TABLES = ("VIEW", "SEQUENCE")
 """What information_schema.TABLES lists besides tables."""
 
-_LISTED = (("TABLE", "TABLE_TYPE"),)
+_LISTED = ("TABLE", "TABLE_TYPE")
 _UNLISTED = (("TRIGGER", "'trigger'"), ("ROUTINE", "ROUTINE_TYPE"), ("EVENT", "'event'"))
 """Of each table of information_schema, how it calls what it lists, and what says of which kind that is."""
 
@@ -33,34 +32,35 @@ class OtherObject:
 
 
 def found(
-    session: Session, databases: Sequence[str], listed: Iterable[Mapping[str, Any]] | None = None
+    session: Session, databases: Sequence[str], listed: Mapping[str, Iterable[OtherObject]] | None = None
 ) -> Mapping[str, tuple[OtherObject, ...]]:
     """Return what the user may see of such objects, by database. Nothing is locked, and no view is opened.
 
-    `listed` are the rows of information_schema.TABLES if somebody has them, since to ask for them takes longest.
+    `listed` are those among the tables, if somebody has asked for them, since that takes longest.
     """
-    every: dict[str, list[OtherObject]] = {name: [] for name in databases}
+    every: dict[str, list[OtherObject]] = {name: [*(listed or {}).get(name, ())] for name in databases}
+    lists = _UNLISTED if listed is not None else (*_UNLISTED, _LISTED)
+    marks = ", ".join(["%s"] * len(databases))
+    statement = " UNION ALL ".join(
+        f"SELECT {_converted(f'{name}_SCHEMA')} AS owner, {_converted(kind)} AS kind,"
+        f" {_converted(f'{name}_NAME')} AS name FROM information_schema.{name}S"
+        f" WHERE {name}_SCHEMA IN ({marks}){f' AND {kind} IN {NOT_TABLES}' if name == 'TABLE' else ''}"
+        for name, kind in lists
+    )
     try:
-        if listed is None:
-            listed = _asked(session, _LISTED, databases)
-        rows = [*(row for row in listed if row["table_type"] in NOT_TABLES), *_asked(session, _UNLISTED, databases)]
+        rows = session.rows(statement, [*databases] * len(lists)) if databases else []
     except MeosBackupError:  # no backup fails for them
         log.warning("it is not known whether there are triggers or views", exc_info=True)
         rows = []
     for row in rows:
-        if row["table_schema"] in every:
-            every[row["table_schema"]].append(OtherObject(str(row["table_type"]).lower(), str(row["table_name"])))
+        if row["owner"] in every:
+            every[row["owner"]].append(OtherObject(str(row["kind"]).lower(), str(row["name"])))
     return {name: tuple(sorted(objects)) for name, objects in every.items()}
 
 
-def _asked(session: Session, what: Sequence[tuple[str, str]], databases: Sequence[str]) -> list[Mapping[str, Any]]:
-    marks = ", ".join(["%s"] * len(databases))
-    return [
-        row for name, kind in what for row in session.rows(
-            f"SELECT {name}_SCHEMA AS table_schema, {kind} AS table_type, {name}_NAME AS table_name"
-            f" FROM information_schema.{name}S WHERE {name}_SCHEMA IN ({marks})", databases,
-        )
-    ] if databases else []  # fmt: skip
+def _converted(column: str) -> str:
+    """Return a column in the one collation that a union needs: those of information_schema differ (MySQL 8)."""
+    return f"CONVERT({column} USING utf8mb4)"
 
 
 def in_words(objects: Sequence[OtherObject]) -> str:

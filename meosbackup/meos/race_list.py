@@ -105,8 +105,7 @@ def _one_a_database(session: Session, listed: tuple[ListedRace, ...]) -> tuple[L
         alike.setdefault(item.race.name_id.lower(), []).append(item)
     if len(alike) == len(listed):
         return listed
-    is_exact = session.rows("SELECT @@lower_case_table_names AS l")[0]["l"] == 0
-    there = set(databases(session)) if is_exact else set()
+    there = set(databases(session)) if session.lower_case_table_names == 0 else set()
     kept: list[ListedRace] = []
     for items in alike.values():
         own = [item for item in items if item.race.name_id in there]

@@ -46,17 +46,15 @@ class ServerChecks:
 def run(session: Session, untimed: str | None, distrust_minutes: int) -> ServerChecks:
     """Check a server, of which `untimed` is what `signs.untimed` says. Raises MeosBackupError."""
     row = session.rows(
-        "SELECT @@version AS version, @@version_comment AS comment, @@lower_case_table_names AS names,"
-        " @@GLOBAL.sql_mode AS modes, @@GLOBAL.read_only AS readonly, @@GLOBAL.max_allowed_packet AS packet,"
+        "SELECT @@GLOBAL.sql_mode AS modes, @@GLOBAL.read_only AS readonly, @@GLOBAL.max_allowed_packet AS packet,"
         " UTC_TIMESTAMP() AS now"
     )[0]
-    version = str(row["version"])
     checks = (
         _clock(row["now"].replace(tzinfo=UTC), datetime.now(UTC)),
-        _table_names(int(row["names"])),
+        _table_names(session.lower_case_table_names),
         _changes(untimed, distrust_minutes),
         *_announced_version(session.announced),
-        *_flavour(version, str(row["comment"])),
+        *_flavour(session.version, session.comment),
         *_modes(str(row["modes"])),
         *_read_only(row["readonly"]),
     )

@@ -45,7 +45,18 @@ class Session:
         self.account: str | None = None
         """The account that the server takes the user for, `meos@%`: privileges belong to it."""
 
-        self.account = str(self.rows("SELECT CURRENT_USER() AS account")[0]["account"])
+        row = self.rows(
+            "SELECT CURRENT_USER() AS account, @@version AS version, @@version_comment AS comment,"
+            " @@lower_case_table_names AS names"
+        )[0]
+        self.account = str(row["account"])
+        self.version, self.comment = str(row["version"]), str(row["comment"])
+        self.lower_case_table_names = int(row["names"])
+
+    @property
+    def flavour(self) -> str:
+        """Whose server it is, "MySQL" or "MariaDB"."""
+        return "MariaDB" if "mariadb" in f"{self.version} {self.comment}".lower() else "MySQL"
 
     def rows(self, statement: str, parameters: Sequence[object] = ()) -> list[dict[str, Any]]:
         """Run one statement and return its rows, by column name in lower case."""
@@ -91,10 +102,8 @@ def requires_encryption(settings: Settings) -> bool:
 
 def facts(session: Session, settings: Settings) -> Server:
     """Return what a batch records about the server."""
-    row = session.rows("SELECT @@version AS v, @@version_comment AS c, @@lower_case_table_names AS l")[0]
-    flavour = "MariaDB" if "mariadb" in f"{row['v']} {row['c']}".lower() else "MySQL"
-    version = ".".join(map(str, version_number(str(row["v"]))))
-    return Server(settings.host, settings.port, flavour, version, int(row["l"]))
+    version = ".".join(map(str, version_number(session.version)))
+    return Server(settings.host, settings.port, session.flavour, version, session.lower_case_table_names)
 
 
 def version_number(version: str) -> tuple[int, ...]:

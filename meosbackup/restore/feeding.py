@@ -158,7 +158,7 @@ def _fed(to: Spare, session: Session, newest: StoredBatch, server: str) -> Fed:
 
 def _usable(session: Session, entries: Iterable[Entry]) -> tuple[list[Entry], list[Kept]]:
     """Return the entries that can have a database of their own on the spare server, and the others."""
-    is_exact = session.rows("SELECT @@lower_case_table_names AS l")[0]["l"] == 0
+    is_exact = session.lower_case_table_names == 0
     first: dict[str, Entry] = {}
     refused = []
     for entry in entries:

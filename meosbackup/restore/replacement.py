@@ -225,8 +225,7 @@ def database_of(session: Session, entry: Entry) -> str:
             UNTOUCHED,
             "Choose another batch.",
         )
-    is_case_sensitive = session.rows("SELECT @@lower_case_table_names AS l")[0]["l"] == 0
-    if is_case_sensitive:
+    if session.lower_case_table_names == 0:
         return entry.race.name_id
     return spelled(entry.race.name_id, sessions.databases(session)) or entry.race.name_id
 

@@ -73,7 +73,9 @@ def bring_to_drive(job: Job) -> None:
         place = drive.place(job.target)
         shipper = Shipper(job.spool, place, job.settings.reserve_mb, job.stop, job.console.say)
         arrived = partial(top_of_drive.write_guides, place)
-        shipping.ship_waiting(shipper, shipping.attach(shipper, now), arrived, is_only_its_own=True)
+        drive_id, found = shipping.attach(shipper, now), inventory.find(job.spool)
+        its_own = replace(found, batches=tuple(spool.going_with(found, drive_id)))  # not those made for another drive
+        shipping.ship_waiting(shipper, drive_id, its_own, arrived)
     except MeosBackupError as error:
         log.warning("what was saved is in the spool only", exc_info=True)
         job.console.result(

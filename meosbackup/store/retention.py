@@ -1,6 +1,7 @@
 """Which batches may be deleted to make room for new ones; the same for the drive and the spool."""
 
 import logging
+import stat
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -121,8 +122,8 @@ def _groups(kept: Kept, now: datetime) -> Iterator[Hashable]:
 
 def used_bytes(folder: Path) -> int:
     """Return the bytes that the files below a folder take; one that is linked into two batches counts once."""
-    found = [entry.lstat() for entry in folder.rglob("*") if entry.is_file()]
-    return sum({(file.st_dev, file.st_ino): file.st_size for file in found}.values())
+    found = [entry.lstat() for entry in folder.rglob("*")]
+    return sum({(file.st_dev, file.st_ino): file.st_size for file in found if stat.S_ISREG(file.st_mode)}.values())
 
 
 def make_room(root: Path, missing: int, now: datetime) -> Room:

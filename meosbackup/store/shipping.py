@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -61,20 +61,17 @@ def attach(shipper: Shipper, now: datetime) -> str:
 
 
 def ship_waiting(
-    shipper: Shipper, drive_id: str, arrived: Callable[[StoredBatch], None], *, is_only_its_own: bool = False
-) -> None:
-    """Ship every batch that waits for this drive, newest first.
+    shipper: Shipper, drive_id: str, findings: Inventory, arrived: Callable[[StoredBatch], None]
+) -> None:  # fmt: skip
+    """Ship every batch that waits for this drive, newest first; `findings` are those of the spool that count.
 
     `arrived` is told the newest backup of all, as it is on the drive, once it counts as shipped: the RESTORE.txt at the
-    top is to tell of it. With `is_only_its_own`, batches that were made for another drive are left alone.
+    top is to tell of it.
 
     Raises DriveGoneError if the drive is away, or is another one, before or after a batch; DriveFailedError,
     StoppedError. What was not shipped still waits.
     """
     drive.check_writable(shipper.place)
-    findings = inventory.find(shipper.spool)
-    if is_only_its_own:
-        findings = replace(findings, batches=tuple(spool.going_with(findings, drive_id)))
     for stored in spool.waiting(findings, drive_id):
         _see_the_same(shipper.place, drive_id)
         try:
@@ -103,13 +100,13 @@ def ship_waiting(
             arrived(StoredBatch(folder, stored.batch))
 
 
-def find_lost(shipper: Shipper, drive_id: str) -> list[StoredBatch]:
+def find_lost(shipper: Shipper, drive_id: str, findings: Inventory) -> list[StoredBatch]:
     """Return the batches of the spool that were brought to this drive and aren't there any more; they wait again.
 
     Only the names and sizes of their files are looked at. Raises DriveGoneError, DriveFailedError.
     """
     lost = []
-    for stored in spool.copied(inventory.find(shipper.spool), drive_id, datetime.now().astimezone()):
+    for stored in spool.copied(findings, drive_id, datetime.now().astimezone()):
         try:
             folder = _folder_on_drive(shipper.place.root, stored, shipper.spool)
             if _is_on_drive(folder, stored):
@@ -224,7 +221,10 @@ def _is_whole(folder: Path, stored: StoredBatch) -> bool:
 
 
 def _is_there(path: Path, size: int) -> bool:
-    return files.is_folder(path.parent) and files.is_file(path) and files.size(path) == size
+    try:
+        return files.is_folder(path.parent) and files.size(path) == size
+    except OSError:
+        return False
 
 
 def _folder_on_drive(root: Path, stored: StoredBatch, spool_root: Path) -> Path:

@@ -246,10 +246,10 @@ def test_a_batch_waits_where_its_guide_at_the_top_would_find_no_room(stick: Slot
     free = shutil.disk_usage(stick.place).free
     (stick.place / "Strand.jpg").write_bytes(bytes(free - taken - 8192))
     with pytest.raises(MeosBackupError, match="is full"):
-        shipping.ship_waiting(shipper, drive_id, arrived)
+        shipping.ship_waiting(shipper, drive_id, inventory.find(spool), arrived)
     assert not inventory.find(drive.root(stick.place)).batches, "it would not be the one that RESTORE.txt tells of"
     (stick.place / "Strand.jpg").unlink()
-    shipping.ship_waiting(shipper, drive_id, arrived)
+    shipping.ship_waiting(shipper, drive_id, inventory.find(spool), arrived)
     assert faults(drive.root(stick.place)) == []
 
 

@@ -43,7 +43,7 @@ class Scene:
         shipper = Shipper(self.folder / "spool", place, None, threading.Event(), lambda _: None)
         drive_id = shipping.attach(shipper, TAKEN)
         arrived = list[StoredBatch]()
-        shipping.ship_waiting(shipper, drive_id, arrived.append)
+        shipping.ship_waiting(shipper, drive_id, inventory.find(shipper.spool), arrived.append)
         for newest in arrived:
             top_of_drive.note_proof(place, newest, Proof(TAKEN, TAKEN))
         retention.make_room(self.root, 1 << 40, TAKEN)
