@@ -27,7 +27,7 @@ def clean(text: str, width: int | None = None) -> str:
     and ends with `…`.
     """
     line = _BLANKS.sub(" ", text).strip()
-    shown = "".join("\ufffd" if unicodedata.category(letter)[0] == "C" else letter for letter in line)
+    shown = line if line.isprintable() else "".join(map(_visible, line))
     if width is None or columns(shown) <= width:
         return shown
     ends = accumulate(columns(letter) for letter in shown)
@@ -63,7 +63,15 @@ def wrapped(text: str, width: int, first: int, margin: str, whole: Iterable[str]
 
 def columns(text: str) -> int:
     """Return how many columns of the screen a text takes at most (Unicode Standard Annex 11)."""
-    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
+    return len(text) if text.isascii() else sum(map(_width, text))
+
+
+def _visible(letter: str) -> str:
+    return "\ufffd" if unicodedata.category(letter)[0] == "C" else letter
+
+
+def _width(letter: str) -> int:
+    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
 
 
 def _simplified(error: UnicodeError) -> tuple[str | bytes, int]:

@@ -101,5 +101,6 @@ class BatchFolder:
         folder = self.spool / names.REFERENCE_FOLDER
         folder.mkdir(exist_ok=True, mode=0o700)
         files.make_private(good.path)
+        files.sync(good.path)
         files.move(good.path, folder / name)
         return StoredFile(f"../../{names.REFERENCE_FOLDER}/{name}", good.bytes, good.sha256)

@@ -1,7 +1,6 @@
 """The text changes that make a dump restore on other servers too, made while it is copied."""
 
 import hashlib
-import os
 import re
 import threading
 from collections.abc import Sequence
@@ -47,7 +46,7 @@ def make_portable(
     sinks: Sequence[Sink] = (),
     memory: RowMemory | None = None,
 ) -> Written:
-    """Copy a dump so that it restores on other servers too, make the copy durable, and let sinks share the pass.
+    """Copy a dump so that it restores on other servers too, and let sinks share the pass.
 
     MariaDB's sandbox line is left out, and if a database, a table or a column is defined with a collation that only
     some servers know, it becomes one that all know (`utf8mb4_uca1400_ai_ci`: `utf8mb4_general_ci`); rows stay as they
@@ -59,8 +58,6 @@ def make_portable(
     with patiently(lambda: target.open("wb", PIECE), target) as copy:
         portable = _Portable(copy, ending, apart)
         reader.read_through(source, [portable, *sinks], stop, memory)
-        copy.flush()
-        os.fsync(copy.fileno())
         return Written(copy.tell(), portable.digest.hexdigest(), portable.identity.hexdigest(), portable.longest)
 
 

@@ -148,8 +148,10 @@ def _track(key: str, batches: Iterable[DayBatch]) -> Iterator[str]:
             continue
         before, numbers = state, _state_numbers(state)
         if numbers != known:
-            steps = (now - was for now, was in zip(numbers[1:], known[1:], strict=True))
-            yield _point(8 * (place - last - 1) + (numbers[0] ^ known[0]), *steps)
+            yield _point(
+                8 * (place - last - 1) + (numbers[0] ^ known[0]),
+                numbers[1] - known[1], numbers[2] - known[2], numbers[3] - known[3],
+            )  # fmt: skip
             last, known = place, numbers
 
 
@@ -173,9 +175,9 @@ def _changes(points: Iterable[tuple[int, int, int, int]]) -> Iterator[tuple[int,
 
 
 def _point(head: int, entries: int, finished: int, cards: int) -> str:
-    bits = (entries + 1, finished, cards - finished + 8)
-    if head == 0 and all(number in range(2**size) for number, size in zip(bits, (2, 3, 4), strict=True)):
-        return chr(_SHORT + bits[0] + (bits[1] << 2) + (bits[2] << 5))
+    more = cards - finished
+    if head == 0 and -1 <= entries <= 2 and 0 <= finished <= 7 and -8 <= more <= 7:
+        return chr(_SHORT + (entries + 1) + (finished << 2) + (more + 8 << 5))
     return _written((head, entries, finished, cards))
 
 
