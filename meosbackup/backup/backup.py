@@ -99,14 +99,14 @@ class Backup:
         seen = survey.take(self._settings, now, self._dates)
         earlier = deciding.earlier_entries(self._newest, seen)
         self._program = programs.fitting(self._program, seen.server)
-        with (
-            spool.work_folder(self._spool) as folder,
-            mysqldump.logged_in(self._program, self._settings, folder, seen.account) as program,
-        ):
-            due, due_reference = self._due(seen, earlier, now), self._due_reference(seen, earlier, now)
-            new = self._dump(program, seen, due, due_reference, now, stop)
-            if new.race_tables:
-                seen, new = self._with_newcomers(program, seen, new, now, stop)
+        due, due_reference = self._due(seen, earlier, now), self._due_reference(seen, earlier, now)
+        with spool.work_folder(self._spool) as folder:
+            new = dumps.NONE
+            if due or due_reference:
+                with mysqldump.logged_in(self._program, self._settings, folder, seen.account) as program:
+                    new = self._dump(program, seen, due, due_reference, now, stop)
+                    if new.race_tables:
+                        seen, new = self._with_newcomers(program, seen, new, now, stop)
             changed = self._changed(new.race_tables, earlier)
             decision = deciding.decide(seen, earlier, changed, new)
             is_news = self._is_news(decision, changed, new)

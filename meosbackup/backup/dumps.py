@@ -98,6 +98,10 @@ class Experience:
         self._apart_until = time.monotonic() + _WHILE
 
 
+NONE = NewDumps({}, {}, {}, {})
+"""What was dumped if nothing was."""
+
+
 def make(
     program: DumpProgram,
     seen: Survey,

@@ -17,6 +17,7 @@ MONITOR_TABLE = "omonitor"
 REFERENCE_TABLES = frozenset({"dbrunner", "dbclub", "oimage"})
 """The reference tables of a race, in lower case."""
 
+_APART = REFERENCE_TABLES | {MONITOR_TABLE}
 _UNKNOWN_VARIABLE = 1193
 _ENGINES_WITH_TIMES = frozenset({"myisam", "innodb"})
 _RESOLUTION = timedelta(seconds=1)
@@ -25,6 +26,8 @@ _FACTS = (
     " IFNULL(CREATE_TIME, '-'), IFNULL(UPDATE_TIME, '-'), HEX(TABLE_NAME)"  # in a name, any letter may stand
 )
 _NULL = "-"
+_REMEMBERED = 512
+"""Databases that are remembered: most of them are as they were a minute ago."""
 _LONGEST_LIST = 1 << 24
 """Bytes of the list of a database's tables, of which each takes about a hundred."""
 
@@ -83,14 +86,18 @@ def states(session: Session, names: Sequence[str], *, are_timed: bool = True) ->
     for row in listed:
         if row["name"] in found:
             found[row["name"]] = _listed(str(row["listed"]), row["count"])
-    read = {} if are_timed else _signs(session, {name: tables for name, (tables, _) in found.items()})
+    if not are_timed:
+        read = _signs(session, {name: tables for name, (tables, _) in found.items()})
+        found = {
+            name: (_signed(tables, tuple(read.get((name, table.name), "") for table in tables)), not_tables)
+            for name, (tables, not_tables) in found.items()
+        }
     return {
-        name: DatabaseState(name, asked, _signed(name, tables, read), not_tables, are_timed)
-        for name, (tables, not_tables) in found.items()
+        name: DatabaseState(name, asked, tables, not_tables, are_timed) for name, (tables, not_tables) in found.items()
     }
 
 
-@lru_cache(maxsize=512)  # most databases are as they were a minute ago
+@lru_cache(maxsize=_REMEMBERED)
 def _listed(text: str, count: int) -> _Listed:
     """Return the tables and the other objects of a database, which the server lists in a text."""
     tables, others = list[TableState](), list[OtherObject]()
@@ -120,13 +127,10 @@ def _moment(text: str) -> datetime | None:
     return None if text == _NULL else datetime.fromisoformat(text)
 
 
-def _signed(
-    database: str, tables: tuple[TableState, ...], read: Mapping[signs.Table, str | None]
-) -> tuple[TableState, ...]:  # fmt: skip
-    """Return tables with the signs that were read."""
-    if not read:
-        return tables
-    return tuple(replace(table, sign=read.get((database, table.name), "")) for table in tables)
+@lru_cache(maxsize=_REMEMBERED)
+def _signed(tables: tuple[TableState, ...], read: tuple[str | None, ...]) -> tuple[TableState, ...]:
+    """Return tables with the signs that were read of them."""
+    return tuple(replace(table, sign=sign) for table, sign in zip(tables, read, strict=True))
 
 
 def sizes(session: Session, names: Sequence[str]) -> Mapping[str, int]:
@@ -169,7 +173,7 @@ def transactional(state: DatabaseState) -> bool:
 
 
 def _is_of_race(table: str) -> bool:
-    return not is_reference(table) and table.lower() != MONITOR_TABLE
+    return table.lower() not in _APART
 
 
 def _is_timed_by_its_file(engine: str | None) -> bool:
