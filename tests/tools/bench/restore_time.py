@@ -28,7 +28,7 @@ from tests.toolkit.runs import server_options, with_password
 from tests.toolkit.servers import BIG, DATA, MEOS_PASSWORD, databases, make_pristine, query
 
 RACES = 5
-AIM = 1.3
+AIM = 1.2
 
 
 def main() -> None:
