@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from datetime import datetime
+from functools import cache
 from importlib import resources
 from string import Template
 from textwrap import fill
@@ -84,6 +85,7 @@ def restore_text(
     return text if folder is None else f"{text}{_CHECK_LINE.format(_checksum(text))}"
 
 
+@cache
 def _template(name: str) -> Template:
     return Template(resources.files("meosbackup.guide").joinpath("templates", name).read_text("utf-8"))
 
