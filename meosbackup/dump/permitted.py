@@ -187,10 +187,11 @@ class _Check:
             if fault is not None:
                 raise _forbidden(b"CREATE TABLE \xe2\x80\xa6 " + statement[fault:])
             return
+        if _ABOUT_A_TABLE.fullmatch(statement):
+            return
         database, assignments = _DATABASE.fullmatch(statement), _SET.fullmatch(statement)
         is_known = (
-            _ABOUT_A_TABLE.fullmatch(statement)
-            or relisting.is_statement(statement, self._database)
+            relisting.is_statement(statement, self._database)
             or (database and unquoted(database[1] or database[2]) == self._database)
             or (assignments and all(map(_ASSIGNMENT.fullmatch, (assignments[1] or assignments[2]).split(b", "))))
         )

@@ -82,7 +82,7 @@ class _Portable(Sink):
         self.digest.update(data)
         if self._counts:
             self.identity.update(data)
-        self._measure(data)
+        self._measure(data, ends=piece.ends)
 
     def _changed(self, piece: Piece) -> bytes:
         match piece.kind:
@@ -98,11 +98,12 @@ class _Portable(Sink):
                 return _known_everywhere(piece.data)
         return piece.data
 
-    def _measure(self, data: bytes) -> None:
+    def _measure(self, data: bytes, *, ends: bool) -> None:
+        """Measure the lines of a piece that `ends` a statement, and so a line, or doesn't."""
         if self._line + len(data) >= self.longest:  # else there can't be a longer line
             first, *others = map(len, data.split(b"\n"))
             self.longest = max(self.longest, self._line + first + 1, max(others, default=0) + 1)
-        begun = data.rfind(b"\n") + 1
+        begun = len(data) if ends else data.rfind(b"\n") + 1
         self._line = len(data) - begun + (0 if begun else self._line)
 
 

@@ -114,7 +114,7 @@ class InsertReader:
         self._made_of = made_of
         self._memory, self._key = memory, (key, named)
         self._known = memory.known(self._key) if memory else {}
-        self._valid = set[bytes]()
+        self._valid = set(_COMMON)
         self._is_by_line = insert[0].endswith(b"\n")
         self._begun = list[bytes]()
         self._at = insert.end()
@@ -183,7 +183,7 @@ class InsertReader:
             literals += more
         if len(literals) != self._width:
             return None
-        unknown = list(filterfalse(self._valid.__contains__, literals))
+        unknown = list(filterfalse(bytes.isdigit, filterfalse(self._valid.__contains__, literals)))
         if not all(map(_ANY_LITERAL.fullmatch, unknown)):
             return None
         if len(self._valid) > _MOST_KNOWN:
