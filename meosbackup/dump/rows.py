@@ -38,7 +38,7 @@ _COMMON: dict[bytes, Value] = {b"0": 0, b"''": "", _NULL: None}  # NULL, and wha
 _ESCAPE = re.compile(rb"[\\'](.)", re.DOTALL)
 _ESCAPED = {b"0": b"\0", b"b": b"\b", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"Z": b"\x1a", b"%": b"\\%", b"_": b"\\_"}
 
-_MOST_KNOWN = 1 << 14
+_MOST_KNOWN = 1 << 11
 _SHORT = 64
 """Bytes of a literal that is worth to be known again, as there may be many of it."""
 
@@ -48,25 +48,20 @@ class UnfitError(Exception):
 
 
 class RowMemory:
-    """What the rows of one database came to in the pass before, by their own bytes.
+    """What the rows of one database came to in the pass before, by their own bytes; `size` is the bytes of these.
 
-    A table that doesn't fit among `limit` bytes of rows is not remembered at all.
+    `room` tells how many bytes more may be remembered. A table for which that isn't enough is not remembered at all.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, room: Callable[[], int]) -> None:
         """Begin with nothing remembered."""
-        self._limit = limit
+        self._room = room
         self._before: dict[Hashable, dict[bytes, Any]] = {}
         self.begin()
 
-    @property
-    def size(self) -> int:
-        """The bytes of the rows that are remembered."""
-        return self._limit - self._room
-
     def begin(self) -> None:
         """Begin a pass."""
-        self._room = self._limit
+        self.size = 0
         self._now: dict[Hashable, dict[bytes, Any] | None] = {}
 
     def known(self, key: Hashable) -> dict[bytes, Any]:
@@ -76,11 +71,11 @@ class RowMemory:
     def noted(self, key: Hashable, count: int) -> dict[bytes, Any] | None:
         """Return where to note what `count` more bytes of a table's rows come to; None if there is no room."""
         table = self._now.setdefault(key, {})
-        if table is not None and count > self._room:
-            self._room += sum(map(len, table))
+        if table is not None and count > self._room():
+            self.size -= sum(map(len, table))
             table = self._now[key] = None
         if table is not None:
-            self._room -= count
+            self.size += count
         return table
 
     def keep(self) -> None:

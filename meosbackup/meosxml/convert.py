@@ -2,13 +2,10 @@
 
 import hashlib
 import logging
-import os
-import tempfile
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
-from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -20,6 +17,7 @@ from meosbackup.dump.rows import Literals, Value
 from meosbackup.dump.scanner import Piece
 from meosbackup.errors import MeosBackupError, StoppedError
 from meosbackup.meosxml import extras, tags
+from meosbackup.meosxml.scratch import Scratch
 from meosbackup.meosxml.tags import Kind, Writer, encoded
 from meosbackup.system import files
 from meosbackup.system.patience import patiently
@@ -59,8 +57,6 @@ _LISTS = (_CONTROL, _COURSE, _CLASS, _CLUB, _RUNNER, _TEAM, _PUNCH, _CARD)  # in
 _KINDS = {kind.table: kind for kind in (_EVENT, *_LISTS)}
 
 _CARD_PLACE = b"\0"  # where a runner's card goes: no text holds it, since XML can't
-_PIECE = 1 << 18
-_IN_MEMORY = 1 << 20
 _CUT_SHORT = "is cut short: it lacks the line that ends a whole dump"
 
 
@@ -101,7 +97,7 @@ def convert(source: Source, target: Path, stop: threading.Event) -> Written:
 class Draft(Sink):
     """A `.meosxml` file in the making, as a sink of a pass over the race's dump; `finish` completes it.
 
-    Rows are written in the dump's order first, then put into MeOS's; beside the cards, little is held in memory.
+    Rows are written in the dump's order first, then put into MeOS's; little of them is held in memory.
     Whatever goes wrong in the pass is kept for `finish` to raise: it costs the race this file and nothing else.
     """
 
@@ -112,10 +108,9 @@ class Draft(Sink):
         self.basis = version, zone
         self._path = path
         self._error: Exception | None = None
-        self._starts: dict[str, int] = {}  # where each table's rows begin in it
+        self._scratch = Scratch(path.parent)
         self._writer: Writer | None = None
         self._events: list[tuple[Writer, Literals]] = []
-        self._cards: dict[Value, bytes] = {}
         self._cards_of_runners: list[Value] = []
         self._is_charset_known = self._has_images = False
         self._digest = hashlib.sha256()
@@ -149,14 +144,7 @@ class Draft(Sink):
 
     def close(self) -> None:
         """Let go of the rows."""
-        if "_scratch" in self.__dict__:
-            self._scratch.close()
-        self._cards = {}
-
-    @cached_property
-    def _scratch(self) -> "tempfile.SpooledTemporaryFile[bytes]":
-        """The rows; opened by the pass, which closes it: a dump that fails has none."""
-        return tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=str(self._path.parent))
+        self._scratch.close()
 
     def fits(self, source: Source) -> bool:
         """Return whether the file is drafted for this version and zone."""
@@ -212,9 +200,9 @@ class Draft(Sink):
         kind = _KINDS.get(name)
         if kind is None:
             return None
-        if name in self._starts:
+        if name in self._scratch:
             raise _UnfitError(f"holds the table {name} twice: it comes from several databases")
-        self._starts[name] = self._scratch.tell()
+        self._scratch.begin(name)
         self._writer = tags.writer(kind, table, *self.basis)
         return table.columns
 
@@ -238,12 +226,12 @@ class Draft(Sink):
         if writer.kind is _EVENT:
             self._events += [(writer, row) for row in present]
         elif writer.kind is _CARD:
-            self._cards.update(present)
+            self._scratch.add_keyed(present)
         elif writer.kind is _RUNNER:
             self._cards_of_runners += [card for card, _ in present]
-            self._scratch.write(b"".join([data for _, data in present]))
+            self._scratch.add([data for _, data in present])
         else:
-            self._scratch.write(b"".join(present))
+            self._scratch.add(present)
 
     def _put_together(self, is_completed: bool) -> None:
         """Write the file up to its lists, in the order in which MeOS writes it."""
@@ -266,33 +254,23 @@ class Draft(Sink):
             raise _UnfitError(
                 "is from a race whose version isn't known, nor whether its times are in tenths of a second"
             )
-        if _EVENT.table in self._starts and len(self._events) != 1:
+        if _EVENT.table in self._scratch and len(self._events) != 1:
             raise _UnfitError(f"holds {len(self._events)} rows of a race in its table oEvent")
         for kind in (_EVENT, _RUNNER):
-            if kind.table not in self._starts:
+            if kind.table not in self._scratch:
                 raise _UnfitError(f"holds no table {kind.table}: it isn't a race's")
         return self._events[0]
 
     def _list(self, kind: Kind) -> Iterator[bytes]:
         """Yield a list's rows, each runner with its card; cards that no runner holds have a list of their own."""
         if kind is _CARD:
-            of_runners = set(self._cards_of_runners)
-            yield from (data for card, data in self._cards.items() if card not in of_runners)
+            yield from self._scratch.keyed_otherwise(set(self._cards_of_runners))
             return
         holders = iter(self._cards_of_runners)
-        for piece in self._rows(kind):
+        for piece in self._scratch.pieces(kind.table):
             parts = piece.split(_CARD_PLACE)
-            cards = [self._cards.get(holder, b"") for holder in islice(holders, len(parts) - 1)]
+            cards = [self._scratch.keyed(holder) for holder in islice(holders, len(parts) - 1)]
             yield b"".join(chain.from_iterable(zip(parts, [*cards, b""], strict=True)))
-
-    def _rows(self, kind: Kind) -> Iterator[bytes]:
-        """Yield what was written of a table, in pieces."""
-        starts = [*self._starts.values(), self._scratch.seek(0, os.SEEK_END)]
-        for (table, start), end in zip(self._starts.items(), starts[1:], strict=True):
-            if table == kind.table:
-                self._scratch.seek(start)
-                while left := end - self._scratch.tell():
-                    yield self._scratch.read(min(left, _PIECE))
 
     def _write(self, file: BinaryIO, data: bytes) -> None:
         self._digest.update(data)

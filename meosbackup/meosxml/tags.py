@@ -109,8 +109,8 @@ class Writer:
 
     def written(self, row: Literals, within: bytes = b"") -> bytes:
         """Return a row as XML; `within` stands before its oData."""
-        tag = self.kind.tag.encode()
-        return b"<%b>\r\n%b%b%b</%b>\r\n" % (tag, self.tags.written(row), within, self.written_data(row), tag)
+        start, end = f"<{self.kind.tag}>\r\n".encode(), f"</{self.kind.tag}>\r\n".encode()
+        return b"".join((start, self.tags.written(row), within, self.written_data(row), end))
 
     def written_data(self, row: Literals) -> bytes:
         """Return a row's oData; if its kind has none, only what a newer MeOS may have put there."""
