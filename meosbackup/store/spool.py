@@ -105,7 +105,7 @@ def publish(root: Path, partial: Path, name: str) -> Path:
     files.make_private(partial)
     for file in partial.iterdir():
         files.make_private(file)
-        if file.stat().st_nlink == 1:  # what the batch before has as well was synced with that
+        if file.stat().st_nlink < 2:  # what the batch before has as well was synced with that
             files.sync(file)
     files.rename(partial, folder)
     return folder
