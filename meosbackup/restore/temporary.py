@@ -64,7 +64,8 @@ def drop(settings: Settings, databases: Iterable[str], sound: Session | None = N
         with nullcontext(sound) if sound else sessions.session(settings) as session:
             session.rows(f"SET SESSION lock_wait_timeout = {_LOCK_SECONDS}")
             for database in databases:
-                _end_swap(session, database)
+                if sound is None:
+                    _end_swap(session, database)
                 session.rows(f"DROP DATABASE IF EXISTS {quoted(database)}")
     except MeosBackupError:
         log.warning("temporary databases may be left on the server", exc_info=True)
