@@ -23,7 +23,7 @@ _ENGINES_WITH_TIMES = frozenset({"myisam", "innodb"})
 _RESOLUTION = timedelta(seconds=1)
 _FACTS = (
     "TABLE_TYPE, IFNULL(ENGINE, '-'), IFNULL(TABLE_ROWS, '-'), IFNULL(DATA_LENGTH, '-'), IFNULL(AUTO_INCREMENT, '-'),"
-    " IFNULL(CREATE_TIME, '-'), IFNULL(UPDATE_TIME, '-'), HEX(TABLE_NAME)"  # in a name, any letter may stand
+    " IFNULL(CREATE_TIME, '-'), IFNULL(UPDATE_TIME, '-'), HEX(TABLE_NAME), '.'"  # any letter may be in a name
 )
 _NULL = "-"
 _REMEMBERED = 512
@@ -78,14 +78,15 @@ def states(session: Session, names: Sequence[str], *, are_timed: bool = True) ->
     asked: datetime = session.rows("SELECT UTC_TIMESTAMP() AS now")[0]["now"]
     marks = ", ".join(["%s"] * len(names))
     listed = session.rows(
-        "SELECT TABLE_SCHEMA AS name, COUNT(*) AS count,"
+        "SELECT HEX(TABLE_SCHEMA) AS name, COUNT(*) AS count,"
         f" GROUP_CONCAT(CONCAT_WS(',', {_FACTS}) ORDER BY TABLE_NAME SEPARATOR ';') AS listed"
-        f" FROM information_schema.TABLES WHERE TABLE_SCHEMA IN ({marks}) GROUP BY TABLE_SCHEMA", names,
+        f" FROM information_schema.TABLES WHERE TABLE_SCHEMA IN ({marks}) GROUP BY HEX(TABLE_SCHEMA)", names,
     ) if names else []  # fmt: skip
     found: dict[str, _Listed] = dict.fromkeys(names, ((), ()))
     for row in listed:
-        if row["name"] in found:
-            found[row["name"]] = _listed(str(row["listed"]), row["count"])
+        name = _unhexed(row["name"])
+        if name in found:  # others differ in case only
+            found[name] = _listed(str(row["listed"]), row["count"])
     if not are_timed:
         read = _signs(session, {name: tables for name, (tables, _) in found.items()})
         found = {
@@ -101,9 +102,15 @@ def states(session: Session, names: Sequence[str], *, are_timed: bool = True) ->
 def _listed(text: str, count: int) -> _Listed:
     """Return the tables and the other objects of a database, which the server lists in a text."""
     tables, others = list[TableState](), list[OtherObject]()
-    for each in text.split(";"):
-        kind, engine, rows, size, next_id, created, updated, name = each.split(",")
-        spelled = bytes.fromhex(name).decode()
+    entries = text.split(";")
+    if len(entries) != count or not text.endswith("."):
+        raise MeosBackupError(
+            f"The server's list of {count:,} tables of a race is cut short.", "Nothing is backed up while this lasts.",
+            f"In the server's settings, set max_allowed_packet to {_LONGEST_LIST} or more.",
+        )  # fmt: skip
+    for entry in entries:
+        kind, engine, rows, size, next_id, created, updated, name, _ = entry.split(",")
+        spelled = _unhexed(name)
         if kind in other_objects.NOT_TABLES:
             others.append(OtherObject(kind.lower(), spelled))
         else:
@@ -111,12 +118,11 @@ def _listed(text: str, count: int) -> _Listed:
                 spelled, None if engine == _NULL else engine, _number(rows), _number(size), _number(next_id),
                 _moment(created), _moment(updated),
             ))  # fmt: skip
-    if len(tables) + len(others) != count:
-        raise MeosBackupError(
-            f"The server's list of {count:,} tables of a race is cut short.", "Nothing is backed up while this lasts.",
-            f"In the server's settings, set max_allowed_packet to {_LONGEST_LIST} or more.",
-        )  # fmt: skip
     return tuple(sorted(tables, key=lambda table: table.name)), tuple(others)
+
+
+def _unhexed(name: str) -> str:
+    return bytes.fromhex(name).decode()
 
 
 def _number(text: str) -> int | None:
@@ -138,10 +144,11 @@ def sizes(session: Session, names: Sequence[str]) -> Mapping[str, int]:
     _ask_for_fresh_figures(session)
     marks = ", ".join(["%s"] * len(names))
     rows = session.rows(
-        "SELECT TABLE_SCHEMA, SUM(DATA_LENGTH + INDEX_LENGTH) AS bytes FROM information_schema.TABLES"
-        f" WHERE TABLE_SCHEMA IN ({marks}) GROUP BY TABLE_SCHEMA", names,
+        "SELECT HEX(TABLE_SCHEMA) AS name, SUM(DATA_LENGTH + INDEX_LENGTH) AS bytes FROM information_schema.TABLES"
+        f" WHERE TABLE_SCHEMA IN ({marks}) GROUP BY HEX(TABLE_SCHEMA)", names,
     ) if names else []  # fmt: skip
-    return {row["table_schema"]: int(row["bytes"] or 0) for row in rows}
+    found = {_unhexed(row["name"]): int(row["bytes"] or 0) for row in rows}
+    return {name: found[name] for name in names if name in found}
 
 
 def _signs(session: Session, listed: Mapping[str, Iterable[TableState]]) -> Mapping[signs.Table, str | None]:
