@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -92,8 +92,9 @@ class Experience:
             else:
                 groups.append([name])
         for names in kinds.values():
-            size = min(_LARGEST_GROUP, -(-len(names) // jobs))
-            groups += [names[start : start + size] for start in range(0, len(names), size or 1)]
+            # One group more than are dumped at a time: while that is dumped, the others are read.
+            size = min(max(2, -(-len(names) // (jobs + 1))), _LARGEST_GROUP)
+            groups += [names[start : start + size] for start in range(0, len(names), size)]
         return groups
 
     def failed_together(self) -> None:
@@ -156,20 +157,29 @@ def _side_by_side(
     jobs: int,
     run_for: Callable[[Sequence[str]], Mapping[str, Raw]] = lambda _: {},
 ) -> tuple[dict[str, Value], dict[str, MeosBackupError]]:
-    """Dump databases, `jobs` groups at a time, after what is `run_for` each; one that fails, fails alone."""
+    """Dump databases, `jobs` groups at a time, after what is `run_for` each; one that fails, fails alone.
+
+    What was dumped together is read while the next group is dumped.
+    """
     good: dict[str, Value] = {}
     errors: dict[str, MeosBackupError] = {}
 
-    def dump_all(names: Sequence[str]) -> None:
+    def dump_one(name: str, raw: Raw | None) -> None:
+        try:
+            good[name] = dump(name, raw)
+        except MeosBackupError as error:
+            log.warning("%s: %s", name, error, exc_info=True)
+            errors[name] = error
+
+    def dump_all(names: Sequence[str]) -> list[Future[None]]:
         raws = run_for(names)
         for name in names:
-            try:
-                good[name] = dump(name, raws.get(name))
-            except MeosBackupError as error:
-                log.warning("%s: %s", name, error, exc_info=True)
-                errors[name] = error
+            if name not in raws:
+                dump_one(name, None)
+        return [reader.submit(dump_one, name, raw) for name, raw in raws.items()]
 
-    with ThreadPoolExecutor(jobs, thread_name_prefix="dump") as pool:
-        for future in [pool.submit(dump_all, names) for names in groups]:
-            signals.result_of(future)
+    with ThreadPoolExecutor(jobs, "read") as reader, ThreadPoolExecutor(jobs, "dump") as pool:
+        for group in [pool.submit(dump_all, names) for names in groups]:
+            for reading in signals.result_of(group):
+                signals.result_of(reading)
     return good, errors
