@@ -135,6 +135,7 @@ class _Feeding:
 
     def _after(self, fed: Fed, moment: datetime) -> SpareStatus:
         failed = [kept for kept in fed.races if kept.error is not None]
-        is_done = all(kept.is_current or kept.stopped for kept in fed.races)
+        is_fed = any(kept.is_current for kept in fed.races)
+        is_done = is_fed and all(kept.is_current or kept.stopped for kept in fed.races)
         error = feeding.race_error(failed, self._spare.own) if failed else None
         return SpareStatus(moment if is_done else self._status.as_of, fed.races, fed.deleted, error)

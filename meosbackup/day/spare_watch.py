@@ -102,7 +102,7 @@ class SpareWatch:
         """Return the words for a tick's line: whether it is ready."""
         latest, interval = self.thread.latest, timedelta(seconds=self._to.settings.interval)
         if latest.as_of is None:
-            return "spare server not ready yet"
+            return f"spare server not ready{'' if latest.races else ' yet'}"
         without = tuple(called(kept.race) for kept in latest.races if kept.stopped)
         but = f", except {listed(without)}" if without else ""
         if now - latest.as_of > 2 * interval:
@@ -120,13 +120,15 @@ class SpareWatch:
 
     def _note_left_alone(self, now: datetime) -> None:
         """Note which races are left alone from the start; once."""
+        new: dict[str, list[str]] = {}
         for kept in self.thread.latest.races:
             left = (kept.race.name_id, kept.stopped)
             if kept.stopped and not kept.is_in_use and left not in self._left_alone:
                 self._left_alone.add(left)
-                cure = f". To replace it there: {self._adopting}" if kept.standing is Standing.FOREIGN else ""
-                text = f"{kept.race.display_name} is not put on the spare server: {kept.stopped}{cure}"
-                self._report.note(now, text)
+                new.setdefault(kept.stopped, []).append(called(kept.race))
+        for reason, names in new.items():
+            cure = f". To have it saved and replaced: {self._adopting}" if reason == Standing.FOREIGN.value else ""
+            self._report.note(now, f"not put on the spare server: {listed(tuple(names))}: {reason}{cure}")
 
     def _sound(self, now: datetime, found: Sequence[Kept]) -> None:
         """Sound an alarm for each race that came into use on the spare server, and again later while it stands."""

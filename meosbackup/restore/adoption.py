@@ -70,9 +70,8 @@ def _adopt(to: Spare, place: Place, session: Session, console: Console, now: dat
         console.block([(one.race.display_name, ""), *(("", line) for line in _lines(one, now))])
     console.say()
     free = [one for one in candidates if not one.status.clients]
-    if not free or not console.ask(
-        f"Save {number(len(free), 'race')} there, and then replace what the spare server has?"
-    ):
+    them = "it" if len(free) == 1 else "them"
+    if not free or not console.ask(f"Save {number(len(free), 'race')}, and then replace {them} on the spare server?"):
         console.say("Nothing is replaced: these races are left alone on the spare server.")
         return
     _save(to, place, free, console)

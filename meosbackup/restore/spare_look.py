@@ -29,7 +29,7 @@ class Standing(Enum):
     UNREADABLE = "a table of it is locked or damaged"
     CHANGED = "it was changed there"
     OPEN = "a program has it open there"
-    FOREIGN = "meosbackup didn't put it there"
+    FOREIGN = "there, but not from meosbackup"
 
 
 @dataclass(frozen=True)

@@ -106,8 +106,8 @@ def test_a_deleted_race_stays_and_others_there_are_left_alone(
     for name in others:
         query(spare, f"CREATE DATABASE {name}")
     said = feed(day, spare)
-    assert "NOTE Stafettkväll" in said
-    assert "is not put on the spare server: meosbackup didn't put it there. To replace it there: meosbackup" in said
+    note = "NOTE not put on the spare server: Stafettkväll – Relais d'Été: there, but not from meosbackup."
+    assert f"{note} To have it saved and replaced: meosbackup" in said
     assert "--adopt-standby" in said
     assert "spare server ready, except Stafettkväll" in said
     assert_same(server, spare, EMPTY)
