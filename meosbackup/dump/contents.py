@@ -10,9 +10,9 @@ from typing import TypeAlias
 
 from meosbackup.batch import batch_file
 from meosbackup.batch.model import Freshness
-from meosbackup.dump import reader, rows
+from meosbackup.dump import reader
 from meosbackup.dump.reader import Sink, Table
-from meosbackup.dump.rows import Literals, Value
+from meosbackup.dump.rows import Literals, Value, value
 from meosbackup.dump.scanner import Kind, Piece
 
 # The tables whose rows tell when a race last changed: oMonitor and oCounter say nothing about it.
@@ -63,11 +63,14 @@ class Inspection(Sink):
         self._places = [places.get(column, -1) for column in ("modified", "removed", "finishtime")]
         return telling
 
-    def made_of(self, row: Literals) -> _Telling:
-        """Return what a row tells."""
+    def made_of(self, rows: Sequence[Literals]) -> list[_Telling]:
+        """Return what rows tell."""
+        return list(map(self._told, rows))
+
+    def _told(self, row: Literals) -> _Telling:
         modified, removed, finish = [row[place] if place >= 0 else b"NULL" for place in self._places]
-        time = rows.value(finish)
-        return modified, not rows.value(removed), isinstance(time, int) and time > 0
+        time = value(finish)
+        return modified, not value(removed), isinstance(time, int) and time > 0
 
     def take_rows(self, made: Sequence[_Telling]) -> None:
         """Count rows."""
@@ -80,7 +83,7 @@ class Inspection(Sink):
     def contents(self) -> Contents:
         """Return what was found."""
         changes = {modified for found in self._rows.values() for modified, _, _ in found}
-        last_change = max(filter(None, map(_moment, map(rows.value, changes))), default=None)
+        last_change = max(filter(None, map(_moment, map(value, changes))), default=None)
         freshness = Freshness(
             last_change, self._present("orunner"), self._present("orunner", finished=True), self._present("ocard"),
             self._present("opunch"),

@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from meosbackup.dump import reader, rows
+from meosbackup.dump import reader
 from meosbackup.dump.reader import Sink, Table
-from meosbackup.dump.rows import Literals, Value
+from meosbackup.dump.rows import Literals, Value, values
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class Fingerprint(Sink):
         self._sums[self._name] += self._digest(b"")
         return table.columns
 
-    def made_of(self, row: Literals) -> int:
-        """Return the digest of a row."""
-        return self._digest(b"".join(map(_canonical, rows.values(row))))
+    def made_of(self, rows: Sequence[Literals]) -> list[int]:
+        """Return the digests of rows."""
+        return [self._digest(b"".join(map(_canonical, values(row)))) for row in rows]
 
     def take_rows(self, made: Sequence[int]) -> None:
         """Count rows, and add up their digests: equal rows would undo each other under XOR."""

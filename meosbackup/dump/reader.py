@@ -56,11 +56,12 @@ class Sink:
     def take_table(self, table: Table) -> Collection[str] | None:
         """Take a table's definition; return the columns whose values are wanted of its rows, None to pass them over."""
 
-    def made_of(self, row: Literals) -> Any:
-        """Return what a row of the last table comes to, given its wanted values in the order of the columns.
+    def made_of(self, rows: Sequence[Literals]) -> Sequence[Any]:
+        """Return what rows of the last table come to, given the wanted values of each in the order of the columns.
 
-        It must depend on nothing but these, the table and `basis`: what was made of a row may be remembered.
+        For each, it must depend on nothing but these, the table and `basis`: it may be remembered.
         """
+        return rows
 
     def take_rows(self, made: Sequence[Any]) -> None:
         """Take what was made of some rows of the last table, in their order."""
@@ -114,7 +115,7 @@ def read(path: Path, wanted: Callable[[str], bool] = lambda _: True) -> Iterator
     """
 
     def all_of(table: Table) -> _Wanted | None:
-        return _Wanted(table.columns, rows.values) if wanted(table.name) else None
+        return _Wanted(table.columns, lambda some: list(map(rows.values, some))) if wanted(table.name) else None
 
     with files.open_regular(path) as dump:
         for table, made in _tables(path.name, scan(dump), all_of, None):
@@ -129,7 +130,7 @@ class _Wanted:
     """
 
     columns: Collection[str]
-    made_of: Callable[[Literals], Any]
+    made_of: Callable[[Sequence[Literals]], Sequence[Any]]
     basis: Hashable = None
 
 
@@ -225,12 +226,12 @@ class _Pass:
         given = [column for column in table.columns if column in every]
         makers = [_making(sink, given, frozenset(columns)) for sink, columns in each]
         basis = tuple((type(sink), sink.basis) for sink in self.takers)
-        return _Wanted(every, lambda row: tuple([made_of(row) for made_of in makers]), basis)
+        return _Wanted(every, lambda some: list(zip(*(made_of(some) for made_of in makers), strict=True)), basis)
 
 
-def _making(sink: Sink, given: Sequence[str], wanted: Collection[str]) -> Callable[[Literals], Any]:
-    """Return what has a sink make of a row what it makes of its own among the values that are read."""
+def _making(sink: Sink, given: Sequence[str], wanted: Collection[str]) -> Callable[[Sequence[Literals]], Sequence[Any]]:
+    """Return what has a sink make of rows what it makes of its own among the values that are read."""
     places = [place for place, column in enumerate(given) if column in wanted]
     if len(places) == len(given):
         return sink.made_of
-    return lambda row: sink.made_of([row[place] for place in places])
+    return lambda some: sink.made_of([[row[place] for place in places] for row in some])

@@ -84,7 +84,7 @@ class RowMemory:
 
 
 class InsertReader:
-    """Reads the rows of one INSERT, piece after piece, each as what `made_of` makes of its wanted values.
+    """Reads the rows of one INSERT, piece after piece, as what `made_of` makes of the wanted values of each.
 
     Raises UnfitError, here and later, if a row isn't one of this table.
     """
@@ -94,7 +94,7 @@ class InsertReader:
         insert: re.Match[bytes],
         columns: Sequence[str],
         wanted: Collection[str],
-        made_of: Callable[[Literals], Any],
+        made_of: Callable[[Sequence[Literals]], Sequence[Any]],
         memory: RowMemory | None,
         key: Hashable,
     ) -> None:
@@ -123,76 +123,80 @@ class InsertReader:
         end = text.rindex(b"\n") + 1
         self._begun, self._at = [text[end:]], max(0, at - end)
         noted = self._memory.noted(self._key, end) if self._memory else None
-        made = self._line_by_line(text[at:end], noted) if self._is_by_line else None
-        return self._row_by_row(text, at, end, noted) if made is None else made
-
-    def _line_by_line(self, text: bytes, noted: dict[bytes, Any] | None) -> list[Any] | None:
-        """Return what the lines come to, each of them a row; None if one isn't a row that `_split` can read."""
-        lines = text.split(b"\n")[:-1]
-        found = list(map(self._known.get, lines))
-        for place, made in enumerate(found):
-            if made is None:
-                literals = self._split(lines[place])
-                if literals is None:
-                    return None
-                found[place] = self._made(literals)
+        lines = self._from_lines(text[at:end].split(b"\n")[:-1]) if self._is_by_line else None
+        rows, made = lines or self._from_text(text, at, end)
         if noted is not None:
-            noted.update(zip(lines, found, strict=True))
-        return found
+            noted.update(zip(rows, made, strict=True))
+        return made
 
-    def _row_by_row(self, text: bytes, at: int, end: int, noted: dict[bytes, Any] | None) -> list[Any]:
-        """Return what rows come to wherever they end. Raises UnfitError."""
-        found = list[Any]()
+    def _from_lines(self, lines: list[bytes]) -> tuple[list[bytes], list[Any]] | None:
+        """Return rows that are lines, and what they come to; None if one isn't a row that `_split` can read."""
+        found = list(map(self._known.get, lines))
+        new = [place for place, made in enumerate(found) if made is None]
+        literals = self._split([lines[place] for place in new])
+        if literals is None:
+            return None
+        self._fill(found, new, literals)
+        return lines, found
+
+    def _from_text(self, text: bytes, at: int, end: int) -> tuple[list[bytes], list[Any]]:
+        """Return rows wherever they end, and what they come to. Raises UnfitError."""
+        rows, found, new, literals = list[bytes](), list[Any](), list[int](), list[list[bytes]]()
         while at < end:
             # A row can be read in one way only: if one began like this before and ended there, so does this one.
             to = text.find(b"),(", at, end)
             row = text[at : to + 2] if to >= 0 else text[at:end]
             made = self._known.get(row)
             if made is None:
-                literals = self._split(row)
-                if literals is None:
-                    row, literals = self._matched(text, at, end)
-                made = self._made(literals)
-            if noted is not None:
-                noted[row] = made
+                split = self._split([row])
+                if split is None:
+                    row, split = self._matched(text, at, end)
+                new.append(len(rows))
+                literals += split
+            rows.append(row)
             found.append(made)
             at += len(row)
-        return found
+        self._fill(found, new, literals)
+        return rows, found
 
-    def _made(self, literals: Literals) -> Any:
-        order = self._order
-        return self._made_of(
-            literals if order is None else [literals[place] if place >= 0 else _NULL for place in order]
-        )
+    def _fill(self, found: list[Any], new: list[int], literals: Sequence[Literals]) -> None:
+        """Put what new rows come to at their places."""
+        if not new:
+            return
+        if self._order is not None:
+            literals = [[row[place] if place >= 0 else _NULL for place in self._order] for row in literals]
+        for place, made in zip(new, self._made_of(literals), strict=True):
+            found[place] = made
 
-    def _split(self, row: bytes) -> list[bytes] | None:
-        """Return the literals of a row if they are told apart by commas alone, as nearly all are: ten times as fast."""
-        close = row.rfind(b")")
-        if row[:1] != b"(" or row[close:].rstrip() not in _ROW_ENDS:
-            return None
-        first, *parts = row[1:close].split(b", ")
-        literals = first.split(b",")
-        for part in parts:  # a blank after a comma: that stands in a text, `Larsson, Anna`
-            rest, *more = part.split(b",")
-            literals[-1] += b", " + rest
-            literals += more
-        if len(literals) != self._width:
-            return None
-        unknown = list(filterfalse(bytes.isdigit, filterfalse(self._valid.__contains__, literals)))
+    def _split(self, rows: list[bytes]) -> list[list[bytes]] | None:
+        """Return the literals of rows if they are told apart by commas alone, as nearly all are: ten times as fast."""
+        found = []
+        for row in rows:
+            close = row.rfind(b")")
+            first, *parts = row[1:close].split(b", ")
+            literals = first.split(b",")
+            for part in parts:  # a blank after a comma: that stands in a text, `Larsson, Anna`
+                rest, *more = part.split(b",")
+                literals[-1] += b", " + rest
+                literals += more
+            if len(literals) != self._width or row[:1] != b"(" or row[close:].rstrip() not in _ROW_ENDS:
+                return None
+            found.append(literals)
+        unknown = list(filterfalse(bytes.isdigit, set[bytes]().union(*found) - self._valid))
         if not all(map(_ANY_LITERAL.fullmatch, unknown)):
             return None
         if len(self._valid) > _MOST_KNOWN:
             self._valid.clear()
         self._valid.update([literal for literal in unknown if len(literal) <= _SHORT])
-        return literals
+        return found
 
-    def _matched(self, text: bytes, at: int, end: int) -> tuple[bytes, list[bytes]]:
+    def _matched(self, text: bytes, at: int, end: int) -> tuple[bytes, list[list[bytes]]]:
         """Return a row and its literals, whatever stands in its texts."""
         row = _ROW.match(text, at, end)
         literals: list[bytes] = _ANY_LITERAL.findall(row[0]) if row else []
         if row is None or len(literals) != self._width:
             raise self._unfit()
-        return row[0], literals
+        return row[0], [literals]
 
     def _unfit(self) -> UnfitError:
         return UnfitError(f"a row doesn't fit table {self._table!r:.80}")

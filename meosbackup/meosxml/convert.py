@@ -125,9 +125,9 @@ class Draft(Sink):
         """Want all columns of a table that MeOS writes into its file."""
         return self._tried(self._begin, table)
 
-    def made_of(self, row: Literals) -> Any:
-        """Return a row as the file has it; None if it has none of it."""
-        return self._tried(self._made_of, row)
+    def made_of(self, rows: Sequence[Literals]) -> Sequence[Any]:
+        """Return rows as the file has them; None for those that it doesn't have."""
+        return self._tried(self._made_of, rows) or [None] * len(rows)
 
     def take_rows(self, made: Sequence[Any]) -> None:
         """Write rows."""
@@ -206,18 +206,17 @@ class Draft(Sink):
         self._writer = tags.writer(kind, table, *self.basis)
         return table.columns
 
-    def _made_of(self, row: Literals) -> Any:
-        """Return what is written of a row; of a card with its Id, of a runner with its card's, and of a race all."""
+    def _made_of(self, rows: Sequence[Literals]) -> Sequence[Any]:
+        """Return what is written of rows; of a card with its Id, of a runner with its card's, and of a race all."""
         writer = self._writer
         if writer is None or writer.kind is _EVENT:
-            return row  # a race counts even if it is marked as removed
-        if writer.cell(row, "removed"):
-            return None
-        if writer.kind is _CARD:
-            return writer.cell(row, "id"), writer.written(row)
-        if writer.kind is _RUNNER:
-            return writer.cell(row, "card"), writer.written(row, _CARD_PLACE)
-        return writer.written(row)
+            return rows  # a race counts even if it is marked as removed
+        key = {_CARD.table: "id", _RUNNER.table: "card"}.get(writer.kind.table)
+        written = writer.written(rows, _CARD_PLACE if writer.kind is _RUNNER else b"")
+        return [
+            None if writer.cell(row, "removed") else (writer.cell(row, key), data) if key else data
+            for row, data in zip(rows, written, strict=True)
+        ]
 
     def _write_rows(self, made: Sequence[Any]) -> None:
         writer, present = self._writer, [one for one in made if one is not None]
@@ -239,7 +238,7 @@ class Draft(Sink):
         self._packed = (about.cell(event, "lists"), about.cell(event, "maps"), about.cell(event, "machine"))
         head = encoded(f'{_DECLARATION}<meosdata version="{_FORMAT}">\n')
         with patiently(lambda: self._path.open("wb"), self._path) as file:
-            self._write(file, head + about.tags.written(event) + about.written_data(event))
+            self._write(file, head + about.tags.written([event])[0] + about.written_data([event])[0])
             for kind in _LISTS:
                 self._write(file, encoded(f"<{kind.group}>\n"))
                 for data in self._list(kind):

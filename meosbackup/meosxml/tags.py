@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache, partial
-from operator import getitem, itemgetter
 
 from meosbackup.dump import rows
 from meosbackup.dump.reader import Table
@@ -87,11 +86,13 @@ class _Fields:
     """Some of a row's columns as they are written, each given with its place in the row."""
 
     def __init__(self, fields: Sequence[tuple[int, _Field]]) -> None:
-        self._fields = [field for _, field in fields]
-        self._values = itemgetter(*(place for place, _ in fields), 0, 0)  # two at least, or it would return no tuple
+        self._fields = fields
 
-    def written(self, row: Literals) -> bytes:
-        return b"".join(map(getitem, self._fields, self._values(row)))
+    def written(self, rows: Sequence[Literals]) -> list[bytes]:
+        """Return what is written of each row: column after column, which is faster than row after row."""
+        columns = list(zip(*rows, strict=True))
+        written = [map(field.__getitem__, columns[place]) for place, field in self._fields]
+        return list(map(b"".join, zip(*written, strict=True))) if written else [b""] * len(rows)
 
 
 @dataclass(frozen=True)
@@ -107,15 +108,20 @@ class Writer:
         """Return the value of a column, by its lower-case name; None if the table doesn't have it."""
         return rows.value(row[self.places[column]]) if column in self.places else None
 
-    def written(self, row: Literals, within: bytes = b"") -> bytes:
-        """Return a row as XML; `within` stands before its oData."""
+    def written(self, some: Sequence[Literals], within: bytes = b"") -> list[bytes]:
+        """Return rows as XML; `within` stands before the oData of each."""
         start, end = f"<{self.kind.tag}>\r\n".encode(), f"</{self.kind.tag}>\r\n".encode()
-        return b"".join((start, self.tags.written(row), within, self.written_data(row), end))
+        return [
+            b"".join((start, tags, within, data, end))
+            for tags, data in zip(self.tags.written(some), self.written_data(some), strict=True)
+        ]
 
-    def written_data(self, row: Literals) -> bytes:
-        """Return a row's oData; if its kind has none, only what a newer MeOS may have put there."""
-        data = self.data.written(row)
-        return b"<oData>\r\n%b</oData>\r\n" % data if data or self.kind.has_data else b""
+    def written_data(self, some: Sequence[Literals]) -> list[bytes]:
+        """Return the oData of rows; if their kind has none, only what a newer MeOS may have put there."""
+        return [
+            b"<oData>\r\n%b</oData>\r\n" % data if data or self.kind.has_data else b""
+            for data in self.data.written(some)
+        ]
 
 
 def writer(kind: Kind, table: Table, version: int, zone: tzinfo = UTC) -> Writer:

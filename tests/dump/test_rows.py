@@ -36,9 +36,9 @@ class Collector(Sink):
         self.table = table.name
         return table.columns[self.first :]
 
-    def made_of(self, row: Literals) -> Any:
-        self.asked += 1
-        return values(row)
+    def made_of(self, rows: Sequence[Literals]) -> Sequence[Any]:
+        self.asked += len(rows)
+        return [values(row) for row in rows]
 
     def take_rows(self, made: Sequence[Any]) -> None:
         self.rows += [(self.table, row) for row in made]
