@@ -156,7 +156,7 @@ def test_to_the_spare_server_and_back(
         if other:
             line = re.sub("--standby (SPARE|OLD)", f"--standby {other.host}:{other.port}", line)
         if "--adopt-standby" in command:
-            typed[r"Save \d races? .* Type yes and press Enter: "] = "ja\n"
+            typed[r"Save \d races?, .* Type yes and press Enter: "] = "ja\n"
         typed["spare server ready" if other else SHOWN[""]] = CTRL_C
         Terminal(at, tent).type(f"MEOSBACKUP_INTERVAL=1 {line}", typed)
 
