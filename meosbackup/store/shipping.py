@@ -215,14 +215,20 @@ def _is_on_drive(folder: Path, stored: StoredBatch) -> bool:
 
 
 def _is_whole(folder: Path, stored: StoredBatch) -> bool:
+    made = {file.file: file.bytes for entry in stored.batch.databases for file in entry.files}
     return _holds(folder, stored) and all(
-        _is_there(folder / name, files.size(stored.folder / name)) for name in _names(stored)
+        _has_size(folder / name, made[name] if name in made else files.size(stored.folder / name))
+        for name in _names(stored)
     )
 
 
 def _is_there(path: Path, size: int) -> bool:
+    return files.is_folder(path.parent) and _has_size(path, size)
+
+
+def _has_size(path: Path, size: int) -> bool:
     try:
-        return files.is_folder(path.parent) and files.size(path) == size
+        return files.size(path) == size
     except OSError:
         return False
 
