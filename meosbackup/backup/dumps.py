@@ -66,10 +66,11 @@ class Experience:
         self._rows: dict[str, RowMemory] = {}
         self._apart_until = 0.0
 
-    def rows(self, databases: Sequence[str]) -> dict[str, RowMemory]:
-        """Return the memories of databases that are about to be dumped; make room for them at the cost of others."""
-        wanted = {name: self._rows.get(name) or RowMemory(self._room) for name in databases}
-        self._rows = {name: memory for name, memory in self._rows.items() if name not in wanted} | wanted
+    def rows(self, seen: Survey, due: Sequence[str]) -> dict[str, RowMemory]:
+        """Return the memories of the databases `due`; make room for them at the cost of others and of those gone."""
+        wanted = {name: self._rows.get(name) or RowMemory(self._room) for name in due}
+        others = {name: memory for name, memory in self._rows.items() if name in seen.states and name not in wanted}
+        self._rows = others | wanted
         while self._room() < _MOST_REMEMBERED // 2 and (oldest := next(iter(self._rows), "")) not in wanted:
             del self._rows[oldest]
         return wanted
@@ -123,7 +124,7 @@ def make(
 
     Raises ServerUnreachableError or LoginRefusedError if that is why nothing could be dumped; StoppedError.
     """
-    jobs, races, memories = program.settings.jobs, seen.races, experience.rows(due)
+    jobs, races, memories = program.settings.jobs, seen.races, experience.rows(seen, due)
 
     def run_for(names: Sequence[str]) -> Mapping[str, Raw]:
         if len(names) == 1:

@@ -30,9 +30,6 @@ log = logging.getLogger(__name__)
 _LARGEST_STATEMENT = 1 << 24
 """The bytes that MariaDB accepts by default (max_allowed_packet); MySQL 5.7 accepts a quarter of it."""
 
-_PAUSE = 1.0
-"""Seconds between a dump that was ended and the next try, in which anyone who waited for the tables continues."""
-
 
 @dataclass(frozen=True)
 class GoodDump:
@@ -203,7 +200,7 @@ def _lock_shortly(run: Callable[..., None], settings: Settings, stop: threading.
         run(limit=limit)
     except TookTooLongError:
         log.warning("the dump program had the tables locked for %d s and was ended; it gets another try", limit)
-        stop.wait(_PAUSE)
+        stop.wait(mysqldump.PAUSE)
         try:
             run(limit=limit)
         except TookTooLongError as error:

@@ -36,6 +36,10 @@ _NO_SUCH_COLUMN = 1054
 _LONGEST_PATH = 490
 
 
+PAUSE = 1.0
+"""Seconds between a dump that was ended and the next try, in which anyone who waited for the tables continues."""
+
+
 class TookTooLongError(DumpFailedError):
     """The dump program was stopped at its time limit."""
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from meosbackup.dump import mysqldump
-from meosbackup.dump.mysqldump import DumpProgram
+from meosbackup.dump.mysqldump import DumpProgram, TookTooLongError
 from meosbackup.errors import MeosBackupError
 from meosbackup.mysql.identifiers import quoted
 from meosbackup.system import files
@@ -59,8 +59,10 @@ def dumped(
         for database, part in zip(left_out, taken_apart(raw.path.read_bytes(), list(left_out)), strict=False):
             found[database] = replace(raw, path=new_raw(program.folder).path)
             found[database].path.write_bytes(part)
-    except (MeosBackupError, FileNotFoundError):
+    except (MeosBackupError, FileNotFoundError) as error:
         log.info("%s are dumped one by one", ", ".join(left_out), exc_info=True)
+        if isinstance(error, TookTooLongError):
+            stop.wait(mysqldump.PAUSE)
         return {}
     finally:
         files.discard(raw.path)
