@@ -248,7 +248,8 @@ def test_a_batch_that_another_version_made_is_good(drive: Drive, is_newer: bool)
 
 def test_other_words_in_the_template_damage_no_guide(drive: Drive, monkeypatch: pytest.MonkeyPatch) -> None:
     """Though the version is the same: what counts is what was written, not what would be written now."""
-    monkeypatch.setattr(restore_txt, "Template", lambda text: Template(f"On you go.\n{text}"))
+    template = restore_txt._template
+    monkeypatch.setattr(restore_txt, "_template", lambda name: Template(f"On you go.\n{template(name).template}"))
     batch = inventory.read(drive.newest)
     assert restore_txt.restore_text(batch, None).startswith("On you go.")
     assert "On you go." not in (drive.newest / "RESTORE.txt").read_text(restore_txt.ENCODING)
