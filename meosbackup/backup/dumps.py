@@ -93,8 +93,7 @@ class Experience:
             else:
                 groups.append([name])
         for names in kinds.values():
-            # One group more than are dumped at a time: while that is dumped, the others are read.
-            size = min(max(2, -(-len(names) // (jobs + 1))), _LARGEST_GROUP)
+            size = min(max(2, -(-len(names) // jobs)), _LARGEST_GROUP)
             groups += [names[start : start + size] for start in range(0, len(names), size)]
         return groups
 
@@ -160,7 +159,7 @@ def _side_by_side(
 ) -> tuple[dict[str, Value], dict[str, MeosBackupError]]:
     """Dump databases, `jobs` groups at a time, after what is `run_for` each; one that fails, fails alone.
 
-    What was dumped together is read while the next group is dumped.
+    What was dumped together is read while the next group is dumped; by one thread, since two would hinder each other.
     """
     good: dict[str, Value] = {}
     errors: dict[str, MeosBackupError] = {}
@@ -179,7 +178,7 @@ def _side_by_side(
                 dump_one(name, None)
         return [reader.submit(dump_one, name, raw) for name, raw in raws.items()]
 
-    with ThreadPoolExecutor(jobs, "read") as reader, ThreadPoolExecutor(jobs, "dump") as pool:
+    with ThreadPoolExecutor(1, "read") as reader, ThreadPoolExecutor(jobs, "dump") as pool:
         for group in [pool.submit(dump_all, names) for names in groups]:
             for reading in signals.result_of(group):
                 signals.result_of(reading)
