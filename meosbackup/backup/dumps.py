@@ -93,7 +93,8 @@ class Experience:
             else:
                 groups.append([name])
         for names in kinds.values():
-            size = min(max(2, -(-len(names) // jobs)), _LARGEST_GROUP)
+            # One group more than are dumped at a time: while that is dumped, the others are read.
+            size = min(max(2, -(-len(names) // (jobs + 1))), _LARGEST_GROUP)
             groups += [names[start : start + size] for start in range(0, len(names), size)]
         return groups
 
