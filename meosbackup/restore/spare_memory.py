@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from meosbackup.batch.model import StoredFile
+from meosbackup.mysql import sessions
 from meosbackup.mysql.identifiers import quoted, spelled
 from meosbackup.mysql.sessions import Session
 
 DATABASE = "meosbackup"
-_TABLE = f"{quoted(DATABASE)}.{quoted('races')}"
+_NAME = "races"
+_TABLE = f"{quoted(DATABASE)}.{quoted(_NAME)}"
 _COLUMNS = ("name_id", "name", "batch_sequence", "batch_taken", "sha256", "reference_sha256", "sign", "next_sign",
             "stopped")  # fmt: skip
 _DEFINITIONS = (
@@ -60,11 +62,11 @@ class Remembered:
 
 
 def read(session: Session, databases: Sequence[str]) -> dict[str, Remembered]:
-    """Return what is remembered, by the races' NameIds; nothing if the server has no such database.
+    """Return what is remembered, by the races' NameIds; nothing if the server has no such table.
 
     Raises MeosBackupError.
     """
-    if spelled(DATABASE, databases) is None:
+    if spelled(DATABASE, databases) is None or _NAME not in sessions.tables(session, DATABASE):
         return {}
     rows = session.rows(f"SELECT {', '.join(_COLUMNS)} FROM {_TABLE}")
     found = (
