@@ -1,6 +1,5 @@
 """What `check` finds of the spare server: whether it can be kept ready, tried for real, and what stands in the way."""
 
-import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -92,7 +91,7 @@ def _privileges(work: Checkup, own: Settings, session: Session) -> Iterator[Find
         yield _fault(name, error, own)
         return
     yield Finding("OK", name, f"{clean(own.user)} can put races there, as was tried with an empty database")
-    if own.user != work.settings.user and not _sees_connections(session):
+    if own.user != work.settings.user and not sessions.has_everywhere(session, "PROCESS"):
         text = f"{clean(own.user)} can't see at once that MeOS opens a race there."
         yield Finding("NOTE", name, text, f"{AS_ADMINISTRATOR} GRANT PROCESS ON *.* TO {quoted_account(account)};")
 
@@ -116,11 +115,6 @@ def _try(own: Settings, session: Session) -> None:
             session.rows(statement)
     finally:
         temporary.drop(own, (new, old))
-
-
-def _sees_connections(session: Session) -> bool:
-    grants = [str(next(iter(row.values()))) for row in session.rows("SHOW GRANTS")]
-    return any(re.match(r"GRANT (ALL PRIVILEGES|.*\bPROCESS\b.*) ON \*\.\*", grant) for grant in grants)
 
 
 def _programs(work: Checkup, own: Settings, session: Session, facts: Server) -> Iterator[Finding]:

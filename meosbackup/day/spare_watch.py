@@ -18,7 +18,6 @@ from meosbackup.restore.feeding import Kept
 from meosbackup.restore.spare_look import Standing
 from meosbackup.restore.spare_replacement import Spare
 from meosbackup.settings import command_line, spare
-from meosbackup.system import addresses
 from meosbackup.text import clean
 
 _AGAIN = timedelta(minutes=10)
@@ -46,8 +45,7 @@ class SpareWatch:
         self._began: dict[str, datetime] = {}
         self._left_alone: set[tuple[str, str]] = set()
         own = to.own
-        host = addresses.own("")[0] if server_errors.is_on_this_computer(own) else own.host
-        self._address = SpareServer(host, own.port, own.user)
+        self._address = SpareServer(server_errors.host_for_others(own), own.port, own.user)
 
     def feed(self, now: datetime, newest: StoredBatch | None) -> None:
         """Have the spare server brought up to a batch that shows the races as they are now; None for the one before.

@@ -63,7 +63,10 @@ def read(session: Session, sizes: Mapping[Table, int]) -> dict[Table, str | None
     ]
     found: dict[Table, str | None] = dict.fromkeys(sizes, "")
     waits = _waits_for_locks(session)
-    found |= _checksums(session, small)
+    summed = checksums(session, small)
+    for table in (table for table, one in summed.items() if one is None):
+        log.info("%s.%s counts as changed: it is locked or damaged", *table)
+    found |= summed
     if waits or not _try_counters(session, counted, found):
         for tables in by_database:
             found |= dict.fromkeys(tables)
@@ -71,7 +74,8 @@ def read(session: Session, sizes: Mapping[Table, int]) -> dict[Table, str | None
     return found
 
 
-def _checksums(session: Session, tables: Collection[Table]) -> dict[Table, str | None]:
+def checksums(session: Session, tables: Collection[Table]) -> dict[Table, str | None]:
+    """Return the checksum of each table, None of one that is locked or damaged. Raises ServerUnreachableError."""
     if not tables:
         return {}
     names = ", ".join(f"{quoted(database)}.{quoted(name)}" for database, name in tables)
@@ -82,14 +86,10 @@ def _checksums(session: Session, tables: Collection[Table]) -> dict[Table, str |
     except ServerUnreachableError:
         raise
     except MeosBackupError:
-        log.warning("no checksums, so that these tables count as changed: %s", names, exc_info=True)
+        log.warning("no checksums of these tables: %s", names, exc_info=True)
         return found
-    for table, row in zip(tables, rows, strict=True):
-        if row["checksum"] is None:
-            log.info("%s.%s counts as changed: it is locked or damaged", *table)
-        else:
-            found[table] = str(row["checksum"])
-    return found
+    sums = [row["checksum"] for row in rows]
+    return found | {table: str(one) for table, one in zip(tables, sums, strict=True) if one is not None}
 
 
 def _try_counters(session: Session, tables: Sequence[Table], found: dict[Table, str | None]) -> bool:

@@ -11,6 +11,7 @@ from meosbackup.errors import (
     ServerUnreachableError,
 )
 from meosbackup.settings.model import Settings
+from meosbackup.system import addresses
 from meosbackup.text import clean
 
 UNREACHABLE = frozenset({-1, 2002, 2003, 2005, 2006, 2013, 2014, 2055, 3024})
@@ -90,6 +91,11 @@ def unencrypted_notice(settings: Settings, flaw: str) -> str:
 def is_on_this_computer(settings: Settings) -> bool:
     """Return whether the address is this computer's own, so that nothing crosses the network."""
     return settings.socket is not None or settings.host.lower() in _THIS_COMPUTER
+
+
+def host_for_others(settings: Settings) -> str:
+    """Return the server's address for other computers: this computer's if the server is on it."""
+    return addresses.own("")[0] if is_on_this_computer(settings) else settings.host
 
 
 def is_about_tls(number: int | None, message: str) -> bool:

@@ -125,8 +125,13 @@ def tables(session: Session, database: str) -> tuple[str, ...]:
 
 def sees_everything(session: Session) -> bool:
     """Return whether the user may read every database, so that one that isn't shown doesn't exist."""
+    return has_everywhere(session, "SELECT")
+
+
+def has_everywhere(session: Session, privilege: str) -> bool:
+    """Return whether the user has a privilege for the whole server."""
     grants = [str(next(iter(row.values()))) for row in session.rows("SHOW GRANTS")]
-    return any(re.match(r"GRANT (ALL PRIVILEGES|.*\bSELECT\b.*) ON \*\.\*", grant) for grant in grants)
+    return any(re.match(rf"GRANT (ALL PRIVILEGES|.*\b{privilege}\b.*) ON \*\.\*", grant) for grant in grants)
 
 
 def _connected(settings: Settings) -> Any:

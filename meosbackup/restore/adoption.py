@@ -108,7 +108,7 @@ def _save(to: Spare, place: Place, adopted: Sequence[_Candidate], console: Conso
     races = [(one.race, one.status.database) for one in adopted]
     outcome = safety_batch.of_server(to.own, to.dump_program, to.spool, sequence, races, to.stop)
     stored = outcome.stored
-    good = {entry.database for entry in stored.batch.databases if not entry.error} if stored else set()
+    good = safety_batch.saved_by(outcome)
     unsaved = [one.race.display_name for one in adopted if one.status.database not in good]
     if unsaved or stored is None:
         raise MeosBackupError(f"{', '.join(unsaved)} can't be saved.", "Nothing is replaced.", "")

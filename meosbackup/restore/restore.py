@@ -24,7 +24,7 @@ from meosbackup.settings import command_line
 from meosbackup.settings.model import SPOOL, Settings
 from meosbackup.store import spool
 from meosbackup.store.inventory import Inventory
-from meosbackup.system import signals
+from meosbackup.system import addresses, signals
 from meosbackup.text import clean
 from meosbackup.wording import number
 
@@ -233,13 +233,7 @@ def _show_next_steps(settings: Settings, console: Console) -> None:
 
 
 def _address(settings: Settings) -> str:
-    """Return the server's address for other computers: this computer's if the server is on it."""
-    if not server_errors.is_on_this_computer(settings):
-        return settings.host
-    # No packet is sent: the system only says from which address it would be.
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))
-            return str(probe.getsockname()[0])
-        except OSError:
-            return f"{socket.gethostname()} (this computer; its address: ipconfig or hostname -I)"
+    """Return the server's address for other computers; how to find out this computer's if it has none by now."""
+    host = server_errors.host_for_others(settings)
+    is_known = host != addresses.NONE or not server_errors.is_on_this_computer(settings)
+    return host if is_known else f"{socket.gethostname()} (this computer; its address: ipconfig or hostname -I)"

@@ -36,7 +36,7 @@ def save(job: Job, plan: Plan) -> StoredBatch | None:
     races = [(dump.entry.race, dump.status.database) for dump in plan.dumps
              if dump.entry.race and dump.status and not dump.status.is_shell]  # fmt: skip
     outcome = of_server(job.settings, job.dump_program, job.spool, job.found.highest_sequence, races, job.stop)
-    good = {entry.database for entry in outcome.stored.batch.databases if not entry.error} if outcome.stored else set()
+    good = saved_by(outcome)
     unsaved = [race.database for race in plan.replaced if not race.is_shell and race.database not in good]
     if (unsaved or outcome.stored is None) and not job.options.force:
         reasons = "".join(f" {failure.error.what}" for failure in outcome.failures)
@@ -62,6 +62,11 @@ def of_server(
     everything = replace(settings, races=(), all_races=True, skip_unchanged=False)
     now = datetime.now().astimezone().replace(microsecond=0)
     return backup.Backup(everything, dump_program, spool_root, highest, SAFETY).tick(now, stop)
+
+
+def saved_by(outcome: Outcome) -> set[str]:
+    """Return the databases that a safety batch holds as they were at its moment."""
+    return {entry.database for entry in outcome.stored.batch.databases if not entry.error} if outcome.stored else set()
 
 
 def bring_to_drive(job: Job) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from meosbackup.errors import MeosBackupError, ServerUnreachableError, WrongUsageError
-from meosbackup.meos import changes, other_objects, race_status
+from meosbackup.meos import changes, other_objects, race_status, signs
 from meosbackup.mysql.identifiers import quoted, spelled
 from meosbackup.mysql.sessions import Session
 from meosbackup.restore.spare_memory import Remembered, Sign
@@ -84,11 +84,11 @@ def look(
     Raises MeosBackupError.
     """
     there = {name_id: database for name_id in name_ids if (database := spelled(name_id, databases))}
-    signs = read_signs(session, [*there.values()])
+    found_signs = read_signs(session, [*there.values()])
     in_use = _in_use(session, there.values())
     found = {name_id: Found(Standing.ABSENT, name_id, {}) for name_id in name_ids}
     for name_id, database in there.items():
-        sign = signs[database]
+        sign = found_signs[database]
         if not sign:
             continue
         known = remembered.get(name_id)
@@ -134,17 +134,13 @@ def read_signs(session: Session, databases: Sequence[str]) -> dict[str, dict[str
 
 
 def _sign(session: Session, database: str, tables: Sequence[str]) -> dict[str, str]:
-    names = {table: f"{quoted(database)}.{quoted(table)}" for table in tables}
-    read = [table for table in tables if not changes.is_reference(table)]
-    counted = [table for table in tables if changes.is_reference(table)]
+    read = [(database, table) for table in tables if not changes.is_reference(table)]
     found = {table.lower(): _UNREADABLE for table in tables}
+    found |= {table.lower(): one for (_, table), one in signs.checksums(session, read).items() if one is not None}
     try:
-        if read:
-            rows = session.rows(f"CHECKSUM TABLE {', '.join(names[table] for table in read)}")
-            sums = [row["checksum"] for row in rows]
-            found |= {table.lower(): str(one) for table, one in zip(read, sums, strict=True) if one is not None}
-        for table in counted:
-            found[table.lower()] = str(session.rows(f"SELECT COUNT(*) AS n FROM {names[table]}")[0]["n"])
+        for table in filter(changes.is_reference, tables):
+            counted = session.rows(f"SELECT COUNT(*) AS n FROM {quoted(database)}.{quoted(table)}")
+            found[table.lower()] = str(counted[0]["n"])
     except ServerUnreachableError:
         raise
     except MeosBackupError:

@@ -16,6 +16,8 @@ if sys.platform == "linux":
 _ELSEWHERE = "192.0.2.1"
 """An address that no computer has (RFC 5737)."""
 _MOST = 3
+NONE = "127.0.0.1"
+"""What stands for an address if this computer has none that others could reach."""
 
 
 def own(server: str) -> list[str]:
@@ -27,7 +29,7 @@ def own(server: str) -> list[str]:
     found = [address for host in (server, _ELSEWHERE) if (address := _towards(host))]
     usable = [one for one in dict.fromkeys((*found, *_of_interfaces())) if not ipaddress.ip_address(one).is_loopback]
     usable.sort(key=lambda one: ipaddress.ip_address(one).is_link_local)
-    return usable[:_MOST] or ["127.0.0.1"]
+    return usable[:_MOST] or [NONE]
 
 
 def _towards(host: str) -> str | None:
