@@ -1,7 +1,7 @@
 """Files of a batch copied to and from a drive, and read back: each compared with the SHA-256 of what was written."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,26 +11,65 @@ from meosbackup.store import inventory
 from meosbackup.system import files
 from meosbackup.system.streaming import stream
 
+_MOST_TOGETHER = 1 << 22
+"""Bytes that are written before they are made durable: two seconds' worth on a slow stick."""
+
 
 class DamagedSourceError(MeosBackupError):
     """A file of the spool differs from what was written."""
 
 
-def to_drive(source: Path, target: Path, sha256: str, stop: threading.Event) -> None:
-    """Copy a file of the spool, make the copy durable, and read it back from the drive to compare it.
+@dataclass(frozen=True)
+class Copy:
+    """A file of the spool that is to be on the drive, with the SHA-256 of what was written."""
+
+    source: Path
+    target: Path
+    sha256: str
+
+
+def to_drive(copies: Iterable[Copy], stop: threading.Event) -> None:
+    """Copy files of the spool, make the copies durable, and read them back from the drive to compare them.
+
+    Some are written before the first of them is made durable: what the file system notes of all of them is then written
+    once, and not for each.
 
     Raises DamagedSourceError; DriveFailedError if what is read back differs; OSError, StoppedError.
     """
-    with files.open_regular(source) as reader, files.open_new(target) as writer:
-        found = stream(reader, writer, is_durable=True, stop=stop)
-    if found != sha256:
+    for together in _together(copies):
+        for copy in together:
+            _write(copy, stop, is_durable=len(together) == 1)
+        for copy in together if len(together) > 1 else []:
+            files.sync(copy.target)
+        for copy in together:
+            if files.sha256(copy.target, stop=stop) != copy.sha256:
+                raise differs(copy.target)
+
+
+def _together(copies: Iterable[Copy]) -> Iterator[list[Copy]]:
+    """Yield the files that are made durable together; a large one is alone, and made durable piece by piece."""
+    together, room = list[Copy](), _MOST_TOGETHER
+    for copy in copies:
+        size = files.size(copy.source)
+        if together and size > room:
+            yield together
+            together, room = [], _MOST_TOGETHER
+        together.append(copy)
+        room -= size
+    if together:
+        yield together
+
+
+def _write(copy: Copy, stop: threading.Event, *, is_durable: bool) -> None:
+    with files.open_regular(copy.source) as reader, files.open_new(copy.target) as writer:
+        found = stream(reader, writer, is_durable=is_durable, stop=stop)
+        files.begin_writing(writer)
+    if found != copy.sha256:
         raise DamagedSourceError(
-            f"The contents of {source} differ from what was written.",
+            f"The contents of {copy.source} differ from what was written.",
             "This batch is given up; the others are unchanged.",
             "Check the disk of this computer.",
         )
-    if files.sha256(target, stop=stop) != sha256:
-        raise differs(target)
 
 
 def differs(path: Path) -> DriveFailedError:

@@ -19,7 +19,7 @@ from meosbackup import wording
 from meosbackup.batch import names
 from meosbackup.errors import DriveFailedError, DriveFullSoonError, DriveGoneError, MeosBackupError, WrongUsageError
 from meosbackup.settings.model import SPOOL
-from meosbackup.system import disks, faults, files
+from meosbackup.system import disks, durable, faults, files
 from meosbackup.system.faults import Fault, HeldError, TooLargeError
 from meosbackup.text import unbroken
 
@@ -147,7 +147,7 @@ def mark(where: Place, now: datetime) -> str:
     text = json.dumps({"format": FORMAT, "id": new, "created": now.isoformat()}) + "\n"
     try:
         _make_root(where)
-        files.write_durably(where.root / MARK_FILE, text.encode())
+        durable.write(where.root / MARK_FILE, text.encode())
     except OSError as error:
         raise explained(where.target, error) from error
     return new

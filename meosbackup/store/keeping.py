@@ -6,7 +6,7 @@ from datetime import datetime, time, timedelta
 from pathlib import Path
 
 from meosbackup.batch import names
-from meosbackup.system import files
+from meosbackup.system import durable, files
 from meosbackup.text import clean
 
 _LONGEST = timedelta(days=3)
@@ -37,7 +37,7 @@ def evening_after(now: datetime) -> datetime:
 def mark(folder: Path, keep: Keep) -> None:
     """Mark the batch of a folder as kept, durably. Raises OSError."""
     text = f"{keep.until.isoformat()}\n{clean(keep.why, _WIDTH)}\n"
-    files.write_durably(folder / names.KEEP_FILE, text.encode())
+    durable.write(folder / names.KEEP_FILE, text.encode())
 
 
 def read(folder: Path, now: datetime) -> Keep | None:

@@ -11,7 +11,7 @@ from meosbackup.batch import names
 from meosbackup.batch.model import StoredBatch, StoredFile
 from meosbackup.errors import BadBatchError
 from meosbackup.store import copying, drive, inventory, keeping, retention, space, spool
-from meosbackup.store.copying import DamagedSourceError
+from meosbackup.store.copying import Copy, DamagedSourceError
 from meosbackup.store.drive import Place
 from meosbackup.store.inventory import Inventory
 from meosbackup.store.keeping import Keep
@@ -180,8 +180,8 @@ def _ship(shipper: Shipper, stored: StoredBatch) -> Path:
     files.remove(partial)
     patiently(partial.mkdir, partial)
     try:
-        for name, sha256 in _files(stored).items():
-            copying.to_drive(stored.folder / name, partial / name, sha256, shipper.stop)
+        copies = [Copy(stored.folder / name, partial / name, sha256) for name, sha256 in _files(stored).items()]
+        copying.to_drive(copies, shipper.stop)
         if inventory.is_pinned(stored) or inventory.is_pinned(StoredBatch(folder, stored.batch)):
             files.open_new(partial / names.PIN_FILE).close()
         if keep := keeping.read(stored.folder, datetime.now().astimezone()):
@@ -274,7 +274,8 @@ def _ship_reference(reference: StoredFile, shipper: Shipper, root: Path) -> None
         return
     partial = target.with_name(name + files.PARTIAL)
     files.remove(partial)
-    copying.to_drive(shipper.spool / names.REFERENCE_FOLDER / name, partial, reference.sha256, shipper.stop)
+    source = shipper.spool / names.REFERENCE_FOLDER / name
+    copying.to_drive([Copy(source, partial, reference.sha256)], shipper.stop)
     files.rename(partial, target)
     shipper.known_good.add(target)
 

@@ -14,7 +14,7 @@ from meosbackup.errors import MeosBackupError, WrongUsageError
 from meosbackup.store import inventory, keeping
 from meosbackup.store.drive import CLOSE_IT
 from meosbackup.store.inventory import Inventory
-from meosbackup.system import disks, faults, files
+from meosbackup.system import disks, durable, faults, files
 from meosbackup.system.faults import Fault, HeldError
 from meosbackup.system.patience import patiently
 
@@ -162,7 +162,7 @@ def copied(findings: Inventory, drive: str, now: datetime) -> list[StoredBatch]:
 def mark_lost(stored: StoredBatch, drive: str) -> None:
     """Note that a batch is no longer on a drive. Raises OSError."""
     left = [f"{other}\n" for other in _drives(stored) if other != drive]
-    files.write_durably(stored.folder / SHIPPED_FILE, "".join(left).encode("ascii"))
+    durable.write(stored.folder / SHIPPED_FILE, "".join(left).encode("ascii"))
     files.make_private(stored.folder / SHIPPED_FILE)
 
 

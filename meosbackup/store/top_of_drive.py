@@ -14,7 +14,7 @@ from meosbackup.guide.picture import Picture
 from meosbackup.guide.spare_server import SpareServer
 from meosbackup.store import drive
 from meosbackup.store.drive import Place
-from meosbackup.system import files
+from meosbackup.system import durable, files
 
 FORMAT = 1
 
@@ -50,14 +50,10 @@ def write_guides(
     )  # fmt: skip
     text = restore_txt.restore_text(newest.batch, folder, proof, held, spare).encode(restore_txt.ENCODING)
     page = page_html(PageFacts(newest.batch, day, folder, now, proof, held, removed, spare)).encode()
-    failed = None
-    for name, guide in ((names.GUIDE_FILE, text), (names.PAGE_FILE, page)):
-        try:
-            files.write_durably(place.root / name, guide)
-        except OSError as error:
-            failed = failed or error
-    if failed is not None:
-        raise drive.guide_held(place.target, failed) from failed
+    try:
+        durable.write_all(place.root, {names.GUIDE_FILE: text, names.PAGE_FILE: page})
+    except OSError as error:
+        raise drive.guide_held(place.target, error) from error
 
 
 def read_day(root: Path) -> Picture | None:
@@ -80,7 +76,7 @@ def note_proof(place: Place, newest: StoredBatch | None, found: Proof) -> None:
     """
     document = {"format": FORMAT, "batch": found.batch.isoformat(), "proven": found.proven.isoformat()}
     try:
-        files.write_durably(place.root / names.PROOF_FILE, (json.dumps(document) + "\n").encode())
+        durable.write(place.root / names.PROOF_FILE, (json.dumps(document) + "\n").encode())
     except OSError as error:
         raise drive.explained(place.target, error) from error
     if newest is not None:

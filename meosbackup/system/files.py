@@ -3,7 +3,6 @@
 What is written is made durable, and what another program has open for a moment is tried again.
 """
 
-import io
 import logging
 import os
 import shutil
@@ -187,6 +186,16 @@ def make_private(path: Path) -> None:
                 path.chmod(stat.S_IMODE(mode) & 0o700)
 
 
+def begin_writing(file: BinaryIO) -> None:
+    """Have the medium begin with a file that was written, if the platform can be told to do that, and don't wait.
+
+    Linux then also chooses its place now. Later, it would do so file by file, and note each by itself.
+    """
+    file.flush()
+    if sys.platform == "linux":
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
 def sync(path: Path) -> None:
     """Make what a file holds durable, or the names in a folder if the platform can. Raises OSError."""
     is_folder = path.is_dir()
@@ -196,6 +205,9 @@ def sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY) if is_folder else _opened(path, os.O_RDWR)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        faults.winerror(error)
+        raise
     finally:
         os.close(descriptor)
 
@@ -226,20 +238,6 @@ def rename(source: Path, target: Path) -> None:
     # power cut before that leaves an empty one. If it were synced first, a power cut before the names were would leave
     # two names for the same content, and when the one is tidied up, the other would lose it.
     sync(target)
-
-
-def write_durably(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all. Raises OSError."""
-    partial = path.with_name(path.name + PARTIAL)
-    try:
-        remove(partial)
-        with open_new(partial) as file:
-            stream(io.BytesIO(content), file, is_durable=True)
-        rename(partial, path)
-    except OSError as error:
-        faults.winerror(error)
-        discard(partial)  # a full drive takes the removal, one that is gone can't
-        raise
 
 
 def append(path: Path, line: str) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from meosbackup.errors import MeosBackupError
-from meosbackup.system import files
+from meosbackup.system import durable, files
 
 log = logging.getLogger(__name__)
 
@@ -137,7 +137,7 @@ def _note(path: Path) -> Path:
 def _write(path: Path, this: Holder) -> None:
     """Note what holds a lock. Without that a second one is still refused, in fewer words."""
     try:
-        files.write_durably(path, json.dumps(asdict(this), default=datetime.isoformat).encode())
+        durable.write(path, json.dumps(asdict(this), default=datetime.isoformat).encode())
     except OSError:
         log.warning("%s can't be written", path, exc_info=True)
 

@@ -20,7 +20,7 @@ from meosbackup.errors import MeosBackupError
 from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.store import drive, inventory, retention, shipping, space, top_of_drive
 from meosbackup.store.shipping import Shipper
-from meosbackup.system import files
+from meosbackup.system import durable
 from tests.toolkit.batches import faults, leftovers, waiting
 from tests.toolkit.drives import EXFAT, FAT32, TMPFS, Slot, check, make_drive, slot
 from tests.toolkit.place import Place
@@ -228,9 +228,9 @@ def leave_free(target: Path, free: int) -> None:
 def test_a_file_that_a_full_drive_does_not_take_leaves_nothing(stick: Slot, tmp_path: Path) -> None:
     stick.plug(make_drive(TMPFS, tmp_path / "image", 1))
     guide = stick.place / names.GUIDE_FILE
-    files.write_durably(guide, b"old")
+    durable.write(guide, b"old")
     with pytest.raises(OSError, match="No space left"):
-        files.write_durably(guide, bytes(2 << 20))
+        durable.write(guide, bytes(2 << 20))
     assert everything(stick.place) == {guide: hashlib.sha256(b"old").hexdigest()}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from meosbackup.system import files
+from meosbackup.system import durable, files
 from meosbackup.system.faults import UnfitError
 from tests.toolkit.links import huge_file, link, pipe
 
@@ -61,7 +61,7 @@ def test_a_folder_that_is_a_link_is_no_folder(tmp_path: Path, outside: Path) -> 
     with pytest.raises(UnfitError, match="it is a link"):
         files.make_folder(planted)
     with pytest.raises(UnfitError, match="it is a link"):
-        files.write_durably(planted / "new", b"ours")
+        durable.write(planted / "new", b"ours")
     files.remove(planted)
     assert_untouched(outside)
 
@@ -70,10 +70,18 @@ def test_a_link_in_the_place_of_the_partial_file_is_replaced(tmp_path: Path, out
     target = tmp_path / "drive.json"
     link(target, outside / "file")
     link(tmp_path / "drive.json.partial", outside / "file")
-    files.write_durably(target, b"ours")
+    durable.write(target, b"ours")
     assert (target.is_symlink(), target.read_bytes()) == (False, b"ours")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["drive.json", "outside"]
     assert_untouched(outside)
+
+
+def test_of_files_that_are_written_together_each_is_written_that_can_be(tmp_path: Path) -> None:
+    (tmp_path / "first").mkdir()
+    with pytest.raises(OSError, match="first"):
+        durable.write_all(tmp_path, {"first": b"1", "second": b"2"})
+    assert {path.name for path in tmp_path.iterdir()} == {"first", "second"}
+    assert (tmp_path / "second").read_bytes() == b"2"
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])
