@@ -61,8 +61,8 @@ def logged_in(
 def redirected(source: Path, database: str) -> Iterator[Piece]:
     """Yield the pieces of a dump so that it goes into another database and puts nothing on the race list.
 
-    Where it names a database that isn't its own, that name stays. Comments are left out. A piece is a statement or a
-    part of a long one, cut alike in every dump. Raises OSError.
+    Where it names a database that isn't its own, that name stays. Comments and blank lines are left out. A piece is a
+    statement or a part of a long one, cut alike in every dump. Raises OSError.
     """
     name, own = quoted(database).encode(), None
     with source.open("rb") as dump:

@@ -41,6 +41,8 @@ class Contents:
 class Inspection(Sink):
     """Finds out what a dump holds, as a sink of a pass over it."""
 
+    kinds = frozenset({Kind.INSERT})
+
     def __init__(self) -> None:
         """Begin with nothing found."""
         self._tables: list[str] = []
@@ -48,8 +50,8 @@ class Inspection(Sink):
         self._has_rows = self._is_completed = False
 
     def take_piece(self, piece: Piece) -> None:
-        """Note whether there are rows."""
-        self._has_rows = self._has_rows or piece.kind is Kind.INSERT
+        """Note that there are rows."""
+        self._has_rows |= piece.begins
 
     def take_table(self, table: Table) -> Collection[str] | None:
         """Note a table; of a race's, want the columns that tell of changes."""

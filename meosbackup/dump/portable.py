@@ -64,6 +64,8 @@ def make_portable(
 class _Portable(Sink):
     """Writes the copy."""
 
+    kinds = frozenset(Kind)
+
     def __init__(self, copy: BinaryIO, ending: bytes, apart: str) -> None:
         self._copy = copy
         self._ending = ending

@@ -43,6 +43,8 @@ class Sink:
     What it makes of a row may depend on its `basis`.
     """
 
+    kinds: Collection[Kind] = ()
+    """The kinds of statements whose pieces it takes."""
     basis: Hashable = None
 
     @property
@@ -51,7 +53,7 @@ class Sink:
         return True
 
     def take_piece(self, piece: Piece) -> None:
-        """Take each piece of the file, in order, before the tables and rows that end in it."""
+        """Take each piece of its kinds of statements, in order, before the tables and rows that end in it."""
 
     def take_table(self, table: Table) -> Collection[str] | None:
         """Take a table's definition; return the columns whose values are wanted of its rows, None to pass them over."""
@@ -206,12 +208,13 @@ class _Pass:
         self.is_completed = False
 
     def shown(self, pieces: Iterator[Piece]) -> Iterator[Piece]:
-        """Hand on the pieces, each of them shown to every sink."""
+        """Hand on the pieces, each of them shown to the sinks that take its kind."""
+        takers = {kind: [sink.take_piece for sink in self._sinks if kind in sink.kinds] for kind in Kind}
         for number, piece in enumerate(pieces):
             if self._stop is not None and self._stop.is_set():
                 raise StoppedError
-            for sink in self._sinks:
-                sink.take_piece(piece)
+            for take in takers[piece.kind]:
+                take(piece)
             if not piece.data.isspace():
                 self.is_completed = piece.kind is Kind.COMPLETED and number > 0
             yield piece

@@ -27,13 +27,13 @@ class Kind(enum.Enum):
     TRIGGER = rb"DELIMITER ;;"  # anything may stand in it, an INSERT too
     RACE_LIST = re.escape(relisting.MARK)
     COMPLETED = rb"-- Dump completed"
-    COMMENT = rb"--"
+    COMMENT = rb"--|\r?\n"  # with the blank lines around it
     SANDBOX = rb"/\*M?!999999"  # MariaDB's first line, which other clients don't understand
     OTHER = rb""
 
 
 class Piece(NamedTuple):
-    """A statement, or a part of a long one; `begins` and `ends` tell whether it holds the statement's ends."""
+    """A statement or comment, or a part of a long one; `begins` and `ends` tell whether it holds the ends."""
 
     kind: Kind
     data: bytes
@@ -46,6 +46,7 @@ _BEGINNING = re.compile(b"|".join(b"(?P<%b>%b)" % (kind.name.encode(), kind.valu
 _KINDS = {kind.name: kind for kind in Kind}
 _STATEMENT_END = re.compile(rb";\r?\n")
 _TRIGGER_END = re.compile(rb"DELIMITER ;\r?\n")
+_COMMENT_END = re.compile(rb"[^\n]*\n(?:(?!%b)--[^\n]*\n|\r?\n)*" % Kind.COMPLETED.value)
 _LINE_WITH_NAMES = re.compile(rb"(?:[^`\n]|`[^`]*`)*\n")  # a name may hold a line end
 _NAME = re.compile(rb"`((?:[^`]|``)+)`")
 _CHARACTER_SET = re.compile(rb"SET NAMES '?(\w+)")
@@ -100,6 +101,9 @@ def _end(kind: Kind, window: bytes, at: int, limit: int) -> int:
     if kind is Kind.INSERT or kind is Kind.TABLE or kind is Kind.TRIGGER:
         found = (_TRIGGER_END if kind is Kind.TRIGGER else _STATEMENT_END).search(window, at, limit)
         return found.end() if found else 0
+    if kind is Kind.COMMENT:
+        comment = _COMMENT_END.match(window, at, limit)
+        return comment.end() if comment else 0
     if (kind is Kind.DATABASE or kind is Kind.RACE_LIST) and (found := _LINE_WITH_NAMES.match(window, at, limit)):
         return found.end()
     return window.find(b"\n", at, limit) + 1

@@ -101,6 +101,7 @@ class Draft(Sink):
     Whatever goes wrong in the pass is kept for `finish` to raise: it costs the race this file and nothing else.
     """
 
+    kinds = frozenset({scanner.Kind.OTHER})
     basis: tuple[int, tzinfo]
 
     def __init__(self, path: Path, version: int, zone: tzinfo = UTC) -> None:

@@ -33,7 +33,7 @@ def redirected(folder: Path, dump: bytes) -> bytes:
 
 EXPECTED = b"".join([
     b"/*!40101 SET NAMES utf8mb4 */;\n",
-    b"CREATE DATABASE /*!32312 IF NOT EXISTS*/ `meosbackup_new_1` /*!40100 DEFAULT CHARACTER SET utf8mb4 */;\n\n",
+    b"CREATE DATABASE /*!32312 IF NOT EXISTS*/ `meosbackup_new_1` /*!40100 DEFAULT CHARACTER SET utf8mb4 */;\n",
     b"USE `meosbackup_new_1`;\n", ROWS,
 ])  # fmt: skip
 
