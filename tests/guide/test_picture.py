@@ -291,7 +291,7 @@ def test_a_phone_shows_all_of_it_and_takes_fingers(opened: Open) -> None:
 
 def test_a_large_day_has_a_lane_for_each_race(opened: Open) -> None:
     told = replace(largest_day(), spare=SPARE)
-    assert len(page.page_html(told).encode()) <= 300_000
+    assert len(page.page_html(told).encode()) <= 225_000
     picture = opened(told)
     assert picture.svg.locator(".picture-name").count() == picture.svg.locator(".picture-entries").count() == 30
     assert picture.strokes("picture-present") == 600

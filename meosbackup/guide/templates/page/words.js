@@ -1,7 +1,7 @@
 // The page's words in its reader's language, and times and numbers as that writes them.
 
 // The words of each language are in the order of their keys.
-const { keys: KEYS, words: WORDS } = JSON.parse(document.getElementById("languages").textContent);
+const { keys: KEYS, words: WORDS } = JSON.parse(unpacked(document.getElementById("languages").textContent));
 const LOCALES = { en: "en-GB" }; // 24 hours, and the day before the month, as everywhere in orienteering
 let language = "en";
 let zone = 0; // minutes, of the computer with meosbackup: all times are its own, as the names of folders are
