@@ -20,8 +20,9 @@ from meosbackup.batch import batch_file, names
 from meosbackup.batch.model import BACKUP, Batch, Entry, Race, StoredBatch
 from meosbackup.dump import mysqldump
 from meosbackup.dump.dumping import GoodDump
+from meosbackup.dump.former import Former
 from meosbackup.dump.mysqldump import DumpProgram
-from meosbackup.errors import MeosBackupError
+from meosbackup.errors import DumpFailedError, MeosBackupError
 from meosbackup.guide.picture import Picture
 from meosbackup.meos import changes
 from meosbackup.meos.race_list import LeftOutRace
@@ -32,6 +33,12 @@ from meosbackup.settings.model import Settings
 from meosbackup.store import inventory, spool
 
 log = logging.getLogger(__name__)
+
+_TORN = DumpFailedError(
+    "The race changed while it was dumped, and couldn't be dumped again.",
+    "This race is not in the newest backup.",
+    "It will retry automatically.",
+)
 
 
 @dataclass(frozen=True)
@@ -104,7 +111,8 @@ class Backup:
             new = dumps.NONE
             if due or due_reference:
                 with mysqldump.logged_in(self._program, self._settings, folder, seen.account) as program:
-                    new = self._dump(program, seen, due, due_reference, now, stop)
+                    formers = self._formers(seen, due, now)
+                    new = self._dump(program, seen, due, due_reference, formers, now, stop)
                     if new.race_tables:
                         seen, new = self._with_newcomers(program, seen, new, now, stop)
             changed = self._changed(new.race_tables, earlier)
@@ -124,13 +132,24 @@ class Backup:
         seen: Survey,
         due: Sequence[str],
         due_reference: Sequence[str],
+        formers: Mapping[str, Former],
         now: datetime,
         stop: threading.Event,
     ) -> NewDumps:
         """Make dumps, and in the same pass over each what its `.meosxml` file is made from."""
         sinks = partial(self._meosfiles.sinks, folder=program.folder, taken=now)
-        proven = [name for name in due if self._race_tables.identity(name) is not None]
-        return dumps.make(program, seen, due, due_reference, proven, sinks, self._experience, stop)
+        return dumps.make(program, seen, due, due_reference, formers, sinks, self._experience, stop)
+
+    def _formers(self, seen: Survey, due: Sequence[str], now: datetime) -> dict[str, Former]:
+        """Return the newest good dumps of databases, if they were made in this run, with what is unchanged since."""
+        found = {}
+        for entry in self._newest.batch.databases if self._newest else ():
+            name = entry.database
+            if self._newest and entry.dump and name in due and self._race_tables.identity(name) is not None:
+                trusted, state = self._race_tables.trusted(seen.states[name], now.date()), seen.states[name]
+                unchanged = changes.unchanged_race_tables(trusted, state)
+                found[name] = Former(self._newest.path(entry.dump), entry.dump.sha256, unchanged)
+        return found
 
     def _due(self, seen: Survey, earlier: Mapping[str, Entry], now: datetime) -> list[str]:
         """Return the databases whose race tables must be dumped; the race list comes first."""
@@ -156,16 +175,31 @@ class Backup:
     def _with_newcomers(
         self, program: DumpProgram, seen: Survey, new: NewDumps, now: datetime, stop: threading.Event
     ) -> tuple[Survey, NewDumps]:
-        """Compare the server with what it is after the dumps; dump as well the races that were added meanwhile."""
+        """Compare the server with what it is after the dumps; dump as well the races that were added meanwhile.
+
+        A race of which a table changed meanwhile is dumped again, if the text of that table had been kept.
+        """
+        kept = {name: good.kept for name, good in new.race_tables.items() if good.kept}
         try:
             last = survey.take(self._settings, now, self._dates, with_others=True)
-            self._look_for_lies(seen, last, new, now)
-            if last.selection == seen.selection:
-                return replace(seen, others=last.others), new
-            added = [name for name in last.databases if name not in seen.states]
-            more = self._dump(program, last, [last.race_list, *added], added, now, stop)
-        except MeosBackupError:
+        except MeosBackupError as error:
             log.warning("what changed on the race list meanwhile waits for the next tick", exc_info=True)
+            return seen, new.failed(kept, error)
+        torn = [
+            name for name, tables in kept.items()
+            if changes.some_changed(seen.states[name], last.states.get(name), tables)
+        ]  # fmt: skip
+        new = new.failed(torn, _TORN)
+        self._look_for_lies(seen, last, new, now)
+        is_listed = last.selection == seen.selection
+        if is_listed and not torn:
+            return replace(seen, others=last.others), new
+        added = [name for name in last.databases if name not in seen.states]
+        again = [*([] if is_listed else [last.race_list, *added]), *(name for name in torn if name in last.databases)]
+        try:
+            more = self._dump(program, last, again, added, {}, now, stop)
+        except MeosBackupError:
+            log.warning("what changed on the server meanwhile waits for the next tick", exc_info=True)
             return seen, new
         # What was dumped before is remembered as it was before: a change since then is one for the next tick.
         states = {**last.states, **{name: seen.states[name] for name in seen.databases if name in last.states}}
@@ -236,7 +270,7 @@ class Backup:
         chosen, races = seen.selection.chosen, seen.races
         self._dates |= {one.race.key: one.race.date for one in chosen if one.former_date is None}
         for name, good in new.race_tables.items():
-            self._race_tables.remember(seen.states[name], good.identity)
+            self._race_tables.remember(seen.states[name], good.identity, is_whole=not good.kept)
             self._listed[name] = races.get(name)
         for name, reference in new.references.items():
             self._reference_tables.remember(seen.states[name], reference.identity if reference else "")

@@ -2,10 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 
 from meosbackup.meos.changes import DatabaseState
 from meosbackup.settings.model import Settings
+
+
+@dataclass(frozen=True)
+class _Dumped:
+    """A good dump: the database's state when it began, its identity, and when all tables were last read for one."""
+
+    state: DatabaseState
+    identity: str
+    whole: datetime
 
 
 @dataclass
@@ -18,8 +27,7 @@ class Due:
 
     settings: Settings
     changed: Callable[[DatabaseState | None, DatabaseState], bool]
-    _dumped: dict[str, tuple[DatabaseState, str]] = field(default_factory=dict, init=False)
-    """What each database looked like when its newest good dump began, and the identity of that dump."""
+    _dumped: dict[str, "_Dumped"] = field(default_factory=dict, init=False)
     _fooled_on: date | None = field(default=None, init=False)
 
     def is_due(self, state: DatabaseState, today: date) -> bool:
@@ -27,11 +35,16 @@ class Due:
         before = self._before(state.database)
         if not self.settings.skip_unchanged or before is None or self.changed(before, state):
             return True
-        return self._fooled_on == today or (not state.is_timed and self._is_overdue(before, state))
+        return self._fooled_on == today or (not state.is_timed and self._is_overdue(state))
+
+    def trusted(self, state: DatabaseState, today: date) -> DatabaseState | None:
+        """Return the state of a database's newest good dump; None if it is time to dump all of it, whatever changed."""
+        is_trusted = self.settings.skip_unchanged and self._fooled_on != today
+        return self._before(state.database) if is_trusted and not self._is_overdue(state) else None
 
     def identity(self, database: str) -> str | None:
         """Return the identity of a database's newest good dump, None if there is none."""
-        return self._dumped[database][1] if database in self._dumped else None
+        return self._dumped[database].identity if database in self._dumped else None
 
     def hid_a_change(self, after: DatabaseState | None, identity: str) -> bool:
         """Return whether a new dump differs from the one before, though the state `after` it is that of then."""
@@ -43,18 +56,24 @@ class Due:
         is_new, self._fooled_on = self._fooled_on != today, today
         return is_new
 
-    def remember(self, state: DatabaseState, identity: str) -> None:
-        """Remember a good dump, now that a batch holds it: the database is dumped again only if it changes."""
-        self._dumped[state.database] = state, identity
+    def remember(self, state: DatabaseState, identity: str, *, is_whole: bool = True) -> None:
+        """Remember a good dump, now that a batch holds it: the database is dumped again only if it changes.
+
+        It `is_whole` unless the text of some of its tables was kept from the dump before.
+        """
+        before = self._dumped.get(state.database)
+        self._dumped[state.database] = _Dumped(state, identity, state.asked if is_whole or not before else before.whole)
 
     def forget(self, database: str) -> None:
         """Forget a database's dump, so that it is due."""
         self._dumped.pop(database, None)
 
     def _before(self, database: str) -> DatabaseState | None:
-        return self._dumped[database][0] if database in self._dumped else None
+        return self._dumped[database].state if database in self._dumped else None
 
-    def _is_overdue(self, before: DatabaseState, now: DatabaseState) -> bool:
-        """Return whether the next tick would be too late for a dump every `distrust_minutes`."""
-        seconds = (now.asked - before.asked).total_seconds()
+    def _is_overdue(self, now: DatabaseState) -> bool:
+        """Return whether the next tick would be too late for a dump of all tables every `distrust_minutes`."""
+        if now.database not in self._dumped:
+            return True
+        seconds = (now.asked - self._dumped[now.database].whole).total_seconds()
         return seconds + self.settings.interval > 60 * self.settings.distrust_minutes

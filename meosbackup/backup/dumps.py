@@ -5,13 +5,14 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from meosbackup.backup.survey import Survey
 from meosbackup.batch.model import Race
 from meosbackup.dump import dumping
 from meosbackup.dump.dumping import GoodDump
+from meosbackup.dump.former import Former
 from meosbackup.dump.mysqldump import DumpProgram
 from meosbackup.dump.reader import Sink
 from meosbackup.dump.rows import RowMemory
@@ -46,6 +47,11 @@ class NewDumps:
     errors: Mapping[str, MeosBackupError]
     reference_errors: Mapping[str, MeosBackupError]
 
+    def failed(self, databases: Collection[str], error: MeosBackupError) -> "NewDumps":
+        """Return these dumps but those of some databases, which failed after all."""
+        good = {name: dump for name, dump in self.race_tables.items() if name not in databases}
+        return replace(self, race_tables=good, errors={**self.errors, **dict.fromkeys(databases, error)})
+
     def joined(self, later: "NewDumps", databases: Collection[str]) -> "NewDumps":
         """Return these dumps and later ones of these databases; if both have one, the later one counts."""
 
@@ -78,24 +84,27 @@ class Experience:
     def _room(self) -> int:
         return _MOST_REMEMBERED - sum(memory.size for memory in self._rows.values())
 
-    def groups(self, seen: Survey, due: Sequence[str], proven: Collection[str], jobs: int) -> list[list[str]]:
+    def groups(self, seen: Survey, due: Sequence[str], formers: Collection[str], jobs: int) -> list[list[str]]:
         """Return the databases `due` in groups, each to be dumped by one run of the dump program.
 
-        What is large or hasn't `proven` that it can be dumped is a group of its own.
+        What is large, or has no former dump to prove that it can be dumped, is a group of its own.
         """
         kinds: dict[bool, list[str]] = {False: [], True: []}
         groups = []
         for name in due:
             state = seen.states[name]
             size = sum(table.data_bytes or 0 for table in state.tables if not changes.is_reference(table.name))
-            if name in proven and name != seen.race_list and size <= _SMALL and time.monotonic() >= self._apart_until:
+            if name in formers and name != seen.race_list and size <= _SMALL and time.monotonic() >= self._apart_until:
                 kinds[changes.transactional(state)].append(name)
             else:
                 groups.append([name])
         for names in kinds.values():
             # One group more than are dumped at a time: while that is dumped, the others are read.
             size = min(max(2, -(-len(names) // (jobs + 1))), _LARGEST_GROUP)
-            groups += [names[start : start + size] for start in range(0, len(names), size)]
+            # The smallest comes first, since nothing is read until it is dumped.
+            groups += [
+                names[max(0, end - size) : end] for end in range(len(names) % size or size, len(names) + 1, size)
+            ]
         return groups
 
     def failed_together(self) -> None:
@@ -112,24 +121,24 @@ def make(
     seen: Survey,
     due: Sequence[str],
     due_reference: Sequence[str],
-    proven: Collection[str],
+    formers: Mapping[str, Former],
     sinks: Callable[[Race], Sequence[Sink]],
     experience: Experience,
     stop: threading.Event,
 ) -> NewDumps:
     """Dump the race tables (or the race list) of the databases `due`, then the reference tables of the others.
 
-    Those that have `proven` that they can be dumped may be dumped together. `sinks` gives those that share the reading
-    of a race's dump.
+    Those with a former dump may be dumped together, without what is unchanged since. `sinks` gives those that share the
+    reading of a race's dump.
 
     Raises ServerUnreachableError or LoginRefusedError if that is why nothing could be dumped; StoppedError.
     """
     jobs, races, memories = program.settings.jobs, seen.races, experience.rows(seen, due)
 
     def run_for(names: Sequence[str]) -> Mapping[str, Raw]:
-        if len(names) == 1:
+        if len(names) == 1 and not (names[0] in formers and formers[names[0]].unchanged):
             return {}
-        raws = dumping.dump_together(program, [seen.states[name] for name in names], stop)
+        raws = dumping.dump_together(program, [seen.states[name] for name in names], formers, stop)
         if not raws:
             experience.failed_together()
         return raws
@@ -140,7 +149,7 @@ def make(
         race = races[name]
         return dumping.dump_race_tables(program, seen.states[name], race, stop, sinks(race), memories[name], raw)
 
-    race_tables, errors = _side_by_side(dump, experience.groups(seen, due, proven, jobs), jobs, run_for)
+    race_tables, errors = _side_by_side(dump, experience.groups(seen, due, formers, jobs), jobs, run_for)
     for error in errors.values():
         if not race_tables and isinstance(error, ServerUnreachableError | LoginRefusedError):
             raise error

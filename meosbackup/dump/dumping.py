@@ -3,7 +3,7 @@
 import logging
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -13,6 +13,7 @@ from meosbackup import notices
 from meosbackup.batch.model import Freshness, Race
 from meosbackup.dump import mysqldump, permitted, portable, together
 from meosbackup.dump.contents import Contents, Inspection
+from meosbackup.dump.former import Former
 from meosbackup.dump.mysqldump import DumpProgram, TookTooLongError
 from meosbackup.dump.reader import Sink
 from meosbackup.dump.rows import RowMemory
@@ -35,7 +36,8 @@ _LARGEST_STATEMENT = 1 << 24
 class GoodDump:
     """A dump that is good: a file in the work folder, its size and checksum, and when its making began.
 
-    Two of the same `identity` differ in oMonitor at most. `sinks` are those of the caller that shared the pass over it.
+    Two of the same `identity` differ in oMonitor at most. `kept` are the tables whose text is that of the dump before:
+    the dump is good only if they are unchanged after it, too. `sinks` are those of the caller that shared the pass.
     """
 
     path: Path
@@ -45,6 +47,7 @@ class GoodDump:
     taken: datetime
     contents: Contents
     longest: int
+    kept: frozenset[str]
     sinks: Sequence[Sink] = ()
 
     @property
@@ -100,13 +103,16 @@ def dump_race_tables(
     return good
 
 
-def dump_together(program: DumpProgram, states: Sequence[DatabaseState], stop: threading.Event) -> dict[str, Raw]:
+def dump_together(
+    program: DumpProgram, states: Sequence[DatabaseState], formers: Mapping[str, Former], stop: threading.Event
+) -> dict[str, Raw]:
     """Run the dump program once for the race tables of several races; return what it wrote of each, by database.
 
-    It is nothing if that didn't work. All must be of one kind, InnoDB or not. Raises as `together.dumped` does.
+    It is nothing if that didn't work. All must be of one kind, InnoDB or not. What is unchanged since one of the
+    `formers` is taken from that. Raises as `together.dumped` does.
     """
     left_out = {state.database: [*_not_of_race(state), *_not_tables(state)] for state in states}
-    return together.dumped(program, left_out, one_transaction=changes.transactional(states[0]), stop=stop)
+    return together.dumped(program, left_out, formers, one_transaction=changes.transactional(states[0]), stop=stop)
 
 
 def dump_reference_tables(program: DumpProgram, state: DatabaseState, stop: threading.Event) -> GoodDump | None:
@@ -179,7 +185,8 @@ def _dump(
             " max_allowed_packet=1073741824;"
         )
     return GoodDump(
-        finished, written.bytes, written.sha256, written.identity, raw.taken, contents, written.longest, sinks
+        finished, written.bytes, written.sha256, written.identity, raw.taken, contents, written.longest, raw.kept,
+        sinks,
     )  # fmt: skip
 
 

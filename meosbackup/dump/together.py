@@ -8,11 +8,12 @@ import logging
 import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from meosbackup.dump import mysqldump
+from meosbackup.dump import former, mysqldump
+from meosbackup.dump.former import Former
 from meosbackup.dump.mysqldump import DumpProgram, TookTooLongError
 from meosbackup.errors import MeosBackupError
 from meosbackup.mysql.identifiers import quoted
@@ -21,16 +22,15 @@ from meosbackup.system import files
 log = logging.getLogger(__name__)
 
 _HEADING = b"\n--\n-- Current Database: "
-_END = b"/*!40103 SET TIME_ZONE=@OLD_TIME_ZONE */;\n"
-"""With this begins what ends a dump, after its last database."""
 
 
 @dataclass(frozen=True)
 class Raw:
-    """What the dump program wrote of a database, and when it began."""
+    """What the dump program wrote of a database, and when it began; `kept` are the tables from the dump before."""
 
     path: Path
     taken: datetime
+    kept: frozenset[str] = frozenset()
 
 
 def new_raw(folder: Path) -> Raw:
@@ -42,23 +42,31 @@ def new_raw(folder: Path) -> Raw:
 
 
 def dumped(
-    program: DumpProgram, left_out: Mapping[str, Sequence[str]], *, one_transaction: bool, stop: threading.Event
+    program: DumpProgram,
+    left_out: Mapping[str, Sequence[str]],
+    formers: Mapping[str, Former],
+    *,
+    one_transaction: bool,
+    stop: threading.Event,
 ) -> dict[str, Raw]:
     """Dump databases without the tables that are left out of each, into a file each in the program's folder.
 
-    Return the files by database; none if anything goes wrong. Locks are held no longer than by a run for one. What is
+    Tables that haven't changed since one of the `formers` are taken from that. Return the files by database, without
+    those that can't be completed; none if anything goes wrong. Locks are held no longer than by a run for one. What is
     dumped is held in memory. Raises StoppedError, and OSError if a file can't be written.
     """
     raw = new_raw(program.folder)
+    asked = {database: [*tables, *formers[database].unchanged] for database, tables in left_out.items()}
     limit = min(program.settings.lock_limit, program.settings.dump_limit)
     try:
         mysqldump.dump_several(
-            program, left_out, one_transaction=one_transaction, file=raw.path.name, stop=stop, limit=limit
+            program, asked, one_transaction=one_transaction, file=raw.path.name, stop=stop, limit=limit
         )  # fmt: skip
         found = {}
         for database, part in zip(left_out, taken_apart(raw.path.read_bytes(), list(left_out)), strict=False):
-            found[database] = replace(raw, path=new_raw(program.folder).path)
-            found[database].path.write_bytes(part)
+            if (whole := formers[database].completed(part)) is not None:
+                found[database] = Raw(new_raw(program.folder).path, raw.taken, formers[database].unchanged)
+                found[database].path.write_bytes(whole)
     except (MeosBackupError, FileNotFoundError) as error:
         log.info("%s are dumped one by one", ", ".join(left_out), exc_info=True)
         if isinstance(error, TookTooLongError):
@@ -77,7 +85,7 @@ def taken_apart(dump: bytes, databases: Sequence[str]) -> Iterator[bytes]:
     head, *sections = dump.split(_HEADING)
     names = [quoted(database).encode() + b"\n" for database in databases]
     about = b" Database: %b\n" % databases[0].encode()
-    last, end, rest = sections[-1].rpartition(_END) if sections else (b"", b"", b"")
+    last, end, rest = sections[-1].rpartition(former.END) if sections else (b"", b"", b"")
     if (
         len(sections) != len(names)
         or not all(map(bytes.startswith, sections, names))

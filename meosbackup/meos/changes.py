@@ -169,6 +169,17 @@ def race_tables_changed(before: DatabaseState | None, now: DatabaseState) -> boo
     return _changed(before, now, _is_of_race)
 
 
+def unchanged_race_tables(before: DatabaseState | None, now: DatabaseState) -> frozenset[str]:
+    """Return the race tables that are as they were `before`, as the server spells them."""
+    every = frozenset(table.name for table in now.tables if _is_of_race(table.name))
+    return frozenset(name for name in every if not _changed(before, now, frozenset({name}).__contains__))
+
+
+def some_changed(before: DatabaseState, now: DatabaseState | None, names: frozenset[str]) -> bool:
+    """Return whether any of these tables may have changed since `before`."""
+    return now is None or _changed(before, now, names.__contains__)
+
+
 def reference_tables_changed(before: DatabaseState | None, now: DatabaseState) -> bool:
     """Return whether a reference table may have changed since `before`."""
     return _changed(before, now, is_reference)

@@ -1,11 +1,13 @@
 """Databases that one run of the dump program dumps: each dump is byte for byte that of a run of its own."""
 
 import threading
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
 
 from meosbackup.dump import mysqldump, together
+from meosbackup.dump.former import Former
 from meosbackup.dump.mysqldump import DumpProgram
 from meosbackup.mysql.identifiers import quoted
 from meosbackup.mysql.private_server import PrivateServer
@@ -16,6 +18,7 @@ from tests.toolkit.servers import INDIVIDUAL, INNODB, MEOS_PASSWORD, MEOS_USER, 
 from tests.tools.matrix.installations import Installation
 
 NEVER = threading.Event()
+WHOLE = defaultdict[str, Former](lambda: Former(Path(), "", frozenset()))
 LEFT_OUT = {RELAY: ["dbRunner"], INNODB: [], INDIVIDUAL: ["oCard", "oMonitor"]}
 
 
@@ -37,7 +40,7 @@ def test_each_dump_is_that_of_a_run_of_its_own(
 ) -> None:
     installation: Installation = request.getfixturevalue(vendor)
     with mysqldump.logged_in(find_dump_program(installation.dump), settings(server), tmp_path) as program:
-        found = together.dumped(program, LEFT_OUT, one_transaction=one_transaction, stop=NEVER)
+        found = together.dumped(program, LEFT_OUT, WHOLE, one_transaction=one_transaction, stop=NEVER)
         assert list(found) == list(LEFT_OUT)
         for database, raw in found.items():
             expected = alone(program, database, LEFT_OUT[database], one_transaction=one_transaction)
@@ -52,7 +55,7 @@ def test_no_table_is_taken_for_the_end_of_its_database(server: PrivateServer, tm
     query(server, f"INSERT INTO {RELAY}.{quoted(name)} VALUES (%s)", name)
     left_out: dict[str, list[str]] = {RELAY: [], INDIVIDUAL: []}
     with mysqldump.logged_in(find_dump_program(None), settings(server), tmp_path) as program:
-        found = together.dumped(program, left_out, one_transaction=False, stop=NEVER)
+        found = together.dumped(program, left_out, WHOLE, one_transaction=False, stop=NEVER)
         for database, raw in found.items():
             assert raw.path.read_bytes() == alone(program, database, [], one_transaction=False)
 
@@ -71,8 +74,8 @@ def test_what_is_otherwise_than_dump_programs_write_is_not_taken_apart(lines: by
 def test_if_one_of_them_cannot_be_dumped_none_is(server: PrivateServer, tmp_path: Path) -> None:
     with mysqldump.logged_in(find_dump_program(None), settings(server), tmp_path) as program:
         left_out: dict[str, list[str]] = {RELAY: [], "gone": []}
-        assert together.dumped(program, left_out, one_transaction=False, stop=NEVER) == {}
+        assert together.dumped(program, left_out, WHOLE, one_transaction=False, stop=NEVER) == {}
         cut = find_dump_program(str(dump_wrapper(tmp_path, '"$real" "$@" && : > "$result"')))
         cutting = DumpProgram(cut, program.settings, tmp_path)
-        assert together.dumped(cutting, LEFT_OUT, one_transaction=False, stop=NEVER) == {}
+        assert together.dumped(cutting, LEFT_OUT, WHOLE, one_transaction=False, stop=NEVER) == {}
     assert list(tmp_path.glob("*.raw")) == []
