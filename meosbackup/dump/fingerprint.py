@@ -57,10 +57,14 @@ class Fingerprint(Sink):
         return int.from_bytes(digest.digest(), "big")
 
 
-def table_digests(path: Path) -> dict[str, TableDigest]:
-    """Return the digests of a dump's tables by lower-case name. Raises BadDumpError and OSError."""
+def table_digests(*paths: Path) -> dict[str, TableDigest]:
+    """Return the digests of the tables of dumps by lower-case name; those of a table that two dumps have are added up.
+
+    Raises BadDumpError and OSError.
+    """
     fingerprint = Fingerprint()
-    reader.read_through(path, [fingerprint])
+    for path in paths:
+        reader.read_through(path, [fingerprint])
     return fingerprint.digests()
 
 

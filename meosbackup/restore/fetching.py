@@ -18,25 +18,25 @@ from meosbackup.system.faults import Fault
 
 def fetch(
     job: Job, sources: Mapping[str, StoredBatch], steps: Sequence[Step], folder: Path
-) -> dict[int, Path]:  # fmt: skip
-    """Copy the dumps of these steps into a folder, and return where they are, by the number of the step.
+) -> dict[Step, Path]:  # fmt: skip
+    """Copy the dumps of these steps into a folder, and return where they are.
 
     `sources` are the batches that the steps' entries are of, by their keys.
 
     If a file is damaged, the spool's copy of the same dump is used. Otherwise damaged race tables end the restore;
     damaged reference tables are just left out. Raises BadBatchError and others of MeosBackupError, StoppedError.
     """
-    fetched: dict[int, Path] = {}
+    fetched: dict[Step, Path] = {}
     notes: list[tuple[str, str, str]] = []
     with job.console.progress("Reading", sum(step.source.bytes for step in steps)) as advance:
         for step in steps:
             stored = sources[step.entry.key]
             try:
-                fetched[step.number] = _fetch(stored, step, folder, job.stop, advance)
+                fetched[step] = _fetch(stored, step, folder, job.stop, advance)
             except BadBatchError as error:
                 from_spool = _fetch_from_spool(job.spool, step, folder, job.stop)
                 if from_spool is not None:
-                    fetched[step.number] = from_spool
+                    fetched[step] = from_spool
                     notes.append(("NOTE", step.name, f"{error.what} The copy on this computer is good, and is used."))
                 elif step.is_reference:
                     notes.append(("FAIL", step.name, f"{error.what} {error.means}"))

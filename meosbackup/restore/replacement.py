@@ -1,11 +1,11 @@
 """What a server has, replaced with a dump: all of it, or nothing."""
 
+import hashlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import zip_longest
 from pathlib import Path
 
 from meosbackup.batch.model import Entry, Race, StoredFile
@@ -24,6 +24,11 @@ from meosbackup.settings.model import Settings
 from meosbackup.system import files
 
 _LOCK_SECONDS = 8
+_SMALL = 1 << 20
+"""Bytes of a dump of reference tables for which no race waits noticeably: they come back together."""
+
+_SECTION_BEGINS = (b"DROP TABLE IF EXISTS ", b"/*!40103 SET TIME_ZONE=@OLD_TIME_ZONE ")
+"""With these begins what a dump says of a table, and its end."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ class Step:
     entry: Entry
     source: StoredFile
     is_reference: bool
-    token: str
+    token: str = field(compare=False)
 
     @property
     def name(self) -> str:
@@ -107,26 +112,37 @@ def only_restore(session: Session, settings: Settings) -> Iterator[None]:
     yield  # the server releases the lock when the session ends, however it ends
 
 
-def restore_dump(restorer: Restorer, step: Step, path: Path, advance: Callable[[int], None]) -> Restored:
-    """Replace what the server has with a dump that was fetched to `path`.
+def together(steps: Iterable[Step]) -> list[list[Step]]:
+    """Return the steps in groups, each restored at once: a race goes with its reference tables if these are small."""
+    groups: dict[tuple[str, bool], list[Step]] = {}
+    for step in steps:
+        is_large = step.is_reference and step.source.bytes > _SMALL
+        groups.setdefault((step.entry.key, is_large), []).append(step)
+    return [*groups.values()]
 
-    The dump goes into a database of its own, is compared there with its file row by row, and then replaces the old
+
+def restore_dumps(restorer: Restorer, paths: Mapping[Step, Path], advance: Callable[[int], None]) -> Restored:
+    """Replace what the server has with a dump, or both dumps of a race, that were fetched to these paths.
+
+    They go into a database of their own, are compared there with their files row by row, and then replace the old
     tables in one statement. Until then, nothing of MeOS is touched; if that statement fails, nothing is either.
     `advance` is called with the bytes of each piece that was fed.
 
     Raises MeosBackupError, StoppedError.
     """
+    step = next(iter(paths))
     with _explained(restorer), sessions.session(restorer.client.settings) as session:
         session.rows(f"SET SESSION lock_wait_timeout = {_LOCK_SECONDS}")
         sound: Session | None = None
         try:
             left_out: list[str] = []
-            permitted_ones = permitted.statements(client.redirected(path, step.new), step.new, left_out)
-            pieces = _counted(permitted_ones, step.source.bytes, advance)
-            client.feed(restorer.client, pieces, restorer.stop, lambda: restorer.stalled(step))
-            rows = _compare(restorer, session, step, path)
+            client.feed(
+                restorer.client, _pieces(paths, step.new, left_out, advance), restorer.stop,
+                lambda: restorer.stalled(step),
+            )  # fmt: skip
+            rows = _compare(restorer, session, step, paths.values())
             left_out += foreign_keys.drop_those_out_of(session, step.new)
-            left_out += _put_in_place(restorer, session, step)
+            left_out += _put_in_place(restorer, session, step, frozenset(one.is_reference for one in paths))
             sound = session
         finally:
             temporary.drop(restorer.client.settings, (step.new, step.old), sound)
@@ -141,16 +157,20 @@ def put_on_list(session: Session, race: Race, database: str) -> None:
             session.rows(statement.decode())
 
 
-def _counted(pieces: Iterator[bytes], total: int, advance: Callable[[int], None]) -> Iterator[bytes]:
-    for piece in pieces:
-        yield piece
-        advance(len(piece))
-        total -= len(piece)
-    advance(total)  # the lines that were left out
+def _pieces(
+    paths: Mapping[Step, Path], database: str, left_out: list[str], advance: Callable[[int], None]
+) -> Iterator[bytes]:  # fmt: skip
+    for step, path in paths.items():
+        rest = step.source.bytes
+        for piece in permitted.statements(client.redirected(path, database), database, left_out):
+            yield piece
+            advance(len(piece))
+            rest -= len(piece)
+        advance(rest)  # the lines that were left out
 
 
-def _compare(restorer: Restorer, session: Session, step: Step, path: Path) -> int:
-    """Compare each row of the database that was fed with its dump; return how many there are."""
+def _compare(restorer: Restorer, session: Session, step: Step, paths: Collection[Path]) -> int:
+    """Compare each row of the database that was fed with its dumps; return how many there are."""
     program = restorer.dump_program
     copy = program.folder / f"{step.new}.sql"
     # If this takes so long, the server is likely to be frozen.
@@ -158,9 +178,9 @@ def _compare(restorer: Restorer, session: Session, step: Step, path: Path) -> in
     told.start()
     try:
         mysqldump.dump(program, step.new, left_out=(), one_transaction=False, file=copy.name, stop=restorer.stop)
-        if not _is_same_text(path, copy):
+        if _sections(paths) != _sections([copy]):
             # Another dump program, server or spelling of names writes the same rows in other words.
-            _compare_rows(path, copy)
+            _compare_rows(paths, copy)
     except MeosBackupError as error:
         what = f"It is not certain that the server has the same rows as the dump. {error.what}"
         raise MeosBackupError(what, UNTOUCHED, error.do) from error
@@ -171,26 +191,33 @@ def _compare(restorer: Restorer, session: Session, step: Step, path: Path) -> in
     return int(session.rows(f"SELECT {' + '.join(counts)} AS n")[0]["n"])
 
 
-def _is_same_text(path: Path, other: Path) -> bool:
-    """Return whether two dumps hold the same statements; comments, which describe the server, don't count."""
-    one, another = (client.redirected(dump, "any") for dump in (path, other))
-    return all(piece == same for piece, same in zip_longest(one, another))
+def _sections(paths: Iterable[Path]) -> set[bytes]:
+    """Return a digest of what dumps say of each table, and of how they begin and end; comments don't count."""
+    sections = []
+    for path in paths:
+        sections.append(hashlib.sha256())
+        for piece in client.redirected(path, "any"):
+            if piece.begins and piece.data.startswith(_SECTION_BEGINS):
+                sections.append(hashlib.sha256())
+            if not piece.data.isspace():
+                sections[-1].update(piece.data)
+    return {section.digest() for section in sections}
 
 
-def _compare_rows(path: Path, other: Path) -> None:
-    differing = fingerprint.differing_tables(fingerprint.table_digests(path), fingerprint.table_digests(other))
+def _compare_rows(paths: Iterable[Path], other: Path) -> None:
+    differing = fingerprint.differing_tables(fingerprint.table_digests(*paths), fingerprint.table_digests(other))
     if differing:
         raise MeosBackupError(f"They differ in {', '.join(differing)}.", UNTOUCHED, "Restore on another server.")
 
 
-def _put_in_place(restorer: Restorer, session: Session, step: Step) -> list[str]:
+def _put_in_place(restorer: Restorer, session: Session, step: Step, kinds: frozenset[bool]) -> list[str]:
     """Swap the tables, and put the race on the list; return what the server had and has no longer."""
     race = step.entry.race
     database = database_of(session, step.entry)
     # Nothing stands between this look and the swap, which takes a millisecond. They can't share a lock: MariaDB
     # renames nothing under LOCK TABLES (1192), and a lock of a second session leaves that millisecond, too.
     last_look = partial(restorer.last_look, session, step, database)
-    lost = swap.run(session, Swap(database, step.new, step.old, step.is_reference), last_look)
+    lost = swap.run(session, Swap(database, step.new, step.old, kinds), last_look)
     if race is None or step.is_reference:
         return lost
     try:

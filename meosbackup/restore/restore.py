@@ -12,6 +12,7 @@ from pathlib import Path
 
 from meosbackup.console import Console
 from meosbackup.dump import client, mysqldump
+from meosbackup.dump.client import UNTOUCHED
 from meosbackup.dump.progress import STALLED_SECONDS
 from meosbackup.errors import MeosBackupError, StoppedError
 from meosbackup.mysql import programs, server_errors, sessions
@@ -143,8 +144,7 @@ def _restore_all(job: Job, plan: Plan, restored: list[Step]) -> bool:
             last_look = _look_at_nothing if job.options.force else replacement.refuse_if_open
             restorer = Restorer(feeder, dumper, job.stop, last_look, partial(_show_stalled, job.console))
             steps = replacement.steps(plan.entries)
-            paths = fetching.fetch(job, plan.sources, steps, folder)
-            _run_steps(job, restorer, [step for step in steps if step.number in paths], paths, restored)
+            _run_steps(job, restorer, fetching.fetch(job, plan.sources, steps, folder), restored)
         if job.stop.is_set() and len(restored) < len(steps):
             raise StoppedError
         return len(restored) == len(steps)
@@ -154,39 +154,50 @@ def _look_at_nothing(_session: Session, _step: Step, _database: str) -> None:
     """Have even races replaced that MeOS has open, as --force wants it."""
 
 
-def _run_steps(
-    job: Job, restorer: Restorer, steps: list[Step], paths: dict[int, Path], restored: list[Step]
-) -> None:  # fmt: skip
+def _run_steps(job: Job, restorer: Restorer, paths: dict[Step, Path], restored: list[Step]) -> None:
+    """Restore groups of dumps side by side, and add to `restored` those that are.
+
+    If reference tables come back with their race and that fails, the fault may be theirs: then each comes alone.
+    """
     with (
         ThreadPoolExecutor(_SIDE_BY_SIDE) as threads,
-        job.console.progress("Restoring", sum(step.source.bytes for step in steps)) as advance,
+        job.console.progress("Restoring", sum(step.source.bytes for step in paths)) as advance,
     ):
-        work: list[tuple[Step, Future[StepResult | None]]] = []
-        for step in steps:
-            first = next((future for before, future in work if step.waits_for(before)), None)
-            work.append((step, threads.submit(_restore_one, restorer, step, paths[step.number], advance, first)))
-        for step, future in work:
-            if _show_result(step, signals.result_of(future), job.console):
-                restored.append(step)
+        work: list[tuple[list[Step], Future[StepResult | None]]] = []
+
+        def begin(steps: list[Step]) -> None:
+            first = next((future for before, future in reversed(work) if steps[0].waits_for(before[0])), None)
+            own = {step: paths[step] for step in steps}
+            work.append((steps, threads.submit(_restore_together, restorer, own, advance, first)))
+
+        for steps in replacement.together(paths):
+            begin(steps)
+        for steps, future in work:
+            result = signals.result_of(future)
+            if len(steps) > 1 and result and result.error and result.error.means == UNTOUCHED:
+                for step in steps:
+                    begin([step])
+            elif _show_result(steps[0], result, job.console):
+                restored += steps
 
 
-def _restore_one(
+def _restore_together(
     restorer: Restorer,
-    step: Step,
-    path: Path,
+    paths: dict[Step, Path],
     advance: Callable[[int], None],
     first: "Future[StepResult | None] | None",
 ) -> StepResult | None:
-    """Restore one dump, after the one that it waits for; None if it is given up.
+    """Restore dumps at once, after the one that they wait for; None if they are given up.
 
-    If it fails, its race is unchanged, and the others continue. Reference tables are useless without their race.
+    If it fails, the race is unchanged, and the others continue. Reference tables are useless without their race.
     """
     before = first.result() if first is not None else None
+    step = next(iter(paths))
     if step.is_reference and (before is None or before.error is not None):
         return None
     began = time.monotonic()
     try:
-        restored, error = replacement.restore_dump(restorer, step, path, advance), None
+        restored, error = replacement.restore_dumps(restorer, paths, advance), None
     except StoppedError:
         return None
     except MeosBackupError as trouble:

@@ -90,7 +90,7 @@ class Replacing:
         try:
             session.rows(f"CREATE DATABASE {quoted(step.new)}")
             last_look = partial(self._last_look, session, step, database)
-            swap.run(session, Swap(database, step.new, step.old, is_reference=True), last_look)
+            swap.run(session, Swap(database, step.new, step.old, frozenset({True})), last_look)
         finally:
             temporary.drop(self.to.own, (step.new, step.old))
         self._remember(step, "")
@@ -118,7 +118,7 @@ class Replacing:
                     "This race is not put on the spare server.",
                     "Check the disk of this computer.",
                 )
-        replacement.restore_dump(restorer, step, path, lambda _: None)
+        replacement.restore_dumps(restorer, {step: path}, lambda _: None)
         self._remember(step, step.source.sha256)
 
     def _last_look(self, session: Session, step: Step, database: str) -> None:

@@ -25,13 +25,13 @@ _Move: TypeAlias = tuple[str, str, str, str]
 class Swap:
     """What changes places: the tables of the database `new` replace those of `database`, which go to `old`.
 
-    Only tables of the same kind are replaced: race tables, or with `is_reference` reference tables.
+    Only tables of these kinds are replaced: race tables (False), reference tables (True), or both.
     """
 
     database: str
     new: str
     old: str
-    is_reference: bool
+    kinds: frozenset[bool]
 
 
 def run(session: Session, swap: Swap, last_look: Callable[[], None]) -> list[str]:
@@ -62,7 +62,7 @@ def tables(session: Session, database: str) -> list[str]:
 
 
 def _old_tables(session: Session, swap: Swap) -> list[str]:
-    return [name for name in tables(session, swap.database) if changes.is_reference(name) == swap.is_reference]
+    return [name for name in tables(session, swap.database) if changes.is_reference(name) in swap.kinds]
 
 
 def _moves(session: Session, swap: Swap, old: Sequence[str]) -> list[_Move]:

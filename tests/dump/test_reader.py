@@ -108,6 +108,14 @@ def test_digests_tell_other_contents_apart(tmp_path: Path, one: list[Row], other
     assert digests[0] != digests[1]
 
 
+def test_a_table_that_two_dumps_have_is_in_neither_what_it_is_in_both(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).write_bytes(statements(Table("t", ("a", "b"), "MyISAM"), [(1, 2)]) + COMPLETED)
+    both = fingerprint.table_digests(tmp_path / "a", tmp_path / "b")
+    assert both["t"].rows == 2
+    assert both["t"].digest != fingerprint.table_digests(tmp_path / "a")["t"].digest
+
+
 def test_digests_tell_columns_apart_where_there_are_no_rows(tmp_path: Path) -> None:
     dump = tmp_path / "dump.sql"
     dump.write_bytes(statements(Table("T", ("Id", "Name"), "MyISAM"), []) + statements(Table("u", ("Id",), "x"), []))

@@ -10,7 +10,7 @@ from tests.toolkit.batches import dump_file, dump_of, rewrite_dump
 from tests.toolkit.programs import needed
 from tests.toolkit.runs import run_meosbackup, server_options, with_password
 from tests.toolkit.servers import INDIVIDUAL, INNODB, RELAY, everything, query, rows_of
-from tests.toolkit.tent import Tent, assert_tidy
+from tests.toolkit.tent import Tent, add_large_image, assert_tidy
 
 OBJECTS = ("procedure p1", "trigger t1", "trigger t2", "view v1")
 
@@ -116,6 +116,12 @@ def test_foreign_keys_stay_within_the_race(server: PrivateServer, tmp_path: Path
     query(server, f"CREATE TABLE {INNODB}.oxygen (Id INT, Class INT, Club INT,"
                   f" CONSTRAINT inside FOREIGN KEY (Class) REFERENCES {INNODB}.oclass (Id),"
                   f" CONSTRAINT outside FOREIGN KEY (Club) REFERENCES {INNODB}.dbclub (Id)) ENGINE=InnoDB")  # fmt: skip
+    stored = tent.back_up(server)
+    assert "Not restored" not in tent.restore(server, "--race", INNODB, "--batch", stored.when)
+    [(_, definition)] = query(server, f"SHOW CREATE TABLE {INNODB}.oxygen")
+    assert "CONSTRAINT `outside` FOREIGN KEY (`Club`) REFERENCES `dbclub` (`Id`)" in str(definition)
+
+    add_large_image(server, INNODB)
     stored = tent.back_up(server)
     said = tent.restore(server, "--race", INNODB, "--batch", stored.when)
     assert "Not restored, as MeOS makes no such thing: foreign key outside of oxygen" in said

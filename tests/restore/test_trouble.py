@@ -164,6 +164,22 @@ def test_a_damaged_register_keeps_no_race_from_coming_back(
     assert [back[name] for name in RACES[1:]] == [there[name] for name in RACES[1:]]
 
 
+def test_reference_tables_that_are_refused_keep_no_race_from_coming_back(
+    server: PrivateServer, spare: PrivateServer, tent: Tent, backed_up: StoredBatch, tmp_path: Path
+) -> None:
+    refusing = client_program(
+        tmp_path, 'cat > "$$.sql"; grep -q "INTO .oimage" "$$.sql" && exit 1; client "$@" < "$$.sql"'
+    )
+    said = tent.restore(spare, "--mysql", refusing, expected=1)
+    assert re.findall("FAIL ([^;]*?): ", said) == ["Höstmedeln «Осень» O'Cup (2026-11-22), reference tables"], said
+    back, there = everything(spare), everything(server)
+    assert back[INDIVIDUAL] == {
+        name: there[INDIVIDUAL][name] for name in there[INDIVIDUAL] if name not in changes.REFERENCE_TABLES
+    }
+    assert [back[name] for name in RACES[1:]] == [there[name] for name in RACES[1:]]
+    assert re.findall(r"--race (\S+)", said.rpartition("To continue")[2]) == [INDIVIDUAL.replace("1e5", "1E5")]
+
+
 # Killed midway
 
 

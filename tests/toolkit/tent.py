@@ -11,7 +11,7 @@ from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.store import inventory
 from tests.toolkit.place import Place
 from tests.toolkit.runs import run_meosbackup, server_options, tool_environment, with_password
-from tests.toolkit.servers import EMPTY, INDIVIDUAL, INNODB, RACE_LIST, RELAY, databases, rows_of
+from tests.toolkit.servers import EMPTY, INDIVIDUAL, INNODB, RACE_LIST, RELAY, databases, query, rows_of
 from tests.toolkit.waiting import PATIENCE
 
 RACES = (INDIVIDUAL, RELAY, EMPTY, INNODB)
@@ -69,6 +69,11 @@ def work_on(server: PrivateServer, *names: str, seed: int = 5) -> None:
         for change in (laptop.enter_late, laptop.read_card, laptop.add_punch, laptop.change_status):
             change()
         laptop.close()
+
+
+def add_large_image(server: PrivateServer, name: str) -> None:
+    """Give a race reference tables so large that they come back after it, not with it."""
+    query(server, f"INSERT INTO `{name}`.oimage (Filename, Image) VALUES ('large', REPEAT('x', 600000))")
 
 
 def assert_tidy(server: PrivateServer) -> None:

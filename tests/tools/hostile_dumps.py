@@ -308,7 +308,7 @@ def _restored_directly(restorer: Restorer, entry: Entry, dump: bytes, what: str)
     began = time.monotonic()
     [step] = replacement.steps([replace(entry, reference=None)])
     try:
-        replacement.restore_dump(restorer, step, path, lambda _: None)
+        replacement.restore_dumps(restorer, {step: path}, lambda _: None)
         code, said = 0, ""
     except MeosBackupError as error:
         code, said = 1, str(error)
