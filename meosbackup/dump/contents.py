@@ -12,7 +12,7 @@ from meosbackup.batch import batch_file
 from meosbackup.batch.model import Freshness
 from meosbackup.dump import reader
 from meosbackup.dump.reader import Sink, Table
-from meosbackup.dump.rows import Literals, Value, value
+from meosbackup.dump.rows import Literals, Value, each, value
 from meosbackup.dump.scanner import Kind, Piece
 
 # The tables whose rows tell when a race last changed: oMonitor and oCounter say nothing about it.
@@ -63,16 +63,13 @@ class Inspection(Sink):
         telling = [column for column in table.columns if column.lower() in _TELLING_COLUMNS]
         places = {column.lower(): place for place, column in enumerate(telling)}
         self._places = [places.get(column, -1) for column in ("modified", "removed", "finishtime")]
-        return telling
+        return telling or table.columns[:1]  # so that rows are counted
 
-    def made_of(self, rows: Sequence[Literals]) -> list[_Telling]:
+    def made_of(self, columns: Sequence[Literals]) -> list[_Telling]:
         """Return what rows tell."""
-        return list(map(self._told, rows))
-
-    def _told(self, row: Literals) -> _Telling:
-        modified, removed, finish = [row[place] if place >= 0 else b"NULL" for place in self._places]
-        time = value(finish)
-        return modified, not value(removed), isinstance(time, int) and time > 0
+        missing = [b"NULL"] * len(columns[0])
+        modified, removed, finish = [columns[place] if place >= 0 else missing for place in self._places]
+        return list(zip(modified, each(removed, _is_false), each(finish, _is_time), strict=True))
 
     def take_rows(self, made: Sequence[_Telling]) -> None:
         """Count rows."""
@@ -106,6 +103,15 @@ def inspect(path: Path, stop: threading.Event | None = None) -> Contents:
     inspection = Inspection()
     reader.read_through(path, [inspection], stop)
     return inspection.contents()
+
+
+def _is_false(literal: bytes) -> bool:
+    return not value(literal)
+
+
+def _is_time(literal: bytes) -> bool:
+    time = value(literal)
+    return isinstance(time, int) and time > 0
 
 
 def _moment(value: Value) -> datetime | None:

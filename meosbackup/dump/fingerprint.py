@@ -38,9 +38,9 @@ class Fingerprint(Sink):
         self._sums[self._name] += self._digest(b"")
         return table.columns
 
-    def made_of(self, rows: Sequence[Literals]) -> list[int]:
+    def made_of(self, columns: Sequence[Literals]) -> list[int]:
         """Return the digests of rows."""
-        return [self._digest(b"".join(map(_canonical, values(row)))) for row in rows]
+        return [self._digest(b"".join(map(_canonical, values(row)))) for row in zip(*columns, strict=True)]
 
     def take_rows(self, made: Sequence[int]) -> None:
         """Count rows, and add up their digests: equal rows would undo each other under XOR."""

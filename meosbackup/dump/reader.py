@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from meosbackup.dump import rows
 from meosbackup.dump.rows import INSERT, NAME, InsertReader, Literals, Row, RowMemory, UnfitError
@@ -56,14 +56,14 @@ class Sink:
         """Take each piece of its kinds of statements, in order, before the tables and rows that end in it."""
 
     def take_table(self, table: Table) -> Collection[str] | None:
-        """Take a table's definition; return the columns whose values are wanted of its rows, None to pass them over."""
+        """Take a table's definition; return the columns that are wanted of its rows, or None to pass these over."""
 
-    def made_of(self, rows: Sequence[Literals]) -> Sequence[Any]:
-        """Return what rows of the last table come to, given the wanted values of each in the order of the columns.
+    def made_of(self, columns: Sequence[Literals]) -> Sequence[Any]:
+        """Return what some rows of the last table come to, given their wanted columns, one at least, in its order.
 
-        For each, it must depend on nothing but these, the table and `basis`: it may be remembered.
+        For each row, it must depend on nothing but its values, the table and `basis`: it may be remembered.
         """
-        return rows
+        return [None] * len(columns[0])
 
     def take_rows(self, made: Sequence[Any]) -> None:
         """Take what was made of some rows of the last table, in their order."""
@@ -117,23 +117,30 @@ def read(path: Path, wanted: Callable[[str], bool] = lambda _: True) -> Iterator
     """
 
     def all_of(table: Table) -> _Wanted | None:
-        return _Wanted(table.columns, lambda some: list(map(rows.values, some))) if wanted(table.name) else None
+        return _Wanted(table.columns, _values) if wanted(table.name) else None
 
     with files.open_regular(path) as dump:
         for table, made in _tables(path.name, scan(dump), all_of, None):
             yield from ((table, row) for row in ((None,) if made is None else made))
 
 
+_Making: TypeAlias = Callable[[Sequence[Literals]], Sequence[Any]]
+
+
 @dataclass(frozen=True)
 class _Wanted:
-    """What is wanted of a table's rows: the values of these columns, and of each row what is made of them.
+    """What is wanted of a table's rows: these columns, and what is made of them for each row.
 
     `basis` is all that this depends on beside the row and the table.
     """
 
     columns: Collection[str]
-    made_of: Callable[[Sequence[Literals]], Sequence[Any]]
+    made_of: _Making
     basis: Hashable = None
+
+
+def _values(columns: Sequence[Literals]) -> Sequence[Row]:
+    return list(map(rows.values, zip(*columns, strict=True)))
 
 
 def _tables(
@@ -232,9 +239,7 @@ class _Pass:
         return _Wanted(every, lambda some: list(zip(*(made_of(some) for made_of in makers), strict=True)), basis)
 
 
-def _making(sink: Sink, given: Sequence[str], wanted: Collection[str]) -> Callable[[Sequence[Literals]], Sequence[Any]]:
-    """Return what has a sink make of rows what it makes of its own among the values that are read."""
+def _making(sink: Sink, given: Sequence[str], wanted: Collection[str]) -> _Making:
+    """Return what has a sink make of rows what it makes of its own among the columns that are read."""
     places = [place for place, column in enumerate(given) if column in wanted]
-    if len(places) == len(given):
-        return sink.made_of
-    return lambda some: sink.made_of([[row[place] for place in places] for row in some])
+    return lambda columns: sink.made_of([columns[place] for place in places])

@@ -6,9 +6,9 @@ tick, nearly all rows of a race stay as they were.
 
 import re
 from binascii import unhexlify
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from itertools import filterfalse
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from meosbackup.dump.scanner import Piece, unquoted
 
@@ -16,7 +16,8 @@ from meosbackup.dump.scanner import Piece, unquoted
 Value: TypeAlias = int | str | bytes | None
 Row: TypeAlias = tuple[Value, ...]
 Literals: TypeAlias = Sequence[bytes]
-"""A row's values as the dump writes them."""
+"""Values of a row, or of a column, as the dump writes them."""
+Made = TypeVar("Made")
 
 NAME = rb"`(?:[^`]|``)+`"
 _COLUMN_LIST = rb"(?: \((" + NAME + rb"(?:, ?" + NAME + rb")*)\))?"
@@ -84,7 +85,7 @@ class RowMemory:
 
 
 class InsertReader:
-    """Reads the rows of one INSERT, piece after piece, as what `made_of` makes of the wanted values of each.
+    """Reads the rows of one INSERT, piece after piece, as what `made_of` makes of the wanted columns of some of them.
 
     Raises UnfitError, here and later, if a row isn't one of this table.
     """
@@ -104,8 +105,7 @@ class InsertReader:
         if not set(named) <= set(columns):
             raise self._unfit()
         self._width = len(named)
-        order = [named.index(one) if one in named else -1 for one in columns if one in wanted]
-        self._order = None if order == list(range(len(named))) else order
+        self._places = [named.index(one) if one in named else -1 for one in columns if one in wanted]
         self._made_of = made_of
         self._memory, self._key = memory, (key, named)
         self._known = memory.known(self._key) if memory else {}
@@ -123,54 +123,48 @@ class InsertReader:
         end = text.rindex(b"\n") + 1
         self._begun, self._at = [text[end:]], max(0, at - end)
         noted = self._memory.noted(self._key, end) if self._memory else None
-        lines = self._from_lines(text[at:end].split(b"\n")[:-1]) if self._is_by_line else None
-        rows, made = lines or self._from_text(text, at, end)
+        lines = text[at:end] if self._is_by_line else text[at:end].replace(b"),(", b"),\n(")
+        rows = lines.split(b"\n")[:-1]
+        made = self._made(rows)
+        if made is None:
+            rows = list(self._told_apart(text, at, end))
+            made = self._made(rows)
+        if made is None:
+            raise self._unfit()
         if noted is not None:
             noted.update(zip(rows, made, strict=True))
         return made
 
-    def _from_lines(self, lines: list[bytes]) -> tuple[list[bytes], list[Any]] | None:
-        """Return rows that are lines, and what they come to; None if one isn't a row that `_split` can read."""
-        found = list(map(self._known.get, lines))
-        new = [place for place, made in enumerate(found) if made is None]
-        literals = self._split([lines[place] for place in new])
-        if literals is None:
-            return None
-        self._fill(found, new, literals)
-        return lines, found
-
-    def _from_text(self, text: bytes, at: int, end: int) -> tuple[list[bytes], list[Any]]:
-        """Return rows wherever they end, and what they come to. Raises UnfitError."""
-        rows, found, new, literals = list[bytes](), list[Any](), list[int](), list[list[bytes]]()
+    def _told_apart(self, text: bytes, at: int, end: int) -> Iterator[bytes]:
+        """Yield rows without their line ends, whatever stands in their texts. Raises UnfitError."""
         while at < end:
-            # A row can be read in one way only: if one began like this before and ended there, so does this one.
-            to = text.find(b"),(", at, end)
-            row = text[at : to + 2] if to >= 0 else text[at:end]
-            made = self._known.get(row)
-            if made is None:
-                split = self._split([row])
-                if split is None:
-                    row, split = self._matched(text, at, end)
-                new.append(len(rows))
-                literals += split
-            rows.append(row)
-            found.append(made)
-            at += len(row)
-        self._fill(found, new, literals)
-        return rows, found
+            row = _ROW.match(text, at, end)
+            if row is None:
+                raise self._unfit()
+            yield row[0].rstrip(b"\n")
+            at = row.end()
 
-    def _fill(self, found: list[Any], new: list[int], literals: Sequence[Literals]) -> None:
-        """Put what new rows come to at their places."""
+    def _made(self, rows: list[bytes]) -> list[Any] | None:
+        """Return what rows come to; None if one isn't a row."""
+        found = list(map(self._known.get, rows))
+        new = [place for place, made in enumerate(found) if made is None]
         if not new:
-            return
-        if self._order is not None:
-            literals = [[row[place] if place >= 0 else _NULL for place in self._order] for row in literals]
-        for place, made in zip(new, self._made_of(literals), strict=True):
+            return found
+        columns = self._columns([rows[place] for place in new])
+        if columns is None:
+            return None
+        missing = [_NULL] * len(new)
+        wanted = [columns[place] if place >= 0 else missing for place in self._places]
+        for place, made in zip(new, self._made_of(wanted), strict=True):
             found[place] = made
+        return found
 
-    def _split(self, rows: list[bytes]) -> list[list[bytes]] | None:
-        """Return the literals of rows if they are told apart by commas alone, as nearly all are: ten times as fast."""
-        found = []
+    def _columns(self, rows: list[bytes]) -> list[list[bytes]] | None:
+        """Return the literals of rows by column; None if one isn't a row.
+
+        Nearly always, commas alone tell the literals apart: that is ten times as fast.
+        """
+        found = list[bytes]()
         for row in rows:
             close = row.rfind(b")")
             first, *parts = row[1:close].split(b", ")
@@ -180,26 +174,33 @@ class InsertReader:
                 literals[-1] += b", " + rest
                 literals += more
             if len(literals) != self._width or row[:1] != b"(" or row[close:].rstrip() not in _ROW_ENDS:
-                return None
-            found.append(literals)
-        unknown = list(filterfalse(bytes.isdigit, set[bytes]().union(*found) - self._valid))
+                literals = _ANY_LITERAL.findall(row) if _ROW.fullmatch(row + b"\n") else []
+                if len(literals) != self._width:
+                    return None
+            found += literals
+        columns = [found[place :: self._width] for place in range(self._width)]
+        every = set[bytes]().union(*(column[:1] if is_uniform(column) else column for column in columns))
+        unknown = list(filterfalse(bytes.isdigit, every - self._valid))
         if not all(map(_ANY_LITERAL.fullmatch, unknown)):
             return None
         if len(self._valid) > _MOST_KNOWN:
             self._valid.clear()
         self._valid.update([literal for literal in unknown if len(literal) <= _SHORT])
-        return found
-
-    def _matched(self, text: bytes, at: int, end: int) -> tuple[bytes, list[list[bytes]]]:
-        """Return a row and its literals, whatever stands in its texts."""
-        row = _ROW.match(text, at, end)
-        literals: list[bytes] = _ANY_LITERAL.findall(row[0]) if row else []
-        if row is None or len(literals) != self._width:
-            raise self._unfit()
-        return row[0], [literals]
+        return columns
 
     def _unfit(self) -> UnfitError:
         return UnfitError(f"a row doesn't fit table {self._table!r:.80}")
+
+
+def is_uniform(column: Literals) -> bool:
+    """Return whether all literals of a column are the same, as in most columns; there must be one."""
+    return column.count(column[0]) == len(column)
+
+
+def each(column: Literals, made: Callable[[bytes], Made]) -> Iterator[Made]:
+    """Yield what is made of each literal of a column: of those that are equal, only once."""
+    known = {literal: made(literal) for literal in set(column)}
+    return map(known.__getitem__, column)
 
 
 def values(row: Literals) -> Row:

@@ -3,14 +3,14 @@
 import hashlib
 import logging
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-from meosbackup.dump import reader, scanner
+from meosbackup.dump import reader, rows, scanner
 from meosbackup.dump.portable import Written
 from meosbackup.dump.reader import CutShortError, Sink, Table
 from meosbackup.dump.rows import Literals, Value
@@ -126,9 +126,9 @@ class Draft(Sink):
         """Want all columns of a table that MeOS writes into its file."""
         return self._tried(self._begin, table)
 
-    def made_of(self, rows: Sequence[Literals]) -> Sequence[Any]:
+    def made_of(self, columns: Sequence[Literals]) -> Sequence[Any]:
         """Return rows as the file has them; None for those that it doesn't have."""
-        return self._tried(self._made_of, rows) or [None] * len(rows)
+        return self._tried(self._made_of, columns) or [None] * len(columns[0])
 
     def take_rows(self, made: Sequence[Any]) -> None:
         """Write rows."""
@@ -207,17 +207,16 @@ class Draft(Sink):
         self._writer = tags.writer(kind, table, *self.basis)
         return table.columns
 
-    def _made_of(self, rows: Sequence[Literals]) -> Sequence[Any]:
+    def _made_of(self, columns: Sequence[Literals]) -> Sequence[Any]:
         """Return what is written of rows; of a card with its Id, of a runner with its card's, and of a race all."""
         writer = self._writer
         if writer is None or writer.kind is _EVENT:
-            return rows  # a race counts even if it is marked as removed
-        key = {_CARD.table: "id", _RUNNER.table: "card"}.get(writer.kind.table)
-        written = writer.written(rows, _CARD_PLACE if writer.kind is _RUNNER else b"")
-        return [
-            None if writer.cell(row, "removed") else (writer.cell(row, key), data) if key else data
-            for row, data in zip(rows, written, strict=True)
-        ]
+            return list(zip(*columns, strict=True))  # a race counts even if it is marked as removed
+        made: Iterable[Any] = writer.written(columns, _CARD_PLACE if writer.kind is _RUNNER else b"")
+        if key := {_CARD: "id", _RUNNER: "card"}.get(writer.kind):
+            made = zip(rows.each(writer.column(columns, key), rows.value), made, strict=True)
+        removed = rows.each(writer.column(columns, "removed"), rows.value)
+        return [None if is_gone else one for one, is_gone in zip(made, removed, strict=True)]
 
     def _write_rows(self, made: Sequence[Any]) -> None:
         writer, present = self._writer, [one for one in made if one is not None]
@@ -236,18 +235,19 @@ class Draft(Sink):
     def _put_together(self, is_completed: bool) -> None:
         """Write the file up to its lists, in the order in which MeOS writes it."""
         about, event = self._checked(is_completed)
-        self._packed = (about.cell(event, "lists"), about.cell(event, "maps"), about.cell(event, "machine"))
+        lists, maps, machines = (rows.value(about.column(event, name)[0]) for name in ("lists", "maps", "machine"))
+        self._packed = lists, maps, machines
         head = encoded(f'{_DECLARATION}<meosdata version="{_FORMAT}">\n')
         with patiently(lambda: self._path.open("wb"), self._path) as file:
-            self._write(file, head + about.tags.written([event])[0] + about.written_data([event])[0])
+            self._write(file, head + about.written(event)[0])
             for kind in _LISTS:
                 self._write(file, encoded(f"<{kind.group}>\n"))
                 for data in self._list(kind):
                     self._write(file, data)
                 self._write(file, encoded(f"</{kind.group}>\n"))
 
-    def _checked(self, is_completed: bool) -> tuple[Writer, Literals]:
-        """Return the one row that tells of the race itself, if the dump is a whole one of a race."""
+    def _checked(self, is_completed: bool) -> tuple[Writer, Sequence[Literals]]:
+        """Return the columns of the one row that tells of the race itself, if the dump is a whole one of a race."""
         if not is_completed:
             raise _UnfitError(_CUT_SHORT)
         if self.basis[0] < 1:
@@ -259,7 +259,8 @@ class Draft(Sink):
         for kind in (_EVENT, _RUNNER):
             if kind.table not in self._scratch:
                 raise _UnfitError(f"holds no table {kind.table}: it isn't a race's")
-        return self._events[0]
+        about, event = self._events[0]
+        return about, list(zip(event, strict=True))
 
     def _list(self, kind: Kind) -> Iterator[bytes]:
         """Yield a list's rows, each runner with its card; cards that no runner holds have a list of their own."""

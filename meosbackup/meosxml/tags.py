@@ -5,10 +5,12 @@ oClub, oRunner, oTeam, oCard, oFreePunch and oEvent, oDataContainer::write, and 
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache, partial
+from itertools import repeat
+from typing import TypeAlias
 
 from meosbackup.dump import rows
 from meosbackup.dump.reader import Table
@@ -82,46 +84,46 @@ class _Field(dict[bytes, bytes]):
         return text
 
 
-class _Fields:
-    """Some of a row's columns as they are written, each given with its place in the row."""
-
-    def __init__(self, fields: Sequence[tuple[int, _Field]]) -> None:
-        self._fields = fields
-
-    def written(self, rows: Sequence[Literals]) -> list[bytes]:
-        """Return what is written of each row: column after column, which is faster than row after row."""
-        columns = list(zip(*rows, strict=True))
-        written = [map(field.__getitem__, columns[place]) for place, field in self._fields]
-        return list(map(b"".join, zip(*written, strict=True))) if written else [b""] * len(rows)
+_Fields: TypeAlias = Sequence[tuple[int, _Field]]
+"""Some of a row's columns, each given with its place in the row."""
 
 
 @dataclass(frozen=True)
 class Writer:
-    """Writes the rows of one table, given as their literals."""
+    """Writes the rows of one table, given as the literals of its columns: some rows at once are faster than each."""
 
     kind: Kind
     places: Mapping[str, int]
     tags: _Fields
     data: _Fields
 
-    def cell(self, row: Literals, column: str) -> Value:
-        """Return the value of a column, by its lower-case name; None if the table doesn't have it."""
-        return rows.value(row[self.places[column]]) if column in self.places else None
+    def column(self, columns: Sequence[Literals], name: str) -> Literals:
+        """Return the column with a lower-case name; NULLs if the table doesn't have it."""
+        return columns[self.places[name]] if name in self.places else [b"NULL"] * len(columns[0])
 
-    def written(self, some: Sequence[Literals], within: bytes = b"") -> list[bytes]:
+    def written(self, columns: Sequence[Literals], within: bytes = b"") -> list[bytes]:
         """Return rows as XML; `within` stands before the oData of each."""
-        start, end = f"<{self.kind.tag}>\r\n".encode(), f"</{self.kind.tag}>\r\n".encode()
-        return [
-            b"".join((start, tags, within, data, end))
-            for tags, data in zip(self.tags.written(some), self.written_data(some), strict=True)
-        ]
+        start, end = (f"<{mark}{self.kind.tag}>\r\n".encode() if self.kind.tag else b"" for mark in ("", "/"))
+        parts = [repeat(start), *_written(self.tags, columns), repeat(within), self._data(columns), repeat(end)]
+        return list(map(b"".join, zip(*parts, strict=False)))
 
-    def written_data(self, some: Sequence[Literals]) -> list[bytes]:
+    def _data(self, columns: Sequence[Literals]) -> list[bytes]:
         """Return the oData of rows; if their kind has none, only what a newer MeOS may have put there."""
+        parts = [repeat(b"", len(columns[0])), *_written(self.data, columns)]
         return [
             b"<oData>\r\n%b</oData>\r\n" % data if data or self.kind.has_data else b""
-            for data in self.data.written(some)
+            for data in map(b"".join, zip(*parts, strict=False))
         ]
+
+
+def _written(fields: _Fields, columns: Sequence[Literals]) -> Iterator[Iterable[bytes]]:
+    """Yield what is written of each row, column after column, but for those of which that is nothing."""
+    for place, field in fields:
+        column = columns[place]
+        if not rows.is_uniform(column):
+            yield map(field.__getitem__, column)
+        elif text := field[column[0]]:
+            yield repeat(text)
 
 
 def writer(kind: Kind, table: Table, version: int, zone: tzinfo = UTC) -> Writer:
@@ -148,8 +150,8 @@ def _writer(kind: Kind, columns: tuple[str, ...], types: tuple[str, ...], versio
         if column.lower() not in {*named, *kind.hidden} and _TAG.fullmatch(column)
     }
     return Writer(
-        kind, places, _Fields([field(tag, column) for column, tag in named.items() if column in places]),
-        _Fields([field(tag, column) for column, tag in others.items()]),
+        kind, places, [field(tag, column) for column, tag in named.items() if column in places],
+        [field(tag, column) for column, tag in others.items()],
     )  # fmt: skip
 
 

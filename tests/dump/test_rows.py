@@ -36,9 +36,10 @@ class Collector(Sink):
         self.table = table.name
         return table.columns[self.first :]
 
-    def made_of(self, rows: Sequence[Literals]) -> Sequence[Any]:
+    def made_of(self, columns: Sequence[Literals]) -> Sequence[Any]:
+        rows = [values(row) for row in zip(*columns, strict=True)]
         self.asked += len(rows)
-        return [values(row) for row in rows]
+        return rows
 
     def take_rows(self, made: Sequence[Any]) -> None:
         self.rows += [(self.table, row) for row in made]
