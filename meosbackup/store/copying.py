@@ -2,17 +2,21 @@
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from meosbackup.batch.model import Freshness, StoredFile
 from meosbackup.errors import DriveFailedError, MeosBackupError
 from meosbackup.store import inventory
-from meosbackup.system import files
+from meosbackup.system import files, streaming
 from meosbackup.system.streaming import stream
 
 _MOST_TOGETHER = 1 << 22
 """Bytes that are written before they are made durable: two seconds' worth on a slow stick."""
+_MOST_OPEN = 50
+"""Files that are open at a time; some systems allow 250."""
 
 
 class DamagedSourceError(MeosBackupError):
@@ -37,21 +41,20 @@ def to_drive(copies: Iterable[Copy], stop: threading.Event) -> None:
     Raises DamagedSourceError; DriveFailedError if what is read back differs; OSError, StoppedError.
     """
     for together in _together(copies):
+        with ExitStack() as opened:
+            written = [_written(copy, opened, stop) for copy in together]
+            for writer in written:
+                streaming.make_durable(writer)
         for copy in together:
-            _write(copy, stop, is_durable=len(together) == 1)
-        for copy in together if len(together) > 1 else []:
-            files.sync(copy.target)
-        for copy in together:
-            if files.sha256(copy.target, stop=stop) != copy.sha256:
-                raise differs(copy.target)
+            _compare(copy, stop)
 
 
 def _together(copies: Iterable[Copy]) -> Iterator[list[Copy]]:
-    """Yield the files that are made durable together; a large one is alone, and made durable piece by piece."""
+    """Yield the files that are made durable together; a large one is alone."""
     together, room = list[Copy](), _MOST_TOGETHER
     for copy in copies:
         size = files.size(copy.source)
-        if together and size > room:
+        if together and (size > room or len(together) == _MOST_OPEN):
             yield together
             together, room = [], _MOST_TOGETHER
         together.append(copy)
@@ -60,16 +63,25 @@ def _together(copies: Iterable[Copy]) -> Iterator[list[Copy]]:
         yield together
 
 
-def _write(copy: Copy, stop: threading.Event, *, is_durable: bool) -> None:
-    with files.open_regular(copy.source) as reader, files.open_new(copy.target) as writer:
-        found = stream(reader, writer, is_durable=is_durable, stop=stop)
-        files.begin_writing(writer)
-    if found != copy.sha256:
-        raise DamagedSourceError(
-            f"The contents of {copy.source} differ from what was written.",
-            "This batch is given up; the others are unchanged.",
-            "Check the disk of this computer.",
-        )
+def _written(copy: Copy, opened: ExitStack, stop: threading.Event) -> BinaryIO:
+    writer = opened.enter_context(files.open_new(copy.target))
+    with files.open_regular(copy.source) as reader:
+        streaming.copy(reader, writer, stop)
+    files.begin_writing(writer)
+    return writer
+
+
+def _compare(copy: Copy, stop: threading.Event) -> None:
+    """Compare a copy with what was written; if it differs, see whether that is the drive's fault."""
+    if files.sha256(copy.target, stop=stop) == copy.sha256:
+        return
+    if files.sha256(copy.source, stop=stop) == copy.sha256:
+        raise differs(copy.target)
+    raise DamagedSourceError(
+        f"The contents of {copy.source} differ from what was written.",
+        "This batch is given up; the others are unchanged.",
+        "Check the disk of this computer.",
+    )
 
 
 def differs(path: Path) -> DriveFailedError:

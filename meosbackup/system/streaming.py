@@ -3,7 +3,8 @@
 import hashlib
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import IO
 
 from meosbackup.errors import StoppedError
@@ -17,29 +18,56 @@ def stream(
     reader: IO[bytes],
     writer: IO[bytes] | None = None,
     *,
-    is_durable: bool = False,
     stop: threading.Event | None = None,
     advance: Callable[[int], None] | None = None,
 ) -> str:
     """Read a file to its end in pieces, and return the SHA-256 of what was read in hexadecimal digits.
 
-    Each piece goes to `writer`, if there is one, and with `is_durable` onto its medium before the next is read.
-    `advance` is told the bytes of each piece. Raises OSError, and StoppedError once `stop` is set.
+    Each piece goes to `writer`, if there is one. `advance` is told the bytes of each piece. Raises OSError, and
+    StoppedError once `stop` is set.
     """
     digest = hashlib.sha256()
-    try:
-        while piece := reader.read(_PIECE):
-            if stop is not None and stop.is_set():
-                raise StoppedError
+    with _noted():
+        for piece in _pieces(reader, stop):
             digest.update(piece)
             if writer is not None:
                 writer.write(piece)
-                if is_durable:
-                    writer.flush()
-                    os.fsync(writer.fileno())
             if advance is not None:
                 advance(len(piece))
-    except OSError as error:
-        faults.winerror(error)  # noted now, since closing the files may fail in another way
-        raise
     return digest.hexdigest()
+
+
+def copy(reader: IO[bytes], writer: IO[bytes], stop: threading.Event) -> None:
+    """Copy a file in pieces, each of which is on its medium before the next one is written; not so the last one.
+
+    Raises OSError, and StoppedError once `stop` is set.
+    """
+    with _noted():
+        for number, piece in enumerate(_pieces(reader, stop)):
+            if number:
+                make_durable(writer)
+            writer.write(piece)
+
+
+def make_durable(writer: IO[bytes]) -> None:
+    """Have all that was written to a file on its medium. Raises OSError."""
+    with _noted():
+        writer.flush()
+        os.fsync(writer.fileno())
+
+
+def _pieces(reader: IO[bytes], stop: threading.Event | None) -> Iterator[bytes]:
+    while piece := reader.read(_PIECE):
+        if stop is not None and stop.is_set():
+            raise StoppedError
+        yield piece
+
+
+@contextmanager
+def _noted() -> Iterator[None]:
+    """Note Windows's number in an OSError at once, since closing the files may fail in another way."""
+    try:
+        yield
+    except OSError as error:
+        faults.winerror(error)
+        raise
