@@ -104,16 +104,15 @@ class Writer:
     def written(self, columns: Sequence[Literals], within: bytes = b"") -> list[bytes]:
         """Return rows as XML; `within` stands before the oData of each."""
         start, end = (f"<{mark}{self.kind.tag}>\r\n".encode() if self.kind.tag else b"" for mark in ("", "/"))
-        parts = [repeat(start), *_written(self.tags, columns), repeat(within), self._data(columns), repeat(end)]
-        return list(map(b"".join, zip(*parts, strict=False)))
+        parts = [*_written(self.tags, columns), repeat(within), *self._data(columns)]
+        return list(map(b"".join, zip(repeat(start, len(columns[0])), *parts, repeat(end), strict=False)))
 
-    def _data(self, columns: Sequence[Literals]) -> list[bytes]:
-        """Return the oData of rows; if their kind has none, only what a newer MeOS may have put there."""
-        parts = [repeat(b"", len(columns[0])), *_written(self.data, columns)]
-        return [
-            b"<oData>\r\n%b</oData>\r\n" % data if data or self.kind.has_data else b""
-            for data in map(b"".join, zip(*parts, strict=False))
-        ]
+    def _data(self, columns: Sequence[Literals]) -> Sequence[Iterable[bytes]]:
+        """Return the oData of rows, in parts; if their kind has none, only what a newer MeOS may have put there."""
+        start, end, parts = b"<oData>\r\n", b"</oData>\r\n", list(_written(self.data, columns))
+        if self.kind.has_data:
+            return repeat(start), *parts, repeat(end)
+        return [[data and start + data + end for data in map(b"".join, zip(*parts, strict=True))]] if parts else []
 
 
 def _written(fields: _Fields, columns: Sequence[Literals]) -> Iterator[Iterable[bytes]]:
@@ -123,7 +122,7 @@ def _written(fields: _Fields, columns: Sequence[Literals]) -> Iterator[Iterable[
         if not rows.is_uniform(column):
             yield map(field.__getitem__, column)
         elif text := field[column[0]]:
-            yield repeat(text)
+            yield repeat(text, len(column))
 
 
 def writer(kind: Kind, table: Table, version: int, zone: tzinfo = UTC) -> Writer:
