@@ -28,6 +28,7 @@ from meosbackup.meos import changes
 from meosbackup.meos.race_list import LeftOutRace
 from meosbackup.meosxml.batch_files import MeosFiles
 from meosbackup.mysql import programs
+from meosbackup.mysql.kept_session import KEPT_SECONDS, KeptSession
 from meosbackup.mysql.programs import Program
 from meosbackup.settings.model import Settings
 from meosbackup.store import inventory, spool
@@ -67,6 +68,7 @@ class Backup:
         self._spool = spool_root
         self._sequence = sequence
         self._kind = kind
+        self._session = KeptSession(settings, 0)
         self._newest = inventory.find(spool_root).newest
         self._has_published = False
         self._race_tables = Due(settings, changes.race_tables_changed)
@@ -96,14 +98,28 @@ class Backup:
 
         Raises MeosBackupError if nothing could be backed up at all, StoppedError.
         """
+        is_clear = False
         try:
-            return self._tick(now, stop, day or Picture())
+            outcome = self._tick(now, stop, day or Picture())
+            is_clear = _is_clear(outcome)
         except OSError as error:
             raise spool.unusable(self._spool, error) from error
+        finally:
+            if not is_clear:
+                self.log_out()
+        return outcome
+
+    def keep_session(self) -> None:
+        """Keep the session with the server from tick to tick, until `log_out`: for a single tick, it isn't worth it."""
+        self._session = KeptSession(self._settings, KEPT_SECONDS)
+
+    def log_out(self) -> None:
+        """End the session with the server, if one is kept. The next tick has a new one, to which new grants apply."""
+        self._session.close()
 
     def _tick(self, now: datetime, stop: threading.Event, day: Picture) -> Outcome:
         started = time.monotonic()
-        seen = survey.take(self._settings, now, self._dates)
+        seen = self._look(now)
         earlier = deciding.earlier_entries(self._newest, seen)
         self._program = programs.fitting(self._program, seen.server)
         due, due_reference = self._due(seen, earlier, now), self._due_reference(seen, earlier, now)
@@ -125,6 +141,11 @@ class Backup:
             (*seen.selection.left_out, *decision.left_out), time.monotonic() - started,
             self._meosfiles.missing(stored.batch.databases) if stored else (),
         )  # fmt: skip
+
+    def _look(self, now: datetime, *, with_others: bool = False) -> Survey:
+        return self._session.use(
+            lambda session: survey.look(session, self._settings, now, self._dates, with_others=with_others)
+        )
 
     def _dump(
         self,
@@ -181,7 +202,7 @@ class Backup:
         """
         kept = {name: good.kept for name, good in new.race_tables.items() if good.kept}
         try:
-            last = survey.take(self._settings, now, self._dates, with_others=True)
+            last = self._look(now, with_others=True)
         except MeosBackupError as error:
             log.warning("what changed on the race list meanwhile waits for the next tick", exc_info=True)
             return seen, new.failed(kept, error)
@@ -276,3 +297,10 @@ class Backup:
             self._reference_tables.remember(seen.states[name], reference.identity if reference else "")
         for name in new.errors:
             self._race_tables.forget(name)
+
+
+def _is_clear(outcome: Outcome) -> bool:
+    """Return whether a tick had no trouble that new privileges, or anything else done to the server, may end."""
+    seen = outcome.seen
+    is_all_seen = seen.sees_everything or all(chosen.database for chosen in seen.selection.chosen)
+    return is_all_seen and not outcome.failures and not seen.server_checks.warnings

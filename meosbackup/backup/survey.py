@@ -11,7 +11,8 @@ from meosbackup.meos.changes import DatabaseState
 from meosbackup.meos.other_objects import OtherObject
 from meosbackup.meos.race_list import Selection
 from meosbackup.meos.server_checks import ServerChecks
-from meosbackup.mysql import sessions
+from meosbackup.mysql import moment, sessions
+from meosbackup.mysql.sessions import Session
 from meosbackup.settings.model import Settings
 from meosbackup.text import clean
 
@@ -44,29 +45,42 @@ class Survey:
 def take(
     settings: Settings, now: datetime, former_dates: Mapping[str, str] | None = None, *, with_others: bool = False
 ) -> Survey:
+    """Survey the server in a session of its own: see `look`. Raises MeosBackupError."""
+    with sessions.session(settings) as session:
+        return look(session, settings, now, former_dates, with_others=with_others)
+
+
+def look(
+    session: Session,
+    settings: Settings,
+    now: datetime,
+    former_dates: Mapping[str, str] | None = None,
+    *,
+    with_others: bool = False,
+) -> Survey:
     """Survey the server, with the races that a tick at this moment backs up: see `race_list.select`.
 
     With `with_others`, it is also asked for triggers and the like, which takes a third of the time, and they are told.
+    In one session, what only a restart or new privileges change is asked for once.
 
     Raises MeosBackupError.
     """
-    with sessions.session(settings) as session:
-        known = sessions.databases(session)
-        list_name = race_list.race_list_name(known, session.account)
-        selection = race_list.select(
-            race_list.listed_races(session, list_name), known,
-            names=settings.races, days=None if settings.all_races else settings.days, today=now.date(),
-            former_dates=former_dates,
-        )  # fmt: skip
-        untimed = signs.untimed(session)
-        wanted = [list_name, *(chosen.database for chosen in selection.chosen if chosen.database is not None)]
-        states = changes.states(session, wanted, are_timed=untimed is None)
-        listed = {name: state.not_tables for name, state in states.items()}
-        seen = Survey(
-            sessions.facts(session, settings), list_name, selection, states, session.account,
-            sessions.sees_everything(session), server_checks.run(session, untimed, settings.distrust_minutes),
-            other_objects.found(session, wanted, listed) if with_others else None,
-        )  # fmt: skip
+    present = moment.ask(session)
+    list_name = race_list.race_list_name(present.databases, session.account)
+    selection = race_list.select(
+        race_list.listed_races(session, list_name), present.databases,
+        names=settings.races, days=None if settings.all_races else settings.days, today=now.date(),
+        former_dates=former_dates,
+    )  # fmt: skip
+    untimed = signs.untimed(session)
+    wanted = [list_name, *(chosen.database for chosen in selection.chosen if chosen.database is not None)]
+    states = changes.states(session, wanted, present.clock, are_timed=untimed is None)
+    listed = {name: state.not_tables for name, state in states.items()}
+    seen = Survey(
+        sessions.facts(session, settings), list_name, selection, states, session.account,
+        sessions.sees_everything(session), server_checks.run(session, present, untimed, settings.distrust_minutes),
+        other_objects.found(session, wanted, listed) if with_others else None,
+    )  # fmt: skip
     for database, race in seen.races.items():
         if others := (seen.others or {}).get(database):
             notices.tell(

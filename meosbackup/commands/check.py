@@ -24,7 +24,7 @@ from meosbackup.errors import ProgramMissingError
 from meosbackup.meos import race_list, server_checks, signs
 from meosbackup.meos.changes import DatabaseState
 from meosbackup.meos.race_list import LeftOutRace
-from meosbackup.mysql import programs, sessions
+from meosbackup.mysql import moment, programs, sessions
 from meosbackup.mysql.programs import Program
 from meosbackup.mysql.server_errors import grant_line
 from meosbackup.settings.model import Settings
@@ -100,7 +100,8 @@ def _spool(work: Checkup) -> Iterator[Finding]:
 def _server(work: Checkup) -> Iterator[Finding]:
     with sessions.session(work.settings) as session:
         facts = sessions.facts(session, work.settings)
-        checks = server_checks.run(session, signs.untimed(session), work.settings.distrust_minutes).checks
+        now, untimed = moment.ask(session), signs.untimed(session)
+        checks = server_checks.run(session, now, untimed, work.settings.distrust_minutes).checks
     work.server = facts
     yield Finding("OK", "server", f"{facts.flavour} {facts.version} at {facts.host}, port {facts.port}")
     for check in checks:

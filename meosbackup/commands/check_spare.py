@@ -15,7 +15,7 @@ from meosbackup.commands.findings import Finding
 from meosbackup.dump import client, mysqldump
 from meosbackup.errors import MeosBackupError, WrongUsageError
 from meosbackup.meos import changes, server_checks
-from meosbackup.mysql import programs, sessions
+from meosbackup.mysql import moment, programs, sessions
 from meosbackup.mysql.identifiers import quoted, spelled
 from meosbackup.mysql.server_errors import is_on_this_computer, quoted_account
 from meosbackup.mysql.sessions import Session
@@ -52,7 +52,7 @@ def _checked(work: Checkup, own: Settings, session: Session) -> Iterator[Finding
     if work.server is not None:
         feeding.refuse_race_server(work.settings, session)
     yield Finding("OK", _NAME, f"{facts.flavour} {facts.version} at {facts.host}, port {facts.port}")
-    found = server_checks.run(session, None, work.settings.distrust_minutes)
+    found = server_checks.run(session, moment.ask(session), None, work.settings.distrust_minutes)
     for check in found.checks:
         if check.name not in _CHECKED_HERE:
             word = "OK" if check.is_ok else "FAIL" if check.name in _FAULTS else "NOTE"

@@ -89,12 +89,15 @@ class Ticks:
     _waited: set[str] = field(default_factory=set, init=False)
 
     def __post_init__(self) -> None:
+        if not self.is_only_tick:
+            self.backup.keep_session()
         self._waited = {stored.name for stored in spool.waiting(inventory.find(self.spool))}
 
     def run(self, moments: SimpleQueue[datetime | None]) -> None:
-        """Run a tick for each moment, until a None comes."""
+        """Run a tick for each moment, until a None comes; then log out from the server."""
         while (moment := moments.get()) is not None:
             self.results.put(self.tick(moment))
+        self.backup.log_out()
 
     def tick(self, now: datetime) -> Ended:
         """Make a batch, ship it, and report it. Nothing that goes wrong here ends the day."""

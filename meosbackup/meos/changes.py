@@ -9,7 +9,8 @@ from typing import TypeAlias
 from meosbackup.errors import MeosBackupError
 from meosbackup.meos import other_objects, signs
 from meosbackup.meos.other_objects import OtherObject
-from meosbackup.mysql.sessions import Session
+from meosbackup.mysql import lists
+from meosbackup.mysql.sessions import Session, version_number
 
 MONITOR_TABLE = "omonitor"
 """Here each client writes every ten seconds that it is connected, which doesn't change the race."""
@@ -21,15 +22,13 @@ _APART = REFERENCE_TABLES | {MONITOR_TABLE}
 _UNKNOWN_VARIABLE = 1193
 _ENGINES_WITH_TIMES = frozenset({"myisam", "innodb"})
 _RESOLUTION = timedelta(seconds=1)
-_FACTS = (
-    "TABLE_TYPE, IFNULL(ENGINE, '-'), IFNULL(TABLE_ROWS, '-'), IFNULL(DATA_LENGTH, '-'), IFNULL(AUTO_INCREMENT, '-'),"
-    " IFNULL(CREATE_TIME, '-'), IFNULL(UPDATE_TIME, '-'), HEX(TABLE_NAME), '.'"  # any letter may be in a name
-)
+_FACTS = lists.listed(
+    "TABLE_TYPE", "IFNULL(ENGINE, '-')", "IFNULL(TABLE_ROWS, '-')", "IFNULL(DATA_LENGTH, '-')",
+    "IFNULL(AUTO_INCREMENT, '-')", "IFNULL(CREATE_TIME, '-')", "IFNULL(UPDATE_TIME, '-')", "HEX(TABLE_NAME)",
+)  # fmt: skip
 _NULL = "-"
 _REMEMBERED = 512
 """Databases that are remembered: most of them are as they were a minute ago."""
-_LONGEST_LIST = 1 << 24
-"""Bytes of the list of a database's tables, of which each takes about a hundred."""
 
 
 @dataclass(frozen=True)
@@ -67,24 +66,25 @@ _Listed: TypeAlias = tuple[tuple[TableState, ...], tuple[OtherObject, ...]]
 """A database's tables, and its views and the like."""
 
 
-def states(session: Session, names: Sequence[str], *, are_timed: bool = True) -> Mapping[str, DatabaseState]:
+def states(
+    session: Session, names: Sequence[str], asked: datetime, *, are_timed: bool = True
+) -> Mapping[str, DatabaseState]:
     """Return the states of all tables of these databases, without a lock, in one query; with signs if not `are_timed`.
 
-    The clock is read first, so that what changes while the query runs has a later time. A database's tables come in
-    one text, since the connector takes longer to read rows than the server to find them. Raises MeosBackupError.
+    The server's clock was `asked` before, so that what changes while the query runs has a later time. Raises
+    MeosBackupError.
     """
     _ask_for_fresh_figures(session)
-    session.rows(f"SET SESSION time_zone = '+00:00', SESSION group_concat_max_len = {_LONGEST_LIST}")
-    asked: datetime = session.rows("SELECT UTC_TIMESTAMP() AS now")[0]["now"]
+    lists.allow(session)
+    session.once("SET SESSION time_zone = '+00:00'")
     marks = ", ".join(["%s"] * len(names))
-    listed = session.rows(
-        "SELECT HEX(TABLE_SCHEMA) AS name, COUNT(*) AS count,"
-        f" GROUP_CONCAT(CONCAT_WS(',', {_FACTS}) ORDER BY TABLE_NAME SEPARATOR ';') AS listed"
+    rows = session.rows(
+        f"SELECT HEX(TABLE_SCHEMA) AS name, COUNT(*) AS count, {_FACTS} AS listed"
         f" FROM information_schema.TABLES WHERE TABLE_SCHEMA IN ({marks}) GROUP BY HEX(TABLE_SCHEMA)", names,
     ) if names else []  # fmt: skip
     found: dict[str, _Listed] = dict.fromkeys(names, ((), ()))
-    for row in listed:
-        name = _unhexed(row["name"])
+    for row in rows:
+        name = lists.unhexed(row["name"])
         if name in found:  # others differ in case only
             found[name] = _listed(str(row["listed"]), row["count"])
     if not are_timed:
@@ -102,15 +102,8 @@ def states(session: Session, names: Sequence[str], *, are_timed: bool = True) ->
 def _listed(text: str, count: int) -> _Listed:
     """Return the tables and the other objects of a database, which the server lists in a text."""
     tables, others = list[TableState](), list[OtherObject]()
-    entries = text.split(";")
-    if len(entries) != count or not text.endswith("."):
-        raise MeosBackupError(
-            f"The server's list of {count:,} tables of a race is cut short.", "Nothing is backed up while this lasts.",
-            f"In the server's settings, set max_allowed_packet to {_LONGEST_LIST} or more.",
-        )  # fmt: skip
-    for entry in entries:
-        kind, engine, rows, size, next_id, created, updated, name, _ = entry.split(",")
-        spelled = _unhexed(name)
+    for kind, engine, rows, size, next_id, created, updated, name in lists.entries(text, count, "tables of a race"):
+        spelled = lists.unhexed(name)
         if kind in other_objects.NOT_TABLES:
             others.append(OtherObject(kind.lower(), spelled))
         else:
@@ -119,10 +112,6 @@ def _listed(text: str, count: int) -> _Listed:
                 _moment(created), _moment(updated),
             ))  # fmt: skip
     return tuple(sorted(tables, key=lambda table: table.name)), tuple(others)
-
-
-def _unhexed(name: str) -> str:
-    return bytes.fromhex(name).decode()
 
 
 def _number(text: str) -> int | None:
@@ -147,7 +136,7 @@ def sizes(session: Session, names: Sequence[str]) -> Mapping[str, int]:
         "SELECT HEX(TABLE_SCHEMA) AS name, SUM(DATA_LENGTH + INDEX_LENGTH) AS bytes FROM information_schema.TABLES"
         f" WHERE TABLE_SCHEMA IN ({marks}) GROUP BY HEX(TABLE_SCHEMA)", names,
     ) if names else []  # fmt: skip
-    found = {_unhexed(row["name"]): int(row["bytes"] or 0) for row in rows}
+    found = {lists.unhexed(row["name"]): int(row["bytes"] or 0) for row in rows}
     return {name: found[name] for name in names if name in found}
 
 
@@ -227,10 +216,10 @@ def _ask_for_fresh_figures(session: Session) -> None:
 
     Source: MySQL manual, "The INFORMATION_SCHEMA TABLES Table".
     """
-    if session.flavour == "MariaDB":
+    if session.flavour == "MariaDB" or version_number(session.version) < (8,):
         return
     try:
-        session.rows("SET SESSION information_schema_stats_expiry = 0")
+        session.once("SET SESSION information_schema_stats_expiry = 0")
     except MeosBackupError as error:
         if getattr(error.__cause__, "errno", None) != _UNKNOWN_VARIABLE:
             raise

@@ -76,7 +76,7 @@ def race_list_name(names: Iterable[str], account: str | None) -> str:
 
 def listed_races(session: Session, race_list: str) -> tuple[ListedRace, ...]:
     """Read the race list. Of rows for one database, the first counts. Raises RaceListMissingError."""
-    table = spelled("oEvent", tables(session, race_list))
+    table = spelled("oEvent", tables(session, race_list, once=True))
     if table is None:
         raise RaceListMissingError(
             f"The database {race_list} has no table oEvent that the user may read.",

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from meosbackup.mysql.moment import Moment
 from meosbackup.mysql.sessions import Session, version_number
 from meosbackup.text import clean
 from meosbackup.wording import number
@@ -43,22 +44,18 @@ class ServerChecks:
         return tuple(check for check in self.checks if not check.is_ok)
 
 
-def run(session: Session, untimed: str | None, distrust_minutes: int) -> ServerChecks:
-    """Check a server, of which `untimed` is what `signs.untimed` says. Raises MeosBackupError."""
-    row = session.rows(
-        "SELECT @@GLOBAL.sql_mode AS modes, @@GLOBAL.read_only AS readonly, @@GLOBAL.max_allowed_packet AS packet,"
-        " UTC_TIMESTAMP() AS now"
-    )[0]
+def run(session: Session, now: Moment, untimed: str | None, distrust_minutes: int) -> ServerChecks:
+    """Check a server as it is `now`; `untimed` is what `signs.untimed` says of it."""
     checks = (
-        _clock(row["now"].replace(tzinfo=UTC), datetime.now(UTC)),
+        _clock(now.clock.replace(tzinfo=UTC), datetime.now(UTC)),
         _table_names(session.lower_case_table_names),
         _changes(untimed, distrust_minutes),
         *_announced_version(session.announced),
         *_flavour(session.version, session.comment),
-        *_modes(str(row["modes"])),
-        *_read_only(row["readonly"]),
+        *_modes(now.sql_mode),
+        *_read_only(now.is_read_only),
     )
-    return ServerChecks(checks, int(row["packet"]))
+    return ServerChecks(checks, now.max_allowed_packet)
 
 
 def _clock(theirs: datetime, ours: datetime) -> ServerCheck:
@@ -123,9 +120,8 @@ def _modes(modes: str) -> Iterator[ServerCheck]:
         )
 
 
-def _read_only(value: object) -> Iterator[ServerCheck]:
-    # MariaDB 12 answers with words.
-    if str(value).upper() not in {"0", "OFF"}:
+def _read_only(is_read_only: bool) -> Iterator[ServerCheck]:
+    if is_read_only:
         yield ServerCheck(
             False,
             "read_only",

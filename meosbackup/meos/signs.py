@@ -9,11 +9,11 @@ table (MySQL, WL#6658); after that it reports none, which counts as a change.
 import logging
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from meosbackup.errors import MeosBackupError, ServerUnreachableError
 from meosbackup.mysql.identifiers import quoted
-from meosbackup.mysql.sessions import Session
+from meosbackup.mysql.sessions import Session, version_number
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ def untimed(session: Session) -> str | None:
 
     Raises MeosBackupError.
     """
-    named = session.rows("SHOW GLOBAL VARIABLES WHERE Variable_name IN ('version_compile_os', 'myisam_use_mmap')")
+    named = session.once("SHOW GLOBAL VARIABLES WHERE Variable_name IN ('version_compile_os', 'myisam_use_mmap')")
     values = {str(row["variable_name"]).lower(): str(row["value"]) for row in named}
     if values.get("version_compile_os", "").lower().startswith("win"):
         return "the server runs on Windows"
@@ -62,15 +62,15 @@ def read(session: Session, sizes: Mapping[Table, int]) -> dict[Table, str | None
         [table for table in counted if table[0] == name] for name in dict.fromkeys(name for name, _ in counted)
     ]
     found: dict[Table, str | None] = dict.fromkeys(sizes, "")
-    waits = _waits_for_locks(session)
-    summed = checksums(session, small)
-    for table in (table for table, one in summed.items() if one is None):
-        log.info("%s.%s counts as changed: it is locked or damaged", *table)
-    found |= summed
-    if waits or not _try_counters(session, counted, found):
-        for tables in by_database:
-            found |= dict.fromkeys(tables)
-            _try_counters(session, tables, found)
+    with _impatient(session) as waits:
+        summed = checksums(session, small)
+        for table in (table for table, one in summed.items() if one is None):
+            log.info("%s.%s counts as changed: it is locked or damaged", *table)
+        found |= summed
+        if waits or not _try_counters(session, counted, found):
+            for tables in by_database:
+                found |= dict.fromkeys(tables)
+                _try_counters(session, tables, found)
     return found
 
 
@@ -132,12 +132,16 @@ def _locked(session: Session, databases: Collection[str]) -> list[str]:
     return [f"{row['database']}.{row['table']}" for row in rows if row["database"] in databases]
 
 
-def _waits_for_locks(session: Session) -> bool:
-    """Have this session's statements fail rather than wait for a lock; return whether they wait for a second first."""
-    session.rows("SET SESSION lock_wait_timeout = 1")
-    with suppress(MeosBackupError):  # MySQL, and MariaDB before 10.3, don't do with less
-        session.rows("SET SESSION lock_wait_timeout = 0")
-    return bool(session.rows("SELECT @@lock_wait_timeout AS seconds")[0]["seconds"])
+@contextmanager
+def _impatient(session: Session) -> Iterator[bool]:
+    """Have statements fail rather than wait for a lock until the block ends; give whether they wait for a second first.
+
+    MySQL, and MariaDB before 10.3, don't do with less. If the block fails, the session isn't fit for anything else.
+    """
+    waits = session.flavour != "MariaDB" or version_number(session.version) < (10, 3)
+    session.rows(f"SET SESSION lock_wait_timeout = {int(waits)}")
+    yield waits
+    session.rows("SET SESSION lock_wait_timeout = DEFAULT")
 
 
 @contextmanager

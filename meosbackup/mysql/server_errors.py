@@ -19,6 +19,8 @@ LOGIN_REFUSED = frozenset({1045, 1130, 1698, 2049, 2059, 2061})
 PRIVILEGE_MISSING = frozenset({1044, 1142, 1143, 1227, 1370})
 NOT_THERE = frozenset({1049, 1146})
 DAMAGED = frozenset({29, 126, 127, 130, 134, 141, 144, 145, 1017, 1033, 1034, 1035, 1194, 1195})
+TIMED_OUT = 3024
+"""The connector's own error for a server that doesn't answer in time."""
 TLS_REFUSED = frozenset({2026})
 TLS_WANTED = frozenset({1045, 3159})
 """The errors of a server that accepts encrypted connections only; MariaDB reports a refused login instead."""
@@ -30,7 +32,6 @@ _UNKNOWN_HOST = frozenset({-2, -3, -5, 8, 11001, 11002, 11004})
 _NO_WAY = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, 10051, 10065})
 _REFUSED = frozenset({errno.ECONNREFUSED, 10061})
 _TIMED_OUT = frozenset({errno.ETIMEDOUT, 10060})
-_CONNECTOR_GAVE_UP = 3024
 _ITS_ADDRESS = "the address that ipconfig or hostname -I shows on the server"
 _INNER = re.compile(r"\((?:Errno )?(-?\d+)(?:: ([^()]+))?\)")
 
@@ -176,7 +177,7 @@ def _unreachable(number: int | None, message: str, settings: Settings, place: st
         )
     inner = _INNER.search(message)
     code, reason = (int(inner[1]), inner[2] or message) if inner else (None, message)
-    if number == _CONNECTOR_GAVE_UP:
+    if number == TIMED_OUT:
         reason = "timed out"
     what, do = _why_unreachable(number, code, settings)
     return ServerUnreachableError(f"The server at {place} {what} ({clean(reason)}).", _NO_BACKUP, do)
@@ -194,7 +195,7 @@ def _why_unreachable(number: int | None, code: int | None, settings: Settings) -
         others = "" if is_on_this_computer(settings) else "; its settings must let other computers in: bind-address"
         what = "doesn't answer: that computer is there, but no server listens on this port"
         do = f"Check that MySQL or MariaDB is running there, and that --port is its port{others}."
-    elif number == _CONNECTOR_GAVE_UP or code in _TIMED_OUT:
+    elif number == TIMED_OUT or code in _TIMED_OUT:
         what = "doesn't answer in time"
         do = f"Check that it is switched on, the network cable, and that --host is {_ITS_ADDRESS}; then its firewall."
     else:

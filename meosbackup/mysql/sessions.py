@@ -31,6 +31,9 @@ CONNECT_LIMIT = 5
 ANSWER_LIMIT = 10
 """Seconds that a server has to answer a query; a laptop that keeps the race list locked counts as no answer."""
 
+_SIGN_OF_LIFE_LIMIT = 1
+"""Seconds that a server has to show that it still knows of a session."""
+
 
 class Session:
     """A connection to the server; its errors become MeosBackupError."""
@@ -52,6 +55,7 @@ class Session:
         self.account = str(row["account"])
         self.version, self.comment = str(row["version"]), str(row["comment"])
         self.lower_case_table_names = int(row["names"])
+        self._answers: dict[tuple[object, ...], list[dict[str, Any]]] = {}
 
     @property
     def flavour(self) -> str:
@@ -69,9 +73,36 @@ class Session:
         except mysql.connector.Error as error:
             raise explained(error.errno, str(error), self._settings, self.account) from error
 
+    def once(self, statement: str, *parameters: object) -> list[dict[str, Any]]:
+        """Return what `rows` returns, for a statement that is run only once in this session."""
+        key = (statement, parameters)
+        if key not in self._answers:
+            self._answers[key] = self.rows(statement, parameters)
+        return self._answers[key]
+
+    def is_alive(self) -> bool:
+        """Return whether the server still answers in this session, and at once."""
+        self._connection.read_timeout = _SIGN_OF_LIFE_LIMIT
+        is_alive = self._connection.is_connected()
+        self._connection.read_timeout = ANSWER_LIMIT
+        return is_alive
+
+    def close(self) -> None:
+        """Log out."""
+        _close(self._connection)
+
 
 @contextmanager
 def session(settings: Settings) -> Iterator[Session]:
+    """Log in to the server until the block ends; errors as `opened`."""
+    session = opened(settings)
+    try:
+        yield session
+    finally:
+        session.close()
+
+
+def opened(settings: Settings) -> Session:
     """Log in to the server. Raises ServerUnreachableError, LoginRefusedError and others of MeosBackupError."""
     try:
         connection = _connected(settings)
@@ -88,11 +119,16 @@ def session(settings: Settings) -> Iterator[Session]:
             "Check that --host and --port are those of the server that MeOS uses.",
         ) from error
     try:
-        if requires_encryption(settings) and not connection.is_secure:
-            raise unencrypted(settings)
-        yield Session(connection, settings)
-    finally:
+        _refuse_unencrypted(connection, settings)
+        return Session(connection, settings)
+    except BaseException:
         _close(connection)
+        raise
+
+
+def _refuse_unencrypted(connection: Any, settings: Settings) -> None:
+    if requires_encryption(settings) and not connection.is_secure:
+        raise unencrypted(settings)
 
 
 def requires_encryption(settings: Settings) -> bool:
@@ -116,11 +152,14 @@ def databases(session: Session) -> tuple[str, ...]:
     return tuple(str(next(iter(row.values()))) for row in session.rows("SHOW DATABASES"))
 
 
-def tables(session: Session, database: str) -> tuple[str, ...]:
-    """Return the names of a database's tables and views that the user may see, as the server spells them."""
-    return tuple(str(row["table_name"]) for row in session.rows(
-        "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s", (database,)
-    ))  # fmt: skip
+def tables(session: Session, database: str, *, once: bool = False) -> tuple[str, ...]:
+    """Return the names of a database's tables and views that the user may see, as the server spells them.
+
+    With `once`, as they were when this session asked for the first time.
+    """
+    statement = "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s"
+    rows = session.once(statement, database) if once else session.rows(statement, (database,))
+    return tuple(str(row["table_name"]) for row in rows)
 
 
 def sees_everything(session: Session) -> bool:
@@ -130,7 +169,7 @@ def sees_everything(session: Session) -> bool:
 
 def has_everywhere(session: Session, privilege: str) -> bool:
     """Return whether the user has a privilege for the whole server."""
-    grants = [str(next(iter(row.values()))) for row in session.rows("SHOW GRANTS")]
+    grants = [str(next(iter(row.values()))) for row in session.once("SHOW GRANTS")]
     return any(re.match(rf"GRANT (ALL PRIVILEGES|.*\b{privilege}\b.*) ON \*\.\*", grant) for grant in grants)
 
 

@@ -128,7 +128,7 @@ def test_tables_of_any_name_are_seen_and_views_are_none_of_them(server: PrivateS
     query(server, f"CREATE VIEW {INDIVIDUAL}.`{odd} v` AS SELECT 1 AS Id")
     query(server, "CREATE DATABASE empty_one")
     with session(Settings(host=server.host, port=server.port, user=MEOS_USER, password=MEOS_PASSWORD)) as asked:
-        seen = changes.states(asked, [INDIVIDUAL, "empty_one", "missing"])
+        seen = changes.states(asked, [INDIVIDUAL, "empty_one", "missing"], NOON)
     assert odd in [table.name for table in seen[INDIVIDUAL].tables]
     assert [one.name for one in seen[INDIVIDUAL].not_tables] == [f"{odd} v"]
     assert seen["empty_one"].tables == seen["missing"].tables == ()

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from meosbackup.meos import changes
 from meosbackup.meos.changes import DatabaseState, states
+from meosbackup.mysql import moment
 from meosbackup.mysql.sessions import session
 from meosbackup.settings.model import Settings
 from tests.toolkit.servers import INDIVIDUAL
@@ -15,7 +16,7 @@ NOON = datetime(2026, 11, 22, 12)  # noqa: DTZ001 - as the server tells it: UTC 
 def look(settings: Settings) -> dict[str, DatabaseState]:
     """Return the state of each table of a race, as if it was the only one."""
     with session(settings) as asked:
-        whole = states(asked, [INDIVIDUAL])[INDIVIDUAL]
+        whole = states(asked, [INDIVIDUAL], moment.ask(asked).clock)[INDIVIDUAL]
     return {table.name: replace(whole, tables=(table,)) for table in whole.tables}
 
 

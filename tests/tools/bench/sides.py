@@ -94,8 +94,9 @@ RIVALS: tuple[Side, ...] = (Plain(), Zipped(), Mydumper())
 def meosbackup_day(
     server: PrivateServer, target: Path, *, meosxml: bool = True, listeners: Sequence[Listener] = ()
 ) -> Iterator[Callable[[], None]]:
-    """Give a function that runs a tick of meosbackup: all that --once does, with shipping to the drive."""
+    """Give a function that runs a tick of a day of meosbackup, which waits until the drive has it all."""
     with begun_day(server, target, meosxml=meosxml) as day:
+        day.ticks.backup.keep_session()
         day.ticks.record.listeners = [*day.ticks.record.listeners, *listeners]
 
         def back_up() -> None:

@@ -1,0 +1,37 @@
+"""What a server is like at a moment, in one query: its clock, databases, and settings that may change while it runs."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from meosbackup.mysql import lists
+from meosbackup.mysql.sessions import Session
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A server at the moment that its clock (UTC) tells; names and modes are as it spells them.
+
+    The databases are those that the user may see; a statement may have `max_allowed_packet` bytes.
+    """
+
+    clock: datetime
+    databases: tuple[str, ...]
+    sql_mode: str
+    is_read_only: bool
+    max_allowed_packet: int
+
+
+def ask(session: Session) -> Moment:
+    """Ask the server. Its clock is read before all else. Raises MeosBackupError."""
+    lists.allow(session)
+    row = session.rows(
+        "SELECT UTC_TIMESTAMP() AS clock, @@GLOBAL.sql_mode AS modes, @@GLOBAL.read_only AS readonly,"
+        f" @@GLOBAL.max_allowed_packet AS packet, COUNT(*) AS count, {lists.listed('HEX(SCHEMA_NAME)')} AS listed"
+        " FROM information_schema.SCHEMATA"
+    )[0]
+    databases = lists.entries(row["listed"], row["count"], "databases")
+    return Moment(
+        row["clock"], tuple(lists.unhexed(name) for (name,) in databases), str(row["modes"]),
+        str(row["readonly"]).upper() not in {"0", "OFF"},  # MariaDB 12 answers with words
+        int(row["packet"]),
+    )  # fmt: skip
