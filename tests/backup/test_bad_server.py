@@ -20,7 +20,17 @@ from tests.toolkit.place import Place, new_place, once
 from tests.toolkit.programs import waiting_dump
 from tests.toolkit.running import running
 from tests.toolkit.runs import Completed, run_meosbackup, server_options, told, with_password
-from tests.toolkit.servers import FILES, INDIVIDUAL, MEOS_PASSWORD, RACE_LIST, RELAY, contents, damaged, query
+from tests.toolkit.servers import (
+    FILES,
+    INDIVIDUAL,
+    MEOS_PASSWORD,
+    RACE_LIST,
+    RELAY,
+    contents,
+    damaged,
+    enter_runner,
+    query,
+)
 from tests.toolkit.waiting import limit, wait_until
 
 ALL_IS_WELL = "race list + 4 races"
@@ -196,6 +206,7 @@ def test_a_login_that_is_refused_later_ends_no_day(place: Place, server: Private
     with running(place, server, "--interval", "1") as tool:
         tool.waits_for(ALL_IS_WELL)
         query(server, "ALTER USER meos@'%' IDENTIFIED BY 'another'")
+        enter_runner(server, INDIVIDUAL)  # dumps need a login of their own
         tool.waits_for("refuses the user meos")
         query(server, "ALTER USER meos@'%' IDENTIFIED BY %s", MEOS_PASSWORD)
         tool.waits_for("all is well again")

@@ -167,3 +167,16 @@ def having(server: PrivateServer, **settings: str | int) -> Iterator[None]:
     finally:
         for name, value in before.items():
             query(server, f"SET GLOBAL {name} = %s", value)
+
+
+@contextmanager
+def statements(server: PrivateServer, user: str) -> Iterator[list[str]]:
+    """Give a list that has, after the block, the statements that a user ran meanwhile, as the server's log tells."""
+    found: list[str] = []
+    with having(server, log_output="TABLE", general_log="ON"):
+        query(server, "TRUNCATE TABLE mysql.general_log")
+        yield found
+        found += [text for (text,) in query(
+            server, "SELECT CONVERT(argument USING utf8mb4) FROM mysql.general_log"
+            " WHERE command_type = 'Query' AND user_host LIKE %s ORDER BY event_time", f"{user}[%",
+        )]  # fmt: skip
