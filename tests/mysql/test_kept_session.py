@@ -204,10 +204,10 @@ def test_signs_leave_it_as_patient_as_it_was(
         laptop.cmd_query(f"LOCK TABLES {RACE_LIST}.oevent WRITE")
         unlocking = threading.Timer(0.5, laptop.cmd_query, ["UNLOCK TABLES"])
         unlocking.start()
-        try:
+        with statements(server, MEOS_USER) as seen:
             assert not tick().failures
-        finally:
-            unlocking.join()
+        unlocking.join()
+    assert not any("CURRENT_USER" in one for one in seen)  # it needed no new session
 
 
 @contextmanager
@@ -233,9 +233,10 @@ def relay(server: PrivateServer) -> Iterator[tuple[int, Callable[[], None]]]:
         ear = stack.enter_context(socket.create_server((HOST, 0)))
         threading.Thread(target=listen, daemon=True).start()
         yield ear.getsockname()[1], lambda: dropped.update(open_ones)
-        ear.shutdown(socket.SHUT_RDWR)
-        for one in open_ones:
+        for one in (ear, *open_ones):
             stack.enter_context(one)
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)  # or whoever reads from it would keep it open
 
 
 def test_a_connection_of_which_nothing_comes_back_any_more_is_given_up_soon(server: PrivateServer) -> None:

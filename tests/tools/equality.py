@@ -343,7 +343,9 @@ def stage(
     writers = [Writer(server, race, random.Random(chance.random())) for race in RACES]
 
     def new_backup(interval: int) -> Backup:
-        return Backup(replace(settings, interval=interval), program, root, inventory.find(root).highest_sequence)
+        backup = Backup(replace(settings, interval=interval), program, root, inventory.find(root).highest_sequence)
+        backup.keep_session()
+        return backup
 
     yield Stage(server, spare, engine, new_backup, interval, root, chance, writers)
 
