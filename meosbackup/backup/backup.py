@@ -98,23 +98,18 @@ class Backup:
 
         Raises MeosBackupError if nothing could be backed up at all, StoppedError.
         """
-        is_clear = False
         try:
-            outcome = self._tick(now, stop, day or Picture())
-            is_clear = _is_clear(outcome)
+            with self._session.ended_by_trouble():
+                return self._tick(now, stop, day or Picture())
         except OSError as error:
             raise spool.unusable(self._spool, error) from error
-        finally:
-            if not is_clear:
-                self.log_out()
-        return outcome
 
     def keep_session(self) -> None:
         """Keep the session with the server from tick to tick, until `log_out`: for a single tick, it isn't worth it."""
         self._session = KeptSession(self._settings, KEPT_SECONDS)
 
     def log_out(self) -> None:
-        """End the session with the server, if one is kept. The next tick has a new one, to which new grants apply."""
+        """End the session with the server. The next tick has a new one, to which new privileges apply."""
         self._session.close()
 
     def _tick(self, now: datetime, stop: threading.Event, day: Picture) -> Outcome:
@@ -136,6 +131,8 @@ class Backup:
             is_news = self._is_news(decision, changed, new)
             stored = self._publish(folder, now, day, seen, decision, changed, new, stop) if is_news else None
         self._remember(seen, new)
+        if deciding.may_be_cured(seen, decision):
+            self.log_out()
         return Outcome(
             seen, stored, sum(name != seen.race_list for name in changed), tuple(decision.failures),
             (*seen.selection.left_out, *decision.left_out), time.monotonic() - started,
@@ -297,10 +294,3 @@ class Backup:
             self._reference_tables.remember(seen.states[name], reference.identity if reference else "")
         for name in new.errors:
             self._race_tables.forget(name)
-
-
-def _is_clear(outcome: Outcome) -> bool:
-    """Return whether a tick had no trouble that new privileges, or anything else done to the server, may end."""
-    seen = outcome.seen
-    is_all_seen = seen.sees_everything or all(chosen.database for chosen in seen.selection.chosen)
-    return is_all_seen and not outcome.failures and not seen.server_checks.warnings

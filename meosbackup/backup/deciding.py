@@ -77,6 +77,15 @@ def decide(seen: Survey, earlier: Mapping[str, Entry], changed: Mapping[str, Goo
     return decision
 
 
+def may_be_cured(seen: Survey, decision: Decision) -> bool:
+    """Return whether there is trouble that an administrator may end, so that a new session would show more or better.
+
+    To a user who sees everything, no new privilege shows the database of a race that has none.
+    """
+    hides = not seen.sees_everything and any(chosen.database is None for chosen in seen.selection.chosen)
+    return hides or bool(decision.failures or seen.server_checks.warnings)
+
+
 def differs(entries: Sequence[Entry], references: Mapping[str, GoodDump | None], newest: StoredBatch) -> bool:
     """Return whether a batch would differ from the newest one, no race tables having changed.
 

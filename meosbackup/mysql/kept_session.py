@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from meosbackup.mysql import sessions
@@ -55,12 +56,18 @@ class KeptSession:
             self._session.close()
             self._session = None
 
-    def _looked(self, session: Session, look: Callable[[Session], _Found]) -> _Found:
-        is_kept = False
+    @contextmanager
+    def ended_by_trouble(self) -> Iterator[None]:
+        """Log out if the block fails."""
         try:
+            yield
+        except BaseException:
+            self.close()
+            raise
+
+    def _looked(self, session: Session, look: Callable[[Session], _Found]) -> _Found:
+        with self.ended_by_trouble():
             found = look(session)
-            is_kept = time.monotonic() < self._renewed_at
-        finally:
-            if not is_kept:
-                self.close()
+        if time.monotonic() >= self._renewed_at:
+            self.close()
         return found
