@@ -78,12 +78,13 @@ def decide(seen: Survey, earlier: Mapping[str, Entry], changed: Mapping[str, Goo
 
 
 def may_be_cured(seen: Survey, decision: Decision) -> bool:
-    """Return whether there is trouble that an administrator may end, so that a new session would show more or better.
+    """Return whether there is trouble that an administrator may end in a way that a session shows only if it is new.
 
-    To a user who sees everything, no new privilege shows the database of a race that has none.
+    To a user who sees everything, no new privilege shows the database of a race that has none. What is warned of is
+    asked for in each tick, or changes by a restart alone.
     """
     hides = not seen.sees_everything and any(chosen.database is None for chosen in seen.selection.chosen)
-    return hides or bool(decision.failures or seen.server_checks.warnings)
+    return hides or bool(decision.failures)
 
 
 def differs(entries: Sequence[Entry], references: Mapping[str, GoodDump | None], newest: StoredBatch) -> bool:
