@@ -12,6 +12,7 @@ from meosbackup.dump import reader, scanner
 from meosbackup.dump.reader import Sink
 from meosbackup.dump.rows import RowMemory
 from meosbackup.dump.scanner import PIECE, Kind, Piece
+from meosbackup.system import files
 from meosbackup.system.patience import patiently
 
 # Collations that other servers don't know (seen: 360 restores between 5 servers). They are changed where a database, a
@@ -58,6 +59,7 @@ def make_portable(
     with patiently(lambda: target.open("wb", PIECE), target) as copy:
         portable = _Portable(copy, ending, apart)
         reader.read_through(source, [portable, *sinks], stop, memory)
+        files.begin_writing(copy)  # so that there is less to wait for when the batch is made durable
         return Written(copy.tell(), portable.digest.hexdigest(), portable.identity.hexdigest(), portable.longest)
 
 

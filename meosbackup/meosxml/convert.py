@@ -178,6 +178,7 @@ class Draft(Sink):
                     raise StoppedError
                 self._write(file, encoded(text))
             self._write(file, encoded("</meosdata>\n"))
+            files.begin_writing(file)
             return Written(file.tell(), self._digest.hexdigest())
 
     def _tried(self, step: Callable[[Taken], Given], what: Taken) -> Given | None:
