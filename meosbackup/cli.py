@@ -1,5 +1,6 @@
 """What joins the commands. Each is imported only when it is called, and so is what it needs."""
 
+import gc
 import importlib
 import logging
 import os
@@ -138,4 +139,5 @@ def _end(code: int) -> None:
     if not is_printed:
         logging.shutdown()
         os._exit(code)  # Python itself would wait for the screen
+    gc.freeze()  # else Python would look for garbage at its end, longer than many a command takes
     sys.exit(code)

@@ -193,9 +193,9 @@ class _Check:
             return
         database, assignments = _DATABASE.fullmatch(statement), _SET.fullmatch(statement)
         is_known = (
-            relisting.is_statement(statement, self._database)
-            or (database and unquoted(database[1] or database[2]) == self._database)
+            (database and unquoted(database[1] or database[2]) == self._database)
             or (assignments and all(map(_ASSIGNMENT.fullmatch, (assignments[1] or assignments[2]).split(b", "))))
+            or relisting.is_statement(statement, self._database)
         )
         if not is_known:
             raise _forbidden(statement)

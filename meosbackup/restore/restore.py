@@ -55,9 +55,11 @@ def run(
     Raises MeosBackupError.
     """
     try:
+        with ThreadPoolExecutor() as meanwhile:
+            client_program = meanwhile.submit(programs.find_client_program, settings.mysql)
+            dump_program = programs.find_dump_program(settings.mysqldump)
         job = Job(
-            options, settings, found, target, spool_root, programs.find_dump_program(settings.mysqldump),
-            programs.find_client_program(settings.mysql), console,
+            options, settings, found, target, spool_root, dump_program, client_program.result(), console
         )  # fmt: skip
         spool.prepare(spool_root, target)
         spool.tidy(spool_root)
@@ -140,11 +142,15 @@ def _restore_all(job: Job, plan: Plan, restored: list[Step]) -> bool:
         dump_program = programs.fitting(job.dump_program, server)
         client_program = programs.fitting(job.client_program, server)
         with mysqldump.logged_in(dump_program, job.settings, folder, session.account) as dumper:
-            feeder = client.logged_in(client_program, job.settings, folder, session.account, job.stop)
-            last_look = _look_at_nothing if job.options.force else replacement.refuse_if_open
-            restorer = Restorer(feeder, dumper, job.stop, last_look, partial(_show_stalled, job.console))
             steps = replacement.steps(plan.entries)
-            _run_steps(job, restorer, fetching.fetch(job, plan.sources, steps, folder), restored)
+            with ThreadPoolExecutor() as meanwhile:
+                feeder = meanwhile.submit(
+                    client.logged_in, client_program, job.settings, folder, session.account, job.stop
+                )
+                paths = fetching.fetch(job, plan.sources, steps, folder)
+            last_look = _look_at_nothing if job.options.force else replacement.refuse_if_open
+            restorer = Restorer(feeder.result(), dumper, job.stop, last_look, partial(_show_stalled, job.console))
+            _run_steps(job, restorer, paths, restored)
         if job.stop.is_set() and len(restored) < len(steps):
             raise StoppedError
         return len(restored) == len(steps)
