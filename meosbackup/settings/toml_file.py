@@ -1,7 +1,6 @@
 """The file of settings, in TOML."""
 
 import re
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,8 @@ def read(path: Path, keys: Sequence[str]) -> dict[str, Any]:
 
 
 def _parsed(path: Path) -> dict[str, Any]:
+    import tomllib  # noqa: PLC0415 - 4 ms, and most have no such file
+
     text = ""
     try:
         text = path.read_bytes().decode("utf-8-sig")

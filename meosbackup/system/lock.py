@@ -13,7 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from meosbackup.errors import MeosBackupError
-from meosbackup.system import durable, files
+from meosbackup.system import files
 
 log = logging.getLogger(__name__)
 
@@ -136,8 +136,10 @@ def _note(path: Path) -> Path:
 
 def _write(path: Path, this: Holder) -> None:
     """Note what holds a lock. Without that a second one is still refused, in fewer words."""
-    try:
-        durable.write(path, json.dumps(asdict(this), default=datetime.isoformat).encode())
+    try:  # not durable: a power cut ends the lock as well
+        files.remove(path)
+        with files.open_new(path) as file:
+            file.write(json.dumps(asdict(this), default=datetime.isoformat).encode())
     except OSError:
         log.warning("%s can't be written", path, exc_info=True)
 
