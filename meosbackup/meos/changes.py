@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TypeAlias
 
 from meosbackup.errors import MeosBackupError
@@ -25,6 +25,7 @@ _RESOLUTION = timedelta(seconds=1)
 _FACTS = lists.listed(
     "TABLE_TYPE", "IFNULL(ENGINE, '-')", "IFNULL(TABLE_ROWS, '-')", "IFNULL(DATA_LENGTH, '-')",
     "IFNULL(AUTO_INCREMENT, '-')", "IFNULL(CREATE_TIME, '-')", "IFNULL(UPDATE_TIME, '-')", "HEX(TABLE_NAME)",
+    by="TABLE_NAME",
 )  # fmt: skip
 _NULL = "-"
 _REMEMBERED = 512
@@ -60,6 +61,11 @@ class DatabaseState:
     tables: tuple[TableState, ...]
     not_tables: tuple[OtherObject, ...] = ()
     is_timed: bool = True
+
+    @cached_property
+    def in_doubt(self) -> frozenset[str]:
+        """The names of the tables that may have changed since, though they look as they did."""
+        return frozenset(table.name for table in self.tables if _may_have_changed(table, self))
 
 
 _Listed: TypeAlias = tuple[tuple[TableState, ...], tuple[OtherObject, ...]]
@@ -190,10 +196,11 @@ def _is_timed_by_its_file(engine: str | None) -> bool:
 def _changed(before: DatabaseState | None, now: DatabaseState, concerns: Callable[[str], bool]) -> bool:
     if before is None or now.asked < before.asked:  # the server's clock was set back: its times mean nothing
         return True
-    then = [table for table in before.tables if concerns(table.name)]
-    return then != [table for table in now.tables if concerns(table.name)] or any(
-        _may_have_changed(table, before) for table in then
-    )
+    if before.tables is not now.tables:  # mostly the same list was told again, which is remembered
+        then, later = ([table for table in state.tables if concerns(table.name)] for state in (before, now))
+        if then != later:
+            return True
+    return any(map(concerns, before.in_doubt))
 
 
 def _may_have_changed(table: TableState, state: DatabaseState) -> bool:

@@ -15,9 +15,9 @@ def allow(session: Session) -> None:
     session.once(f"SET SESSION group_concat_max_len = {_LONGEST}")
 
 
-def listed(*columns: str) -> str:
-    """Return the SQL for a list with these columns: entries with `;` between them, fields with `,`."""
-    return f"GROUP_CONCAT(CONCAT_WS(',', {', '.join(columns)}, '.') SEPARATOR ';')"
+def listed(*columns: str, by: str) -> str:
+    """Return the SQL for a list with these columns, sorted by another: `;` between entries, `,` between fields."""
+    return f"GROUP_CONCAT(CONCAT_WS(',', {', '.join(columns)}, '.') ORDER BY {by} SEPARATOR ';')"
 
 
 def entries(text: object, count: int, of: str) -> list[list[str]]:

@@ -28,8 +28,8 @@ def ask(session: Session) -> Moment:
     row = session.rows(
         "SELECT * FROM (SELECT UTC_TIMESTAMP() AS clock, @@GLOBAL.sql_mode AS modes, @@GLOBAL.read_only AS readonly,"
         " @@GLOBAL.max_allowed_packet AS packet) AS present,"
-        f" (SELECT COUNT(*) AS count, {lists.listed('HEX(SCHEMA_NAME)')} AS listed FROM information_schema.SCHEMATA)"
-        " AS names"
+        f" (SELECT COUNT(*) AS count, {lists.listed('HEX(SCHEMA_NAME)', by='SCHEMA_NAME')} AS listed"
+        " FROM information_schema.SCHEMATA) AS names"
     )[0]
     databases = lists.entries(row["listed"], row["count"], "databases")
     return Moment(

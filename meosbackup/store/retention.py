@@ -1,6 +1,7 @@
 """Which batches may be deleted to make room for new ones; the same for the drive and the spool."""
 
 import logging
+import os
 import stat
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
@@ -122,7 +123,7 @@ def _groups(kept: Kept, now: datetime) -> Iterator[Hashable]:
 
 def used_bytes(folder: Path) -> int:
     """Return the bytes that the files below a folder take; one that is linked into two batches counts once."""
-    found = [entry.lstat() for entry in folder.rglob("*")]
+    found = [os.lstat(f"{top}{os.sep}{name}") for top, _, names in os.walk(folder) for name in names]
     return sum({(file.st_dev, file.st_ino): file.st_size for file in found if stat.S_ISREG(file.st_mode)}.values())
 
 
