@@ -79,8 +79,8 @@ def redirected(source: Path, database: str) -> Iterator[Piece]:
 def feed(client: Client, pieces: Iterable[bytes], stop: threading.Event, stalled: Callable[[], None]) -> None:
     """Feed SQL to the server, piece by piece. `stalled` is called when it has taken none for a while.
 
-    Raises MeosBackupError if the server or the client program refuses it, or takes nothing more for dump_limit; what
-    making the pieces raises; StoppedError.
+    Raises MeosBackupError if the server or the client program refuses it, ServerUnreachableError if the server takes
+    nothing more for dump_limit; what making the pieces raises; StoppedError.
     """
     arguments = [*client.login, "--binary-mode", "--default-character-set=utf8mb4", "--max-allowed-packet=1G"]
     limit = client.settings.dump_limit
@@ -97,7 +97,7 @@ def feed(client: Client, pieces: Iterable[bytes], stop: threading.Event, stalled
         except OSError as error:
             raise _not_startable(client.program, error) from error
     if result.timed_out:
-        raise MeosBackupError(
+        raise ServerUnreachableError(
             f"The server has taken nothing more for {limit} s. Its disk may be full.",
             UNTOUCHED,
             "Make room on the server's disk, or restore on another server.",

@@ -14,7 +14,7 @@ from meosbackup.console import Console
 from meosbackup.dump import client, mysqldump
 from meosbackup.dump.client import UNTOUCHED
 from meosbackup.dump.progress import STALLED_SECONDS
-from meosbackup.errors import MeosBackupError, StoppedError
+from meosbackup.errors import MeosBackupError, ServerUnreachableError, StoppedError
 from meosbackup.mysql import programs, server_errors, sessions
 from meosbackup.mysql.sessions import Session
 from meosbackup.restore import fetching, planning, replacement
@@ -163,7 +163,7 @@ def _look_at_nothing(_session: Session, _step: Step, _database: str) -> None:
 def _run_steps(job: Job, restorer: Restorer, paths: dict[Step, Path], restored: list[Step]) -> None:
     """Restore groups of dumps side by side, and add to `restored` those that are.
 
-    If reference tables come back with their race and that fails, the fault may be theirs: then each comes alone.
+    If a race fails that comes back with its reference tables, the fault may be theirs: then each comes alone.
     """
     with (
         ThreadPoolExecutor(_SIDE_BY_SIDE) as threads,
@@ -180,11 +180,16 @@ def _run_steps(job: Job, restorer: Restorer, paths: dict[Step, Path], restored: 
             begin(steps)
         for steps, future in work:
             result = signals.result_of(future)
-            if len(steps) > 1 and result and result.error and result.error.means == UNTOUCHED:
+            if len(steps) > 1 and result and _may_be_of_one(result.error):
                 for step in steps:
                     begin([step])
             elif _show_result(steps[0], result, job.console):
                 restored += steps
+
+
+def _may_be_of_one(error: MeosBackupError | None) -> bool:
+    """Return whether, after this error of several dumps, some of them may be restored."""
+    return error is not None and error.means == UNTOUCHED and not isinstance(error, ServerUnreachableError)
 
 
 def _restore_together(
