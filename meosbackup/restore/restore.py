@@ -31,7 +31,7 @@ from meosbackup.wording import number
 
 log = logging.getLogger(__name__)
 
-_SIDE_BY_SIDE = 3
+_SIDE_BY_SIDE = 5
 """How many dumps are restored at a time: more would wait for each other's disk."""
 
 
