@@ -28,6 +28,8 @@ Value = TypeVar("Value")
 _SMALL = 1 << 20
 _LARGEST_GROUP = 4
 """Databases of at most so many bytes that are dumped together: their dump is held in memory for a moment."""
+_FEW = 2
+"""Races for which a run each isn't worth it."""
 _WHILE = 600.0
 """Seconds in which databases are dumped one by one after they couldn't be dumped together."""
 
@@ -99,12 +101,11 @@ class Experience:
             else:
                 groups.append([name])
         for names in kinds.values():
-            # One group more than are dumped at a time: while that is dumped, the others are read.
-            size = min(max(2, -(-len(names) // (jobs + 1))), _LARGEST_GROUP)
-            # The smallest comes first, since nothing is read until it is dumped.
-            groups += [
-                names[max(0, end - size) : end] for end in range(len(names) % size or size, len(names) + 1, size)
-            ]
+            # Nothing is read until the first is dumped, so it is small. Large ones save runs, half of which is start.
+            start, size = 0, 1 if len(names) > _FEW else _FEW
+            while start < len(names):
+                groups.append(names[start : start + size])
+                start, size = start + size, min(size + 2, len(names) // jobs + 1, _LARGEST_GROUP)
         return groups
 
     def failed_together(self) -> None:
