@@ -150,6 +150,8 @@ def stray(path: Path) -> str:
     """Return what a thing is that belongs to no batch, as a sentence that begins with its name goes on."""
     if path.name.endswith(files.PARTIAL):
         return "is incomplete: a backup was interrupted, or is still running"
+    if path.parent.name == names.REFERENCE_FOLDER and path.name.endswith(names.DUMP):
+        return "belongs to no batch: a backup was interrupted, or is still running, or its batches were deleted"
     return "is not meosbackup's, and was left alone"
 
 

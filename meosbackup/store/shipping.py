@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 _CLUSTER = 1 << 15
 """Bytes that a file may take beyond its own size, on a usual stick."""
+_TOP = (names.GUIDE_FILE, names.PAGE_FILE, names.PROOF_FILE, drive.MARK_FILE)
 
 
 @dataclass(frozen=True)
@@ -272,11 +273,16 @@ def _ship_reference(reference: StoredFile, shipper: Shipper, root: Path) -> None
     if is_there and files.sha256(target, stop=shipper.stop) == reference.sha256:
         shipper.known_good.add(target)
         return
-    partial = target.with_name(name + files.PARTIAL)
-    files.remove(partial)
+    # It has its name from the start, since no batch names it before it is whole. A file that is renamed may be empty
+    # after a power cut, even much later: see files.rename.
+    files.clear(target)
     source = shipper.spool / names.REFERENCE_FOLDER / name
-    copying.to_drive([Copy(source, partial, reference.sha256)], shipper.stop)
-    files.rename(partial, target)
+    try:
+        copying.to_drive([Copy(source, target, reference.sha256)], shipper.stop)
+        files.sync(target.parent)
+    except BaseException:
+        files.discard(target)
+        raise
     shipper.known_good.add(target)
 
 
@@ -317,13 +323,18 @@ def _removed(taken: list[datetime]) -> str:
 def _remove_unfinished(where: Place) -> None:
     """Remove what an earlier run left half copied. Raises DriveGoneError, DriveFailedError."""
     try:
-        for folder in inventory.unfinished(where.root):
-            _remove_left(folder)
-        for file in files.listed(where.root / names.REFERENCE_FOLDER):
-            if file.name.endswith(files.PARTIAL):
-                _remove_left(file)
-        for name in (names.GUIDE_FILE, names.PAGE_FILE, names.PROOF_FILE, drive.MARK_FILE):
-            _remove_left(where.root / f"{name}{files.PARTIAL}")
+        references = files.listed(where.root / names.REFERENCE_FOLDER)
+        left = [
+            *inventory.unfinished(where.root),
+            *(file for file in references if file.name.endswith(files.PARTIAL)),
+            *(where.root / f"{name}{files.PARTIAL}" for name in _TOP),
+        ]
+        left = [path for path in left if files.is_there(path)]
+        for path in left:
+            _remove_left(path)
+        # Before its room is used again: a name that comes back after a power cut would take that along when it goes.
+        for folder in {path.parent for path in left}:
+            files.sync(folder)
     except OSError as error:
         raise drive.explained(where.target, error) from error
 

@@ -194,9 +194,15 @@ def remove_unnamed_references(root: Path) -> None:
         entry.reference.name
         for stored in findings.batches for entry in stored.batch.databases if entry.reference
     }  # fmt: skip
-    for file in files.listed(root / names.REFERENCE_FOLDER):
-        if file.name.endswith(names.DUMP) and file.name not in named and files.is_file(file):
-            files.discard(file)
+    folder = root / names.REFERENCE_FOLDER
+    unnamed = [
+        file for file in files.listed(folder)
+        if file.name.endswith(names.DUMP) and file.name not in named and files.is_file(file)
+    ]  # fmt: skip
+    for file in unnamed:
+        files.discard(file)
+    if unnamed:  # durably, before their room on a drive is used again
+        files.sync(folder)
 
 
 def _drives(stored: StoredBatch) -> list[str]:

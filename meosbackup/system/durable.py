@@ -1,5 +1,6 @@
 """Files written so that each is there whole or not at all, whenever the drive is pulled out or the power fails."""
 
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -33,9 +34,17 @@ def write_all(folder: Path, contents: Mapping[str, bytes]) -> None:
             file.write(contents[path.name])
             files.begin_writing(file)
 
+    def rename(path: Path, partial: Path) -> None:
+        if sys.platform == "linux":
+            # Its FAT would let the name lead to where the former content was until the file is synced once more, though
+            # that room is free on the medium before: a power cut then, and what gets the room next is lost when the
+            # name is given to another file.
+            files.clear(path)
+        files.move(partial, path)
+
     for_each(write_partial)
     for_each(lambda _, partial: files.sync(partial))
-    for_each(lambda path, partial: files.move(partial, path))
+    for_each(rename)
     if partials:
         files.sync(folder)  # before the files under their new names: see files.rename
     for_each(lambda path, _: files.sync(path))

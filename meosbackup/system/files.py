@@ -139,6 +139,13 @@ def remove(path: Path) -> None:
         raise UnfitError(path, "its folders are nested too deeply") from error
 
 
+def clear(path: Path) -> None:
+    """Delete a file or a link, so that a new file can have its name. Raises OSError, also if it is a folder."""
+    if is_folder(path):
+        raise UnfitError(path, "it is not a regular file")
+    patiently(lambda: path.unlink(missing_ok=True), path)
+
+
 def discard(path: Path) -> None:
     """Delete a temporary file or folder. One that can't be deleted is left to the next start, which tidies up."""
     try:
@@ -237,6 +244,10 @@ def rename(source: Path, target: Path) -> None:
     # Linux's FAT notes where the content begins, under the new name, only when the file or folder itself is synced; a
     # power cut before that leaves an empty one. If it were synced first, a power cut before the names were would leave
     # two names for the same content, and when the one is tidied up, the other would lose it.
+    # If the system writes the file's entry by itself in between, as it does when there is much to write, this sync
+    # finds nothing to do, and the entry may reach the medium only half a minute later. A batch's folder may be renamed
+    # all the same: if it is empty then, it is copied again from the spool, where the newest batch stays; and the entry
+    # of the next one, beside it, takes it along to the medium. Nothing else on a drive may depend on a new name.
     sync(target)
 
 

@@ -202,6 +202,15 @@ def check(drive: Drive) -> None:
     _run(program, *options, drive.image)
 
 
+def told_of(drive: Drive) -> str:
+    """Return what the program of its file system says of a drive that is not plugged in."""
+    program, *options = _CHECKERS[drive.kind]
+    _need(program)
+    return subprocess.run(
+        [_found(program), *options, drive.image], capture_output=True, check=False, encoding="utf-8", errors="replace"
+    ).stdout
+
+
 def written_bytes(slot_: Slot) -> int:
     """Return the bytes that were written to the drive's device since it was plugged in, file system and all."""
     assert slot_.device is not None
