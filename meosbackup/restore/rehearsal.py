@@ -56,7 +56,7 @@ def rehearse(stored: StoredBatch, program: Program, stop: threading.Event) -> It
                 took[entry.database] += _load(server, copies, entry, entry.reference, left_out[entry.database], stop)
             for entry in entries:
                 began = time.monotonic()
-                expected = fingerprint.table_digests(*(copies[file] for file in (entry.dump, entry.reference) if file))
+                expected = _digests(copies[file] for file in (entry.dump, entry.reference) if file)
                 found = database_digests(entry.database, server, program, stop)
                 differing = fingerprint.differing_tables(expected, found)
                 seconds = took[entry.database] + time.monotonic() - began
@@ -83,7 +83,15 @@ def database_digests(
 
 def stored_digests(stored: StoredBatch, entry: Entry) -> dict[str, TableDigest]:
     """Return the digests of a database as a batch's files have it. Raises BadDumpError, OSError."""
-    return fingerprint.table_digests(*(stored.path(file) for file in (entry.dump, entry.reference) if file))
+    return _digests(stored.path(file) for file in (entry.dump, entry.reference) if file)
+
+
+def _digests(paths: Iterable[Path]) -> dict[str, TableDigest]:
+    """Return the digests of the tables that dumps come to, loaded one after the other: a later one replaces tables."""
+    digests: dict[str, TableDigest] = {}
+    for path in paths:
+        digests |= fingerprint.table_digests(path)
+    return digests
 
 
 def _fetch(

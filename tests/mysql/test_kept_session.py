@@ -1,6 +1,7 @@
 """The session that a day keeps with its server: few queries, and never worse than a new session each time."""
 
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -91,7 +92,8 @@ def test_a_tick_without_changes_takes_three_queries(either: PrivateServer, tmp_p
         with statements(either, MEOS_USER) as seen:
             outcome = tick()
     assert outcome.stored is None
-    assert len(seen) == 3, seen
+    # On Windows, where the times of tables can't be trusted, MeOS's counters and checksums are asked for as well.
+    assert len(seen) == (7 if sys.platform == "win32" else 3), seen
     assert sum("oevent" in one for one in seen) == 1
 
 

@@ -16,6 +16,9 @@ def test_races_are_never_torn_and_the_same_command_goes_on(server: PrivateServer
     stage = kills.stage(server, tmp_path, seed=1)
     ways = ("its client program", "itself, amid the swap", "the server, amid the swap")
     for way in ways:
-        kills.play(stage, way)
+        for _ in range(5):  # on a busy machine a restore may be over before it is killed
+            kills.play(stage, way)
+            if stage.figures[way]["hit"]:
+                break
     assert {way: counted["torn"] for way, counted in stage.figures.items()} == dict.fromkeys(ways, 0)
     assert all(counted["hit"] for counted in stage.figures.values())
