@@ -3,18 +3,20 @@
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from meosbackup import __version__, notices
 from meosbackup.backup import deciding, dumps, survey
 from meosbackup.backup.assembling import BatchFolder
-from meosbackup.backup.deciding import Decision, Failure
+from meosbackup.backup.deciding import Decision
 from meosbackup.backup.due import Due
 from meosbackup.backup.dumps import Experience, NewDumps
+from meosbackup.backup.outcome import Outcome
 from meosbackup.backup.survey import Survey
 from meosbackup.batch import batch_file, names
 from meosbackup.batch.model import BACKUP, Batch, Entry, Race, StoredBatch
@@ -25,7 +27,6 @@ from meosbackup.dump.mysqldump import DumpProgram
 from meosbackup.errors import DumpFailedError, MeosBackupError
 from meosbackup.guide.picture import Picture
 from meosbackup.meos import changes
-from meosbackup.meos.race_list import LeftOutRace
 from meosbackup.meosxml.batch_files import MeosFiles
 from meosbackup.mysql import programs
 from meosbackup.mysql.kept_session import KEPT_SECONDS, KeptSession
@@ -35,25 +36,13 @@ from meosbackup.store import inventory, spool
 
 log = logging.getLogger(__name__)
 
+Looked = TypeVar("Looked")
+
 _TORN = DumpFailedError(
     "The race changed while it was dumped, and couldn't be dumped again.",
     "This race is not in the newest backup.",
     "It will retry automatically.",
 )
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a tick came to. `stored` is the new batch, None if there was nothing new to keep."""
-
-    seen: Survey
-    stored: StoredBatch | None
-    changed: int
-    failures: tuple[Failure, ...]
-    left_out: tuple[LeftOutRace, ...]
-    seconds: float
-    without_file: tuple[LeftOutRace, ...] = ()
-    """The races that have a dump but no `.meosxml` file, and why."""
 
 
 class Backup:
@@ -123,9 +112,11 @@ class Backup:
             if due or due_reference:
                 with mysqldump.logged_in(self._program, self._settings, folder, seen.account) as program:
                     formers = self._formers(seen, due, now)
-                    new = self._dump(program, seen, due, due_reference, formers, now, stop)
-                    if new.race_tables:
-                        seen, new = self._with_newcomers(program, seen, new, now, stop)
+                    new, last = self._dump(
+                        program, seen, due, due_reference, formers, now, stop, lambda: self._last_look(now)
+                    )
+                    if new.race_tables and last is not None:
+                        seen, new = self._with_newcomers(program, seen, new, last, now, stop)
             changed = self._changed(new.race_tables, earlier)
             decision = deciding.decide(seen, earlier, changed, new)
             is_news = self._is_news(decision, changed, new)
@@ -153,10 +144,11 @@ class Backup:
         formers: Mapping[str, Former],
         now: datetime,
         stop: threading.Event,
-    ) -> NewDumps:
-        """Make dumps, and in the same pass over each what its `.meosxml` file is made from."""
+        afterwards: Callable[[], Looked],
+    ) -> tuple[NewDumps, Looked | None]:
+        """Make dumps, and in the same pass over each what its `.meosxml` file is made from; then as in `dumps.make`."""
         sinks = partial(self._meosfiles.sinks, folder=program.folder, taken=now)
-        return dumps.make(program, seen, due, due_reference, formers, sinks, self._experience, stop)
+        return dumps.make(program, seen, due, due_reference, formers, sinks, self._experience, afterwards, stop)
 
     def _formers(self, seen: Survey, due: Sequence[str], now: datetime) -> dict[str, Former]:
         """Return the newest good dumps of databases, if they were made in this run, with what is unchanged since."""
@@ -190,19 +182,30 @@ class Backup:
             if name in lost or name not in held or self._reference_tables.is_due(seen.states[name], now.date())
         ]  # fmt: skip
 
-    def _with_newcomers(
-        self, program: DumpProgram, seen: Survey, new: NewDumps, now: datetime, stop: threading.Event
-    ) -> tuple[Survey, NewDumps]:
-        """Compare the server with what it is after the dumps; dump as well the races that were added meanwhile.
-
-        A race of which a table changed meanwhile is dumped again, if the text of that table had been kept.
-        """
-        kept = {name: good.kept for name, good in new.race_tables.items() if good.kept}
+    def _last_look(self, now: datetime) -> Survey | MeosBackupError:
         try:
-            last = self._look(now, with_others=True)
+            return self._look(now, with_others=True)
         except MeosBackupError as error:
             log.warning("what changed on the race list meanwhile waits for the next tick", exc_info=True)
-            return seen, new.failed(kept, error)
+            return error
+
+    def _with_newcomers(
+        self,
+        program: DumpProgram,
+        seen: Survey,
+        new: NewDumps,
+        last: Survey | MeosBackupError,
+        now: datetime,
+        stop: threading.Event,
+    ) -> tuple[Survey, NewDumps]:
+        """Compare the server with what it is after the dumps, as the `last` survey has it, if that didn't fail.
+
+        The races that were added meanwhile are dumped as well. A race of which a table changed meanwhile is dumped
+        again, if the text of that table had been kept.
+        """
+        kept = {name: good.kept for name, good in new.race_tables.items() if good.kept}
+        if isinstance(last, MeosBackupError):
+            return seen, new.failed(kept, last)
         torn = [
             name for name, tables in kept.items()
             if changes.some_changed(seen.states[name], last.states.get(name), tables)
@@ -215,7 +218,7 @@ class Backup:
         added = [name for name in last.databases if name not in seen.states]
         again = [*([] if is_listed else [last.race_list, *added]), *(name for name in torn if name in last.databases)]
         try:
-            more = self._dump(program, last, again, added, {}, now, stop)
+            more, _ = self._dump(program, last, again, added, {}, now, stop, lambda: None)
         except MeosBackupError:
             log.warning("what changed on the server meanwhile waits for the next tick", exc_info=True)
             return seen, new

@@ -125,12 +125,14 @@ def make(
     formers: Mapping[str, Former],
     sinks: Callable[[Race], Sequence[Sink]],
     experience: Experience,
+    afterwards: Callable[[], Value],
     stop: threading.Event,
-) -> NewDumps:
+) -> tuple[NewDumps, Value | None]:
     """Dump the race tables (or the race list) of the databases `due`, then the reference tables of the others.
 
     Those with a former dump may be dumped together, without what is unchanged since. `sinks` gives those that share the
-    reading of a race's dump.
+    reading of a race's dump. What is done `afterwards`, on this thread, begins once no race tables are being dumped any
+    more, while the last dumps are still read; what it returns is returned as well, None if there was nothing to dump.
 
     Raises ServerUnreachableError or LoginRefusedError if that is why nothing could be dumped; StoppedError.
     """
@@ -150,7 +152,13 @@ def make(
         race = races[name]
         return dumping.dump_race_tables(program, seen.states[name], race, stop, sinks(race), memories[name], raw)
 
-    race_tables, errors = _side_by_side(dump, experience.groups(seen, due, formers, jobs), jobs, run_for)
+    found: Value | None = None
+
+    def finish() -> None:
+        nonlocal found
+        found = afterwards() if due else None
+
+    race_tables, errors = _side_by_side(dump, experience.groups(seen, due, formers, jobs), jobs, run_for, finish)
     for error in errors.values():
         if not race_tables and isinstance(error, ServerUnreachableError | LoginRefusedError):
             raise error
@@ -159,7 +167,7 @@ def make(
         [[name] for name in due_reference if name not in errors],
         jobs,
     )
-    return NewDumps(race_tables, references, errors, reference_errors)
+    return NewDumps(race_tables, references, errors, reference_errors), found
 
 
 def _side_by_side(
@@ -167,10 +175,12 @@ def _side_by_side(
     groups: Sequence[Sequence[str]],
     jobs: int,
     run_for: Callable[[Sequence[str]], Mapping[str, Raw]] = lambda _: {},
+    afterwards: Callable[[], None] = lambda: None,
 ) -> tuple[dict[str, Value], dict[str, MeosBackupError]]:
     """Dump databases, `jobs` groups at a time, after what is `run_for` each; one that fails, fails alone.
 
     What was dumped together is read while the next group is dumped; by one thread, since two would hinder each other.
+    What is to be done `afterwards` begins when the last was dumped.
     """
     good: dict[str, Value] = {}
     errors: dict[str, MeosBackupError] = {}
@@ -190,7 +200,9 @@ def _side_by_side(
         return [reader.submit(dump_one, name, raw) for name, raw in raws.items()]
 
     with ThreadPoolExecutor(1, "read") as reader, ThreadPoolExecutor(jobs, "dump") as pool:
-        for group in [pool.submit(dump_all, names) for names in groups]:
-            for reading in signals.result_of(group):
-                signals.result_of(reading)
+        dumped = [pool.submit(dump_all, names) for names in groups]
+        readings = [reading for group in dumped for reading in signals.result_of(group)]
+        afterwards()
+        for reading in readings:
+            signals.result_of(reading)
     return good, errors

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from meosbackup import wording
-from meosbackup.backup.backup import Outcome
+from meosbackup.backup.outcome import Outcome
 from meosbackup.backup.survey import Survey
 from meosbackup.batch.model import Batch, Proof, Race, StoredBatch
 from meosbackup.console import Console

@@ -11,8 +11,9 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from meosbackup import errors, wording
-from meosbackup.backup.backup import Backup, Outcome
+from meosbackup.backup.backup import Backup
 from meosbackup.backup.deciding import Failure
+from meosbackup.backup.outcome import Outcome
 from meosbackup.batch.model import StoredBatch
 from meosbackup.day.alarm_watch import AlarmWatch
 from meosbackup.day.closing import Lost

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from meosbackup.backup import backup
-from meosbackup.backup.backup import Outcome
+from meosbackup.backup.outcome import Outcome
 from meosbackup.batch.model import SAFETY, Race, StoredBatch
 from meosbackup.errors import MeosBackupError
 from meosbackup.meos import race_list

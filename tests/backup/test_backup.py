@@ -7,7 +7,8 @@ from collections import Counter
 from datetime import datetime
 from pathlib import Path
 
-from meosbackup.backup.backup import Backup, Outcome
+from meosbackup.backup.backup import Backup
+from meosbackup.backup.outcome import Outcome
 from meosbackup.mysql import programs
 from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.settings.model import Settings

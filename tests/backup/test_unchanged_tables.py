@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from meosbackup.backup.backup import Backup, Outcome
+from meosbackup.backup.backup import Backup
+from meosbackup.backup.outcome import Outcome
 from meosbackup.batch.model import Entry
 from meosbackup.mysql import programs
 from meosbackup.mysql.private_server import PrivateServer
