@@ -156,8 +156,8 @@ class Backup:
         for entry in self._newest.batch.databases if self._newest else ():
             name = entry.database
             if self._newest and entry.dump and name in due and self._race_tables.identity(name) is not None:
-                trusted, state = self._race_tables.trusted(seen.states[name], now.date()), seen.states[name]
-                unchanged = changes.unchanged_race_tables(trusted, state)
+                state = seen.states[name]
+                unchanged = changes.unchanged_race_tables(self._race_tables.trusted(state, now.date()), state)
                 found[name] = Former(self._newest.path(entry.dump), entry.dump.sha256, unchanged)
         return found
 

@@ -27,20 +27,22 @@ class Due:
 
     settings: Settings
     changed: Callable[[DatabaseState | None, DatabaseState], bool]
-    _dumped: dict[str, "_Dumped"] = field(default_factory=dict, init=False)
+    _dumped: dict[str, _Dumped] = field(default_factory=dict, init=False)
     _fooled_on: date | None = field(default=None, init=False)
 
     def is_due(self, state: DatabaseState, today: date) -> bool:
         """Return whether a database in this state must be dumped."""
-        before = self._before(state.database)
-        if not self.settings.skip_unchanged or before is None or self.changed(before, state):
+        dumped = self._dumped.get(state.database)
+        if not self.settings.skip_unchanged or dumped is None or self.changed(dumped.state, state):
             return True
-        return self._fooled_on == today or (not state.is_timed and self._is_overdue(state))
+        return self._fooled_on == today or (not state.is_timed and self._is_overdue(dumped, state))
 
     def trusted(self, state: DatabaseState, today: date) -> DatabaseState | None:
         """Return the state of a database's newest good dump; None if it is time to dump all of it, whatever changed."""
-        is_trusted = self.settings.skip_unchanged and self._fooled_on != today
-        return self._before(state.database) if is_trusted and not self._is_overdue(state) else None
+        dumped = self._dumped.get(state.database)
+        if dumped is None or not self.settings.skip_unchanged or self._fooled_on == today:
+            return None
+        return None if self._is_overdue(dumped, state) else dumped.state
 
     def identity(self, database: str) -> str | None:
         """Return the identity of a database's newest good dump, None if there is none."""
@@ -48,8 +50,8 @@ class Due:
 
     def hid_a_change(self, after: DatabaseState | None, identity: str) -> bool:
         """Return whether a new dump differs from the one before, though the state `after` it is that of then."""
-        before = after and self._before(after.database)
-        return bool(after and before and self.identity(after.database) != identity and not self.changed(before, after))
+        before = after and self._dumped.get(after.database)
+        return bool(after and before and before.identity != identity and not self.changed(before.state, after))
 
     def distrust(self, today: date) -> bool:
         """Have everything dumped each time for the rest of the day; return whether it isn't already."""
@@ -68,12 +70,7 @@ class Due:
         """Forget a database's dump, so that it is due."""
         self._dumped.pop(database, None)
 
-    def _before(self, database: str) -> DatabaseState | None:
-        return self._dumped[database].state if database in self._dumped else None
-
-    def _is_overdue(self, now: DatabaseState) -> bool:
+    def _is_overdue(self, before: _Dumped, now: DatabaseState) -> bool:
         """Return whether the next tick would be too late for a dump of all tables every `distrust_minutes`."""
-        if now.database not in self._dumped:
-            return True
-        seconds = (now.asked - self._dumped[now.database].whole).total_seconds()
+        seconds = (now.asked - before.whole).total_seconds()
         return seconds + self.settings.interval > 60 * self.settings.distrust_minutes

@@ -19,6 +19,7 @@ from meosbackup.dump.rows import RowMemory
 from meosbackup.dump.together import Raw
 from meosbackup.errors import LoginRefusedError, MeosBackupError, ServerUnreachableError
 from meosbackup.meos import changes
+from meosbackup.meos.changes import DatabaseState
 from meosbackup.system import signals
 
 log = logging.getLogger(__name__)
@@ -86,18 +87,28 @@ class Experience:
     def _room(self) -> int:
         return _MOST_REMEMBERED - sum(memory.size for memory in self._rows.values())
 
-    def groups(self, seen: Survey, due: Sequence[str], formers: Collection[str], jobs: int) -> list[list[str]]:
+    def usable(self, seen: Survey, formers: Mapping[str, Former]) -> dict[str, Former]:
+        """Return the former dumps of the races that may be dumped together, or completed: the small ones.
+
+        A former dump proves that a race can be dumped. There are none if dumping together failed lately.
+        """
+        if time.monotonic() < self._apart_until:
+            return {}
+        return {
+            name: former for name, former in formers.items()
+            if name != seen.race_list and _size(seen.states[name]) <= _SMALL
+        }  # fmt: skip
+
+    def groups(self, seen: Survey, due: Sequence[str], usable: Collection[str], jobs: int) -> list[list[str]]:
         """Return the databases `due` in groups, each to be dumped by one run of the dump program.
 
-        What is large, or has no former dump to prove that it can be dumped, is a group of its own.
+        What isn't of those with `usable` former dumps is a group of its own.
         """
         kinds: dict[bool, list[str]] = {False: [], True: []}
         groups = []
         for name in due:
-            state = seen.states[name]
-            size = sum(table.data_bytes or 0 for table in state.tables if not changes.is_reference(table.name))
-            if name in formers and name != seen.race_list and size <= _SMALL and time.monotonic() >= self._apart_until:
-                kinds[changes.transactional(state)].append(name)
+            if name in usable:
+                kinds[changes.transactional(seen.states[name])].append(name)
             else:
                 groups.append([name])
         for names in kinds.values():
@@ -111,6 +122,11 @@ class Experience:
     def failed_together(self) -> None:
         """Have each database dumped by a run of its own for a while."""
         self._apart_until = time.monotonic() + _WHILE
+
+
+def _size(state: DatabaseState) -> int:
+    """Return the bytes of a database's race tables."""
+    return sum(table.data_bytes or 0 for table in state.tables if not changes.is_reference(table.name))
 
 
 NONE = NewDumps({}, {}, {}, {})
@@ -132,16 +148,17 @@ def make(
 
     Those with a former dump may be dumped together, without what is unchanged since. `sinks` gives those that share the
     reading of a race's dump. What is done `afterwards`, on this thread, begins once no race tables are being dumped any
-    more, while the last dumps are still read; what it returns is returned as well, None if there was nothing to dump.
+    more, while the last dumps are still read; what it returns is returned as well, None if nothing could be dumped.
 
     Raises ServerUnreachableError or LoginRefusedError if that is why nothing could be dumped; StoppedError.
     """
     jobs, races, memories = program.settings.jobs, seen.races, experience.rows(seen, due)
+    usable = experience.usable(seen, formers)
 
     def run_for(names: Sequence[str]) -> Mapping[str, Raw]:
-        if len(names) == 1 and not (names[0] in formers and formers[names[0]].unchanged):
+        if len(names) == 1 and not (names[0] in usable and usable[names[0]].unchanged):
             return {}
-        raws = dumping.dump_together(program, [seen.states[name] for name in names], formers, stop)
+        raws = dumping.dump_together(program, [seen.states[name] for name in names], usable, stop)
         if not raws:
             experience.failed_together()
         return raws
@@ -156,9 +173,9 @@ def make(
 
     def finish() -> None:
         nonlocal found
-        found = afterwards() if due else None
+        found = afterwards()
 
-    race_tables, errors = _side_by_side(dump, experience.groups(seen, due, formers, jobs), jobs, run_for, finish)
+    race_tables, errors = _side_by_side(dump, experience.groups(seen, due, usable, jobs), jobs, run_for, finish)
     for error in errors.values():
         if not race_tables and isinstance(error, ServerUnreachableError | LoginRefusedError):
             raise error
@@ -180,7 +197,7 @@ def _side_by_side(
     """Dump databases, `jobs` groups at a time, after what is `run_for` each; one that fails, fails alone.
 
     What was dumped together is read while the next group is dumped; by one thread, since two would hinder each other.
-    What is to be done `afterwards` begins when the last was dumped.
+    What is to be done `afterwards` begins when the last was dumped, if any was.
     """
     good: dict[str, Value] = {}
     errors: dict[str, MeosBackupError] = {}
@@ -202,7 +219,8 @@ def _side_by_side(
     with ThreadPoolExecutor(1, "read") as reader, ThreadPoolExecutor(jobs, "dump") as pool:
         dumped = [pool.submit(dump_all, names) for names in groups]
         readings = [reading for group in dumped for reading in signals.result_of(group)]
-        afterwards()
+        if good or readings:
+            afterwards()
         for reading in readings:
             signals.result_of(reading)
     return good, errors

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from meosbackup.backup import dumps
 from meosbackup.backup.backup import Backup
 from meosbackup.backup.outcome import Outcome
 from meosbackup.batch.model import Entry
@@ -19,7 +20,7 @@ from meosbackup.mysql.private_server import PrivateServer
 from meosbackup.settings.model import Settings
 from meosbackup.store import spool
 from tests.toolkit.programs import dump_wrapper
-from tests.toolkit.servers import INDIVIDUAL, INNODB, MEOS_PASSWORD, MEOS_USER, query
+from tests.toolkit.servers import INDIVIDUAL, INNODB, MEOS_PASSWORD, MEOS_USER, query, statements
 from tests.toolkit.waiting import wait_until
 from tests.tools.equality import SETTLED, touch
 
@@ -100,6 +101,7 @@ def _new_backup(settings: Settings, folder: Path, name: str) -> Backup:
     spool.prepare(folder / name, None)
     program = dump_wrapper(folder, f"""
         echo "$*" | tr '[:upper:]' '[:lower:]' >> '{folder}/runs'
+        [ ! -e '{folder}/fail' ] || exit 2
         "$real" "$@"; code=$?
         touch '{folder}/dumped'
         while [ -e '{folder}/wait' ]; do sleep 0.05; done
@@ -165,6 +167,27 @@ def test_every_few_minutes_all_tables_are_asked_for(server: PrivateServer, tmp_p
     change(server, 1)
     ground.tick()
     assert {"oclass", "ocontrol"} < ground.asked_for()
+
+
+def test_a_large_race_is_dumped_as_a_whole(
+    server: PrivateServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To be completed, a dump is held in memory."""
+    monkeypatch.setattr(dumps, "_SMALL", 0)
+    ground = Ground.begun(server, tmp_path)
+    ground.asked_for()
+    change(server, 1)
+    ground.tick()
+    assert {"oclass", "ocontrol"} < ground.asked_for()
+
+
+def test_if_nothing_could_be_dumped_the_server_is_not_asked_again(server: PrivateServer, tmp_path: Path) -> None:
+    ground = Ground.begun(server, tmp_path)
+    change(server, 1)
+    (ground.folder / "fail").touch()
+    with statements(server, MEOS_USER) as seen:
+        assert len(ground.tick().failures) == len(RACES)
+    assert sum("UTC_TIMESTAMP" in one for one in seen) == 1
 
 
 def test_a_table_that_comes_or_goes_is_in_the_dump(server: PrivateServer, tmp_path: Path) -> None:
